@@ -1,0 +1,1 @@
+"""Cartwright: the back office of a shop."""

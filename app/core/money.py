@@ -1,0 +1,77 @@
+"""Amounts of money: whole minor units and a currency, never a float."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+from babel.numbers import get_currency_precision, list_currencies
+
+_PLAIN: Final = re.compile(r"^(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,4})?$")
+_KNOWN: Final = frozenset(list_currencies())
+MAX_MINOR: Final = 2**63 - 1
+
+
+class MoneyError(ValueError):
+    """The text or number is no amount in that currency; the message says why."""
+
+
+def exponent(currency: str) -> int:
+    """How many decimals the currency has by ISO 4217 (JPY 0, EUR 2, KWD 3); raises MoneyError for an unknown code."""
+    if currency not in _KNOWN:
+        raise MoneyError(f"{currency!r} is not an ISO 4217 currency code.")
+    return get_currency_precision(currency)
+
+
+@dataclass(frozen=True, slots=True, order=False)
+class Money:
+    """An amount in whole minor units (cents) of one currency; equal only to the same amount in the same currency."""
+
+    minor: int
+    currency: str
+
+    @classmethod
+    def parse(cls, text: str, currency: str) -> Money:
+        """Read a plain non-negative decimal such as ``1299.90``.
+
+        Raises MoneyError for anything else: signs, exponents, grouping, or more decimals than the currency has
+        (3.505 EUR is refused, not rounded).
+        """
+        if not isinstance(text, str) or not _PLAIN.match(text):
+            raise MoneyError("must be a plain non-negative decimal such as 1299.90.")
+        return cls.of(Decimal(text), currency)
+
+    @classmethod
+    def of(cls, amount: Decimal, currency: str) -> Money:
+        """Make Money of an exact decimal; raises MoneyError where the currency cannot express it."""
+        scaled = amount.scaleb(exponent(currency))
+        if scaled != scaled.to_integral_value():
+            raise MoneyError(f"has more decimals than {currency} allows ({exponent(currency)}).")
+        if abs(scaled) > MAX_MINOR:
+            raise MoneyError("is too large.")
+        return cls(int(scaled), currency)
+
+    @property
+    def amount(self) -> Decimal:
+        """The amount in major units as an exact Decimal."""
+        return Decimal(self.minor).scaleb(-exponent(self.currency))
+
+    def divided_by(self, count: int) -> Money | None:
+        """This amount split into ``count`` equal parts, or None where minor units do not divide evenly."""
+        part, rest = divmod(self.minor, count)
+        return None if rest else Money(part, self.currency)
+
+    def percent_change_to(self, other: Money) -> Decimal | None:
+        """How far ``other`` is from this amount in percent (one decimal), None without a base or across currencies."""
+        if self.minor == 0 or self.currency != other.currency:
+            return None
+        return (Decimal(other.minor - self.minor) * 100 / self.minor).quantize(Decimal("0.1"), ROUND_HALF_UP)
+
+    def decimal_string(self) -> str:
+        """The amount as JSON carries it: all decimals of the currency, no grouping (``"1299.90"``)."""
+        return f"{self.amount:f}"
+
+    def __str__(self) -> str:
+        return f"{self.decimal_string()} {self.currency}"

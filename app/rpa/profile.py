@@ -1,0 +1,223 @@
+"""A storefront profile as values: how to visit a shop that nobody programmed for.
+
+The document that people write is described and checked by ``profile_schemas.py``; this module only holds what a
+checked document says, for the workers. Every regular expression in it is RE2 syntax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urljoin
+
+from app.rpa.codes import Code
+from app.rpa.readings import Availability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One place to read a value from; exactly one of ``structured`` (a field of the page's JSON-LD, microdata or
+    OpenGraph data), ``css`` or a bare ``regex`` (over the page's visible text) is set."""
+
+    structured: str | None = None
+    css: str | None = None
+    attribute: str | None = None
+    """Attribute of the css match; None reads its visible text."""
+    regex: str | None = None
+    """Over what was read (or the visible text): the first group, or the whole match, becomes the value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """Something that tells what a page is; every part that is set must hold."""
+
+    css: str | None = None
+    text: str | None = None
+    """Words in the css match, or anywhere in the visible text; upper and lower case are the same."""
+    url: str | None = None
+    """Regular expression searched in the page's final address."""
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvailabilityRule:
+    """``contains`` (words in what the availability sources read) or ``css`` (an element that is there) -> meaning."""
+
+    means: Availability
+    contains: str | None = None
+    css: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A marker after the click that says why the shop does not sell."""
+
+    marker: Marker
+    code: Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductPage:
+    """Where a product's page is and how to read it; ``url`` holds ``{asin}``."""
+
+    url: str
+    ready: tuple[Marker, ...]
+    dismiss: tuple[str, ...]
+    identity: tuple[Source, ...]
+    name: tuple[Source, ...]
+    brand: tuple[Source, ...]
+    price: tuple[Source, ...]
+    currency: tuple[Source, ...]
+    availability: tuple[Source, ...]
+    availability_rules: tuple[AvailabilityRule, ...]
+    not_found: tuple[Marker, ...]
+    blocked: tuple[Marker, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CartPage:
+    """How to put a product into the cart and how to find it there; sources of a line are relative to the line."""
+
+    add: str
+    confirm: tuple[Marker, ...]
+    refuse: tuple[Refusal, ...]
+    url: str
+    line: str
+    identity: tuple[Source, ...]
+    quantity: tuple[Source, ...]
+    price: tuple[Source, ...]
+    price_is: str
+    """``each`` or ``line`` (quantity times each)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Limits in seconds; the defaults were chosen in docs/architecture.md."""
+
+    start_s: float = 30
+    page_load_s: float = 30
+    ready_s: float = 10
+    script_s: float = 10
+    confirm_s: float = 20
+    view_task_s: float = 90
+    cart_task_s: float = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often the shop is visited: milliseconds between two starts, and visits at once over all workers."""
+
+    gap_ms: int = 5000
+    concurrency: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryBudget:
+    """How often a task is tried and how long it waits in between."""
+
+    attempts: int = 3
+    losses: int = 2
+    rate_limited: int = 10
+    backoff_s: tuple[float, ...] = (10, 30, 90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A whole storefront profile."""
+
+    base_url: str
+    allowed_hosts: tuple[tuple[str, int], ...]
+    """Every (host, port) the browser may reach, the base URL's own included."""
+    locale: str
+    currency: str
+    product: ProductPage
+    cart: CartPage | None = None
+    engine: str = "shell"
+    """``shell`` (chrome-headless-shell) or ``chrome`` (full Chrome in headless mode)."""
+    load_images: bool = False
+    page_bytes: int = 20_000_000
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    pace: Pace = field(default_factory=Pace)
+    retry: RetryBudget = field(default_factory=RetryBudget)
+
+    def product_url(self, asin: str) -> str:
+        """The absolute address of a product's page."""
+        return urljoin(self.base_url, self.product.url.replace("{asin}", quote(asin, safe="")))
+
+    def cart_url(self) -> str:
+        """The absolute address of the cart; raises ValueError when the profile describes none."""
+        if self.cart is None:
+            raise ValueError("the profile describes no cart")
+        return urljoin(self.base_url, self.cart.url)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Profile:
+        """Build a Profile from a document that ``profile_schemas.ProfileSchema`` has accepted."""
+        product, cart = document["product"], document.get("cart")
+        limits, pace, retry = (document.get(key) or {} for key in ("timeouts", "pace", "retry"))
+        return cls(
+            base_url=document["base_url"],
+            allowed_hosts=tuple(_host_port(entry, document["base_url"]) for entry in document["allowed_hosts"]),
+            locale=document["locale"],
+            currency=document["currency"],
+            engine=document.get("engine", "shell"),
+            load_images=document.get("load_images", False),
+            page_bytes=document.get("page_bytes", 20_000_000),
+            product=_product_page(product),
+            cart=None if cart is None else _cart_page(cart),
+            timeouts=Timeouts(**limits),
+            pace=Pace(**pace),
+            retry=RetryBudget(**{**retry, **({"backoff_s": tuple(retry["backoff_s"])} if "backoff_s" in retry else {})}),
+        )
+
+
+def _host_port(entry: str, base_url: str) -> tuple[str, int]:
+    """Split ``host`` or ``host:port``; without a port it is that of the base URL's scheme."""
+    host, _, port = entry.rpartition(":") if ":" in entry else (entry, "", "")
+    return host.lower(), int(port) if port else (443 if base_url.startswith("https:") else 80)
+
+
+def _sources(entries: list[dict[str, Any]] | None) -> tuple[Source, ...]:
+    return tuple(Source(**entry) for entry in entries or ())
+
+
+def _markers(entries: list[dict[str, Any]] | None) -> tuple[Marker, ...]:
+    return tuple(Marker(**entry) for entry in entries or ())
+
+
+def _product_page(part: Mapping[str, Any]) -> ProductPage:
+    return ProductPage(
+        url=part["url"],
+        ready=_markers(part.get("ready")),
+        dismiss=tuple(part.get("dismiss") or ()),
+        identity=_sources(part.get("identity")),
+        name=_sources(part["name"]),
+        brand=_sources(part.get("brand")),
+        price=_sources(part["price"]),
+        currency=_sources(part.get("currency")),
+        availability=_sources(part.get("availability")),
+        availability_rules=tuple(
+            AvailabilityRule(**{**rule, "means": Availability(rule["means"])})
+            for rule in part.get("availability_rules") or ()
+        ),
+        not_found=_markers(part.get("not_found")),
+        blocked=_markers(part.get("blocked")),
+    )
+
+
+def _cart_page(part: Mapping[str, Any]) -> CartPage:
+    return CartPage(
+        add=part["add"],
+        confirm=_markers(part.get("confirm")),
+        refuse=tuple(
+            Refusal(code=Code(entry["code"]), marker=Marker(**{k: v for k, v in entry.items() if k != "code"}))
+            for entry in part.get("refuse") or ()
+        ),
+        url=part["url"],
+        line=part["line"],
+        identity=_sources(part["identity"]),
+        quantity=_sources(part["quantity"]),
+        price=_sources(part["price"]),
+        price_is=part.get("price_is", "each"),
+    )

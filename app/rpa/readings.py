@@ -1,0 +1,80 @@
+"""What one visit to a storefront brings back: plain values that workers produce and the task record keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from app.core.money import Money
+from app.rpa.codes import Code
+
+T = TypeVar("T")
+
+
+class Availability(StrEnum):
+    """Whether the shop can sell the product now, after schema.org's ItemAvailability."""
+
+    IN_STOCK = "IN_STOCK"
+    LIMITED = "LIMITED"
+    OUT_OF_STOCK = "OUT_OF_STOCK"
+    PREORDER = "PREORDER"
+    BACKORDER = "BACKORDER"
+    DISCONTINUED = "DISCONTINUED"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """One value read from a page, with where it stood and how it was spelled there."""
+
+    value: T
+    source: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProductReading:
+    """A product as its page shows it; a field that could not be read is None and never overwrites what is known."""
+
+    name: Read[str] | None = None
+    brand: Read[str] | None = None
+    price: Read[Money] | None = None
+    availability: Read[Availability] | None = None
+    conflicts: tuple[str, ...] = ()
+    """Fields whose sources disagreed, for the operator to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class CartReading:
+    """The line of the asked product as the cart shows it after the errand."""
+
+    quantity: int
+    unit_price: Read[Money] | None
+    page_price: Read[Money] | None
+    """The price the product page showed in the same visit; a difference is a finding, not a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What always stays as evidence of a visit, whatever its end."""
+
+    final_url: str | None = None
+    http_status: int | None = None
+    timings_ms: dict[str, int] = field(default_factory=dict)
+    """Stage name (context, navigate, ready, extract, click, confirm, cart) -> milliseconds."""
+    browser: str | None = None
+    raw: dict[str, Any] = field(default_factory=dict)
+    """Raw strings per field as the page had them, cut to 500 characters each."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """How one attempt of a task went: ``code`` None is success and then ``reading`` is there."""
+
+    code: Code | None
+    reading: ProductReading | CartReading | None = None
+    detail: str = ""
+    retry_after_s: float | None = None
+    """Seconds the shop asked us to wait (Retry-After), only with RATE_LIMITED."""
+    facts: PageFacts = field(default_factory=PageFacts)
