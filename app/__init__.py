@@ -1,1 +1,54 @@
-"""Cartwright: the back office of a shop."""
+"""Cartwright: the back office of a shop, with a farm of browsers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.config import Settings
+
+# The imports stand inside the functions because workers import this package too, and they must load neither
+# blueprints nor what those need.
+
+
+def create_app(settings: Settings) -> Flask:
+    """The whole web application: what ``create_base`` has, and every blueprint."""
+    from app import commands, routes
+    from app.core.http import register_errors
+    from app.core.requests import register_requests
+
+    app = create_base(settings)
+    register_requests(app, settings)
+    register_errors(app)
+    routes.register(app, settings)
+    commands.register(app)
+    return app
+
+
+def create_base(settings: Settings) -> Flask:
+    """The application without its web face, as workers, dispatchers and migrations need it."""
+    from flask import Flask
+
+    from app import wiring
+    from app.core.extensions import db, migrate
+    from app.core.logs import configure_logging
+    from app.core.orm import engine_options, prepare_engine
+    from app.core.queues import Doorbell
+
+    configure_logging(settings)
+    app = Flask("app", template_folder="../templates", instance_path=str(settings.instance_dir))
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
+    )
+    app.extensions["settings"] = settings
+    app.extensions["doorbell"] = Doorbell(settings)
+    db.init_app(app)
+    migrate.init_app(app, db, directory="migrations")
+    with app.app_context():
+        prepare_engine(db.engine)
+    wiring.connect()
+    return app

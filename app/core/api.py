@@ -1,0 +1,206 @@
+"""The edge of the API: who may enter, what comes in, what goes out, and that a POST sent twice is done once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial, wraps
+from typing import Any, Final
+
+import orjson
+from flask import Response, current_app, g, request
+from flask_smorest import Api, Blueprint
+from marshmallow import Schema, fields
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import HTTPException, UnsupportedMediaType
+
+from app.core import idempotency
+from app.core.errors import Invalid, Unauthenticated, VersionRequired
+from app.core.http import PROBLEM, answer_http_exception
+from app.core.permissions import CATALOGUE, Principal
+from app.core.transactions import before_next_commit
+
+View = Callable[..., Any]
+
+
+class FieldErrorSchema(Schema):
+    """One thing wrong with one field."""
+
+    pointer = fields.String(metadata={"description": "JSON pointer (RFC 6901) to the field"})
+    detail = fields.String(metadata={"description": "The rule it breaks"})
+
+
+class ProblemSchema(Schema):
+    """Every error: RFC 9457 problem details."""
+
+    type = fields.String()
+    title = fields.String()
+    status = fields.Integer()
+    detail = fields.String(metadata={"description": "What happened, for a person"})
+    code = fields.String(metadata={"description": "What happened, for a program; stable"})
+    errors = fields.List(fields.Nested(FieldErrorSchema))
+    request_id = fields.String(allow_none=True)
+
+
+class Parser(FlaskParser):
+    """Refuses unknown parameters everywhere, and bodies that are not JSON."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {
+        "json": "raise",
+        "query": "raise",
+        "headers": "exclude",
+        "files": "raise",
+    }
+
+    def load_json(self, req: Any, schema: Any) -> Any:
+        """The JSON body; raises 415 for a body of another kind."""
+        if not req.is_json and req.content_length:
+            raise UnsupportedMediaType("The body must be JSON (Content-Type: application/json).")
+        return super().load_json(req, schema)
+
+
+class SmorestApi(Api):
+    """flask-smorest with our error shape."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def _register_responses(self) -> None:
+        kept, self.DEFAULT_RESPONSE_CONTENT_TYPE = self.DEFAULT_RESPONSE_CONTENT_TYPE, PROBLEM
+        super()._register_responses()
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = kept
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """Answer with a problem document."""
+        return answer_http_exception(error)
+
+
+class ApiBlueprint(Blueprint):
+    """A blueprint whose views say who may enter and what they answer."""
+
+    ARGUMENTS_PARSER = Parser()
+
+    def requires(self, permission: str) -> Callable[[View], View]:
+        """Let in only principals with this permission, before anything is parsed."""
+        if permission not in CATALOGUE:
+            raise ValueError(permission)
+        return partial(self._guard, permission)
+
+    def public(self, view: View) -> View:
+        """Let everybody in; said out loud, so that forgetting is visible."""
+        view.access = "public"  # type: ignore[attr-defined]
+        return view
+
+    def _guard(self, permission: str, view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            current_principal().require(permission)
+            return view(*args, **kwargs)
+
+        guarded.access = permission  # type: ignore[attr-defined]
+        document = deepcopy(getattr(view, "_apidoc", {}))
+        manual = document.setdefault("manual_doc", {})
+        manual["security"] = [{"bearer": []}]
+        manual["x-permission"] = permission
+        guarded._apidoc = document  # type: ignore[attr-defined]
+        return guarded
+
+    def answers(
+        self,
+        status: int,
+        schema: type[Schema] | None = None,
+        *,
+        location: Callable[[Any], str] | None = None,
+        etag: bool = False,
+        secret: bool = False,
+    ) -> Callable[[View], View]:
+        """Say what the view answers: status, schema, Location, ETag from the record's version.
+
+        A POST with an Idempotency-Key is done once and its answer given again for 24 hours; with ``secret`` the answer
+        is not stored. The answer is rendered inside the work's transaction, so that both exist together.
+        """
+        render = partial(_render, status, schema() if schema else None, location, etag)
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def answering(*args: Any, **kwargs: Any) -> Response:
+                work = partial(view, *args, **kwargs)
+                key = request.headers.get("Idempotency-Key")
+                if request.method != "POST" or key is None:
+                    return _as_response(render, work())
+                return _once(key, work, render, secret=secret)
+
+            documented: View = self.response(status, schema)(answering)
+            return documented
+
+        return decorate
+
+
+def current_principal() -> Principal:
+    """For whom this request is done; raises Unauthenticated when nobody is known."""
+    if "principal" not in g:
+        g.principal = current_app.extensions["authenticate"]()
+    if g.principal is None:
+        raise Unauthenticated("Log in at /api/v1/auth/login and send the access token as a Bearer token.")
+    principal: Principal = g.principal
+    return principal
+
+
+def if_match() -> int:
+    """The version that a change is based on, from If-Match; raises VersionRequired or Invalid."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        raise VersionRequired("Send If-Match with the ETag of the record as you last read it.")
+    value = header.strip().removeprefix("W/").strip('"').removeprefix("v")
+    if not value.isdigit() or len(value) > 18:
+        raise Invalid.field("/If-Match", 'must be an ETag such as "v3".')
+    return int(value)
+
+
+def _render(
+    status: int, schema: Schema | None, location: Callable[[Any], str] | None, etag: bool, result: Any
+) -> Response:
+    body = b"" if schema is None else orjson.dumps(schema.dump(result))
+    answer = Response(body, status=status, mimetype="application/json" if schema else None)
+    if location is not None:
+        answer.headers["Location"] = location(result)
+    if etag:
+        answer.headers["ETag"] = f'"v{result.version}"'
+    return answer
+
+
+def _as_response(render: Callable[[Any], Response], result: Any) -> Response:
+    return result if isinstance(result, Response) else render(result)
+
+
+_STORED_HEADERS: Final = ("Location", "ETag", "Content-Type")
+
+
+def _once(key: str, work: Callable[[], Any], render: Callable[[Any], Response], *, secret: bool) -> Response:
+    caller = g.principal.key if g.get("principal") else f"anonymous:{request.remote_addr}"
+    asked = hashlib.sha256(f"{request.method} {request.full_path}\n".encode() + request.get_data()).hexdigest()
+    claim = idempotency.claim(principal=caller, key=key, request_hash=asked)
+    if isinstance(claim, idempotency.Answer):
+        replayed = Response(claim.body, status=claim.status, headers=claim.headers)
+        replayed.headers["Idempotent-Replayed"] = "true"
+        return replayed
+    completed = []
+
+    def complete(result: Any) -> None:
+        idempotency.complete(claim, None if secret else _storable(_as_response(render, result)))
+        completed.append(True)
+
+    try:
+        with before_next_commit(complete):
+            answer = _as_response(render, work())
+    except BaseException:
+        idempotency.release(claim)
+        raise
+    if not completed:
+        idempotency.complete_alone(claim, None if secret else _storable(answer))
+    return answer
+
+
+def _storable(answer: Response) -> idempotency.Answer:
+    headers = {name: answer.headers[name] for name in _STORED_HEADERS if name in answer.headers}
+    return idempotency.Answer(answer.status_code, headers, answer.get_data(as_text=True))

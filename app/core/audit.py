@@ -1,0 +1,49 @@
+"""The audit trail: who did what to which record, with the values before and after. Append-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.extensions import db
+from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, key_text, utc_now
+from app.core.permissions import Principal
+
+
+class AuditEvent(Attributed, Base):
+    """One deed."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (Index("ix_audit_event_subject", "subject_kind", "subject_id", "id"),)
+
+    id: Mapped[PrimaryKey]
+    at: Mapped[Instant] = mapped_column(default=utc_now)
+    action: Mapped[str] = mapped_column(key_text(64))
+    subject_kind: Mapped[str] = mapped_column(key_text(32))
+    subject_id: Mapped[int | None] = mapped_column(BigId)
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+def record(
+    *,
+    actor: Principal,
+    action: str,
+    subject: tuple[str, int | None],
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    """Add a row to the audit trail in the open transaction; ``subject`` is (kind, id), secrets never go in."""
+    kind, identifier = subject
+    db.session.add(
+        AuditEvent(
+            action=action,
+            subject_kind=kind,
+            subject_id=identifier,
+            before=before,
+            after=after,
+            **actor.attribution(),
+        )
+    )

@@ -1,0 +1,77 @@
+"""Refusals: the kinds of "no" the product says. Domains subclass them with a name and a code of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with one field; ``pointer`` is a JSON pointer (RFC 6901) into what was sent."""
+
+    pointer: str
+    detail: str
+
+
+class Refusal(Exception):
+    """A request that is understood and refused, with a stable code and a sentence for the person who asked."""
+
+    code = "REFUSED"
+
+    def __init__(self, detail: str, *, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+
+
+class Unauthenticated(Refusal):
+    """Nobody is known to be asking."""
+
+    code = "UNAUTHENTICATED"
+
+
+class Forbidden(Refusal):
+    """The one who asks may not do this."""
+
+    code = "FORBIDDEN"
+
+
+class NotFound(Refusal):
+    """The thing that was named does not exist."""
+
+    code = "NOT_FOUND"
+
+
+class Conflict(Refusal):
+    """What was asked does not fit the present state."""
+
+    code = "CONFLICT"
+
+
+class StaleVersion(Refusal):
+    """The record has changed since the version that the change was based on."""
+
+    code = "STALE_VERSION"
+
+
+class VersionRequired(Refusal):
+    """A change must state (If-Match) which version it is based on."""
+
+    code = "VERSION_REQUIRED"
+
+
+class Invalid(Refusal):
+    """The input breaks a rule; ``errors`` points at the fields."""
+
+    code = "INVALID"
+
+    @classmethod
+    def field(cls, pointer: str, detail: str) -> Invalid:
+        """Refuse one field."""
+        return cls("The request breaks a rule.", errors=(FieldError(pointer, detail),))
+
+
+class Unavailable(Refusal):
+    """Something the answer depends on cannot be reached now."""
+
+    code = "UNAVAILABLE"

@@ -1,0 +1,81 @@
+"""Field kinds of the API: input that breaks a rule is refused by name, never rounded or guessed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, Final
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+ASIN: Final = re.compile(r"^[A-Z0-9]{10}$")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class StrictSchema(Schema):
+    """Base of all input schemas: unknown fields are refused."""
+
+    class Meta:
+        unknown = "raise"
+
+
+class Text(fields.String):
+    """A line of text: trimmed, NFC, without control characters, not empty unless ``blank``."""
+
+    def __init__(self, *, longest: int, blank: bool = False, **kwargs: Any) -> None:
+        shortest = 0 if blank else 1
+        super().__init__(validate=validate.Length(min=shortest, max=longest), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs)).strip()
+        if _CONTROL.search(text):
+            raise ValidationError("must not contain control characters.")
+        return text
+
+
+class Asin(fields.String):
+    """An ASIN: ten letters and digits; lower case is accepted and becomes upper case."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {"description": "Ten letters and digits", "examples": ["B0CW1A0001"], "pattern": ASIN.pattern}
+        super().__init__(metadata=metadata, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs).strip().upper()
+        if not ASIN.match(text):
+            raise ValidationError("must be ten letters and digits, such as B0CW1A0001.")
+        return text
+
+
+class Instant(fields.AwareDateTime):
+    """An instant in UTC, ISO 8601 with microseconds and Z."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class PageArguments(StrictSchema):
+    """How much of a list, and from where."""
+
+    limit = fields.Integer(
+        strict=True, load_default=50, validate=validate.Range(1, 100), metadata={"description": "Rows per page"}
+    )
+    cursor = fields.String(
+        load_default=None,
+        validate=validate.Length(max=500),
+        metadata={"description": "next_cursor of the page before"},
+    )
+
+
+def page_of(item: type[Schema]) -> type[Schema]:
+    """The schema of one page of ``item`` rows."""
+    name = item.__name__.removesuffix("Schema")
+    return Schema.from_dict(
+        {
+            "items": fields.List(fields.Nested(item)),
+            "next_cursor": fields.String(
+                allow_none=True, metadata={"description": "Cursor of the next page; null on the last"}
+            ),
+        },
+        name=f"{name}Page",
+    )

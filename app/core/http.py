@@ -1,0 +1,128 @@
+"""Every error as one shape: RFC 9457 problem details. The only place that knows which refusal has which status."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+from flask import Flask, Response, g, request
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt.exceptions import PyJWTError
+from werkzeug.exceptions import HTTPException
+
+from app.core import errors
+
+log = logging.getLogger(__name__)
+
+PROBLEM: Final = "application/problem+json"
+
+STATUS: Final[dict[type[errors.Refusal], int]] = {
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.StaleVersion: 412,
+    errors.Invalid: 422,
+    errors.VersionRequired: 428,
+    errors.Unavailable: 503,
+}
+
+_CODES: Final = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    406: "NOT_ACCEPTABLE",
+    412: "STALE_VERSION",
+    413: "TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    422: "INVALID",
+    429: "RATE_LIMITED",
+    500: "INTERNAL",
+}
+_TITLES: Final = {412: "Precondition Failed", 422: "Unprocessable Content", 428: "Precondition Required"}
+
+
+def register_errors(app: Flask) -> None:
+    """Answer every failure of the application with a problem document."""
+    app.register_error_handler(errors.Refusal, _refused)
+    app.register_error_handler(JWTExtendedException, _bad_token)
+    app.register_error_handler(PyJWTError, _bad_token)
+    app.register_error_handler(HTTPException, answer_http_exception)
+    app.register_error_handler(Exception, _failed)
+
+
+def problem(status: int, code: str, title: str, detail: str, found: list[dict[str, Any]] | None = None) -> Response:
+    """Build a problem document; ``found`` lists what is wrong with which field."""
+    document = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "errors": found or [],
+        "request_id": g.get("request_id"),
+    }
+    return Response(orjson.dumps(document), status=status, mimetype=PROBLEM)
+
+
+def answer_http_exception(error: HTTPException) -> Response:
+    """Turn werkzeug's and webargs' errors into the same shape."""
+    if error.response is not None and error.code is None:
+        return Response(error.get_body(), status=500)
+    status = error.code or 500
+    data: dict[str, Any] = getattr(error, "data", None) or {}
+    found = list(_fields(data.get("messages") or {}))
+    code = _CODES.get(status, error.name.upper().replace(" ", "_"))
+    detail = "The request breaks a rule." if found else (error.description or error.name)
+    answer = problem(status, code, _TITLES.get(status, error.name), detail, found)
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            answer.headers[name] = value
+    return answer
+
+
+def _refused(refusal: errors.Refusal) -> Response:
+    status = next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
+    title = type(refusal).__name__
+    found = [{"pointer": error.pointer, "detail": error.detail} for error in refusal.errors]
+    answer = problem(status, refusal.code, _spaced(title), refusal.detail, found)
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _bad_token(error: Exception) -> Response:
+    return _refused(errors.Unauthenticated(f"The access token is not valid: {error}."))
+
+
+def _failed(error: Exception) -> Response:
+    log.exception("unhandled error", extra={"path": request.path})
+    return problem(500, "INTERNAL", "Internal Server Error", "Something went wrong here; quote the request_id.")
+
+
+def _fields(messages: Any) -> Iterator[dict[str, Any]]:
+    """Flatten webargs' ``{location: {field: {index: [texts]}}}`` into pointers (RFC 6901)."""
+    places = {"json": "body", "query": "query", "headers": "header", "form": "body", "files": "body"}
+    for location, nested in messages.items() if isinstance(messages, dict) else ():
+        for pointer, detail in _flatten("", nested):
+            yield {"pointer": pointer, "detail": detail, "in": places.get(str(location), str(location))}
+
+
+def _flatten(pointer: str, nested: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(nested, dict):
+        for name, inner in nested.items():
+            step = "" if name == "_schema" else "/" + str(name).replace("~", "~0").replace("/", "~1")
+            yield from _flatten(pointer + step, inner)
+    elif isinstance(nested, list | tuple):
+        for inner in nested:
+            yield from _flatten(pointer, inner)
+    else:
+        yield pointer, str(nested)
+
+
+def _spaced(name: str) -> str:
+    return "".join(f" {letter}" if letter.isupper() and at else letter for at, letter in enumerate(name))

@@ -1,0 +1,138 @@
+"""Column kinds, named once; the base of every model; the clock and the engines of the three databases."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Engine, Integer, MetaData, String, Text, event, text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+WRITE: Final = "cartwright_write"
+"""Execution option of a connection that will write: SQLite then takes its lock at BEGIN, not in the middle."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant in UTC with microseconds; refuses naive datetimes."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def key_text(length: int) -> String:
+    """Text that is a key (email, ASIN, token): compared byte by byte on every database.
+
+    MySQL's default collation says that é equals e, which in a password reset is an account takeover.
+    """
+    binary = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return String(length).with_variant(binary, "mysql", "mariadb")
+
+
+BigId: Final = BigInteger().with_variant(Integer, "sqlite")
+LongText: Final = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+PrimaryKey = Annotated[int, mapped_column(BigId, primary_key=True, autoincrement=True)]
+Instant = Annotated[datetime, mapped_column(UtcDateTime)]
+ShortText = Annotated[str, mapped_column(String(255))]
+Document = Annotated[dict[str, Any], mapped_column(JSON)]
+
+
+class Base(DeclarativeBase):
+    """Base of every model; constraints get the same names on every database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def utc_now() -> datetime:
+    """This machine's clock, aware and in UTC; only the edges (requests, commands, worker loops) read it."""
+    return datetime.now(UTC)
+
+
+class Timestamps:
+    """When a row was made and last changed."""
+
+    created_at: Mapped[Instant] = mapped_column(default=utc_now)
+    updated_at: Mapped[Instant] = mapped_column(default=utc_now, onupdate=utc_now)
+
+
+class Attributed:
+    """Who caused a row: the principal and the request it came with."""
+
+    actor_kind: Mapped[str] = mapped_column(key_text(8))
+    actor_id: Mapped[int | None] = mapped_column(BigId)
+    request_id: Mapped[str | None] = mapped_column(key_text(64))
+
+
+_CLOCK: Final = {
+    "sqlite": "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')",
+    "mysql": "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)",
+    "postgresql": "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+}
+
+
+def database_now(session: Session, *, plus_s: float = 0) -> datetime:
+    """The database's clock, plus some seconds: the one clock that leases, holds and locks of all machines share."""
+    dialect = session.get_bind().dialect.name
+    shown = session.connection().exec_driver_sql(_CLOCK["mysql" if dialect == "mariadb" else dialect]).scalar_one()
+    return datetime.fromisoformat(shown).replace(tzinfo=UTC) + timedelta(seconds=plus_s)
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Options of ``create_engine`` for a database URL: READ COMMITTED and time limits; SQLite has neither."""
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": 15, "check_same_thread": False}}
+    connect: dict[str, Any] = {"connect_timeout": 10}
+    if url.startswith("mysql"):
+        connect |= {"read_timeout": 60, "write_timeout": 60, "init_command": "SET time_zone = '+00:00'"}
+        connect |= {"charset": "utf8mb4"}
+    else:
+        connect |= {"options": "-c timezone=UTC -c statement_timeout=60000"}
+    return {"isolation_level": "READ COMMITTED", "pool_pre_ping": True, "pool_recycle": 1800, "connect_args": connect}
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Give SQLite what the others have: foreign keys, readers beside a writer, and a write lock taken at BEGIN."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        write = connection.get_execution_options().get(WRITE)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def ping(session: Session) -> None:
+    """Raise unless the database answers."""
+    session.execute(text("SELECT 1"))

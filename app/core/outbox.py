@@ -1,0 +1,146 @@
+"""What has to happen after a commit, as rows of the same transaction; delivered at least once by a background worker."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import JSON, Index, String, delete, or_, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.extensions import db
+from app.core.orm import Base, BigId, Instant, PrimaryKey, Timestamps, UtcDateTime, database_now, key_text
+from app.core.queues import BACKGROUND, doorbell
+from app.core.transactions import after_commit, in_transaction
+
+LEASE_S: Final = 60
+MAX_ATTEMPTS: Final = 20
+KEEP_DAYS: Final = 7
+
+Handler = Callable[..., None]
+
+
+class Outbox(Timestamps, Base):
+    """One effect that is due: ``kind`` names its handler, ``arguments`` are ids, ``unique_key`` makes it happen once."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_due", "done_at", "not_before", "id"),)
+
+    id: Mapped[PrimaryKey]
+    kind: Mapped[str] = mapped_column(key_text(64))
+    unique_key: Mapped[str] = mapped_column(key_text(128), unique=True)
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSON)
+    not_before: Mapped[Instant]
+    attempts: Mapped[int] = mapped_column(BigId, default=0)
+    lease_token: Mapped[str | None] = mapped_column(key_text(32))
+    leased_until: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    rung_until: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    """Until when a message for it is assumed to be on its way."""
+    done_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    last_error: Mapped[str | None] = mapped_column(String(500))
+
+
+def add(kind: str, *, key: str, **ids: int | str) -> None:
+    """Ask for an effect in the open transaction; a second row with the same key is a programming error."""
+    session = db.session()
+    row = Outbox(
+        kind=kind,
+        unique_key=key,
+        arguments=ids,
+        not_before=database_now(session),
+        rung_until=database_now(session, plus_s=5),
+    )
+    session.add(row)
+    session.flush()
+    after_commit(partial(_ring, [(row.id, 0)]))
+
+
+@in_transaction
+def ring_due(*, limit: int = 200) -> int:
+    """Ring for every effect that is due and whose message seems lost; returns how many. Called by the dispatcher."""
+    session = db.session()
+    now = database_now(session)
+    due = (
+        select(Outbox)
+        .where(Outbox.done_at.is_(None), Outbox.not_before <= now, Outbox.attempts < MAX_ATTEMPTS)
+        .where(or_(Outbox.leased_until.is_(None), Outbox.leased_until < now))
+        .where(or_(Outbox.rung_until.is_(None), Outbox.rung_until < now))
+        .order_by(Outbox.id)
+        .limit(limit)
+    )
+    rows = list(session.scalars(due))
+    for row in rows:
+        row.rung_until = now + timedelta(seconds=30)
+    if rows:
+        after_commit(partial(_ring, [(row.id, row.attempts) for row in rows]))
+    return len(rows)
+
+
+def deliver(outbox_id: int, handlers: dict[str, Handler]) -> bool:
+    """Run the handler of one row under a lease; False when another has it, it is done, or not yet due.
+
+    A handler that raises is tried again later, with doubling pauses, at most MAX_ATTEMPTS times. Handlers must be safe
+    to repeat: a worker may die between the effect and its mark.
+    """
+    token = secrets.token_hex(16)
+    row = _lease(outbox_id=outbox_id, token=token)
+    if row is None:
+        return False
+    kind, arguments = row
+    try:
+        handlers[kind](**arguments)
+    except Exception as error:
+        _postpone(outbox_id=outbox_id, token=token, error=f"{type(error).__name__}: {error}"[:500])
+        raise
+    _finish(outbox_id=outbox_id, token=token)
+    return True
+
+
+@in_transaction
+def purge_done(*, keep_days: int = KEEP_DAYS) -> int:
+    """Delete effects that were done longer ago than ``keep_days``; returns how many."""
+    session = db.session()
+    before = database_now(session, plus_s=-86400 * keep_days)
+    return session.execute(delete(Outbox).where(Outbox.done_at < before)).rowcount
+
+
+@in_transaction
+def _lease(*, outbox_id: int, token: str) -> tuple[str, dict[str, Any]] | None:
+    session = db.session()
+    now = database_now(session)
+    taken = session.execute(
+        update(Outbox)
+        .where(Outbox.id == outbox_id, Outbox.done_at.is_(None), Outbox.not_before <= now)
+        .where(or_(Outbox.leased_until.is_(None), Outbox.leased_until < now))
+        .values(lease_token=token, leased_until=now + timedelta(seconds=LEASE_S), attempts=Outbox.attempts + 1)
+        .execution_options(synchronize_session=False)
+    )
+    if taken.rowcount == 0:
+        return None
+    row = session.execute(select(Outbox.kind, Outbox.arguments).where(Outbox.id == outbox_id)).one()
+    return row.kind, row.arguments
+
+
+@in_transaction
+def _finish(*, outbox_id: int, token: str) -> None:
+    session = db.session()
+    mine = update(Outbox).where(Outbox.id == outbox_id, Outbox.lease_token == token)
+    session.execute(mine.values(done_at=database_now(session), leased_until=None, last_error=None))
+
+
+@in_transaction
+def _postpone(*, outbox_id: int, token: str, error: str) -> None:
+    session = db.session()
+    row = session.scalar(select(Outbox).where(Outbox.id == outbox_id, Outbox.lease_token == token))
+    if row is not None:
+        pause = min(3600, 2**row.attempts)
+        row.not_before = database_now(session, plus_s=pause)
+        row.leased_until, row.rung_until, row.last_error = None, None, error
+
+
+def _ring(rows: list[tuple[int, int]]) -> None:
+    calls: list[tuple[str, tuple[int | str, ...]]] = [(f"outbox-{id_}-{attempt}", (id_,)) for id_, attempt in rows]
+    doorbell().ring(BACKGROUND, "deliver_outbox", calls)

@@ -1,0 +1,43 @@
+"""Periodic work: one row per slot, so that however many dispatchers look, a slot fires once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import UniqueConstraint, delete, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core import outbox
+from app.core.extensions import db
+from app.core.orm import Base, Instant, PrimaryKey, database_now, key_text
+from app.core.transactions import in_transaction
+
+
+class Schedule(Base):
+    """One slot of one periodic job that has been fired."""
+
+    __tablename__ = "schedule"
+    __table_args__ = (UniqueConstraint("name", "slot_at"),)
+
+    id: Mapped[PrimaryKey]
+    name: Mapped[str] = mapped_column(key_text(64))
+    slot_at: Mapped[Instant]
+
+
+@in_transaction
+def fire_due(*, name: str, every: timedelta) -> bool:
+    """Fire the present slot of a periodic job unless it was fired: an outbox row of kind ``name``.
+
+    Slots are counted from 1970 in steps of ``every``; slots that were missed while nothing ran are not caught up.
+    """
+    session = db.session()
+    now = database_now(session)
+    slot = datetime.fromtimestamp(now.timestamp() // every.total_seconds() * every.total_seconds(), UTC)
+    fired = select(Schedule.id).where(Schedule.name == name, Schedule.slot_at == slot)
+    if session.scalar(fired) is not None:
+        return False
+    session.add(Schedule(name=name, slot_at=slot))
+    session.execute(delete(Schedule).where(Schedule.name == name, Schedule.slot_at < slot - 10 * every))
+    session.flush()
+    outbox.add(name, key=f"{name}:{slot.isoformat()}")
+    return True
