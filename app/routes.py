@@ -23,7 +23,8 @@ def register(app: Flask, settings: Settings) -> None:
         OPENAPI_JSON_PATH="openapi.json",
         JWT_SECRET_KEY=settings.jwt_secret_key,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=settings.jwt_access_minutes),
-        RATELIMIT_STORAGE_URI=settings.redis_cache_url,
+        RATELIMIT_STORAGE_URI=settings.redis_cache_url.replace("unix://", "redis+unix://", 1),
+        RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
     )
     jwt.init_app(app)
     limiter.init_app(app)
