@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 from app.rpa.codes import Code
+from app.rpa.hosts import host_and_port
 from app.rpa.readings import Availability
 
 
@@ -174,8 +175,7 @@ class Profile:
 
 def _host_port(entry: str, base_url: str) -> tuple[str, int]:
     """Split ``host`` or ``host:port``; without a port it is that of the base URL's scheme."""
-    host, _, port = entry.rpartition(":") if ":" in entry else (entry, "", "")
-    return host.lower(), int(port) if port else (443 if base_url.startswith("https:") else 80)
+    return host_and_port(entry, urlsplit(base_url).scheme)
 
 
 def _sources(entries: list[dict[str, Any]] | None) -> tuple[Source, ...]:
