@@ -127,7 +127,8 @@ def _amount(price: Decimal) -> str:
 
 def _price_style(price: Decimal, random: Random) -> str:
     """How the page spells the price; only a price without cents may leave them out."""
-    return random.choice(("symbol", "symbol", "split", "code", *(("round",) * 3 if price == int(price) else ())))
+    styles = ["symbol", "symbol", "split", "code", *(["round"] * 3 if price == int(price) else [])]
+    return random.choice(styles)
 
 
 def _drift(product: Product, kind: str, random: Random) -> None:

@@ -190,7 +190,12 @@ def _add_browsing(market: Flask, catalogue: Catalogue) -> None:
         page = max(request.args.get("page", 1, type=int), 1)
         shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
         return render_template(
-            "listing.html", title=title, articles=shown, count=len(found), page=page, last=len(found) <= page * PAGE_SIZE
+            "listing.html",
+            title=title,
+            articles=shown,
+            count=len(found),
+            page=page,
+            last=len(found) <= page * PAGE_SIZE,
         )
 
     @market.get("/")
