@@ -188,7 +188,8 @@ def _refuse_taken_port(host: str, port: int, variable: str) -> None:
             probe.bind(address)
     except OSError as error:
         raise CannotRunError(
-            f"Cannot listen on {host} port {port}: {error.strerror}. {variable} chooses another port, HOST another address."
+            f"Cannot listen on {host} port {port}: {error.strerror}. "
+            f"{variable} chooses another port, HOST another address."
         ) from None
 
 

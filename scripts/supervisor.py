@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import selectors
@@ -12,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 _LONGEST_LINE: Final = 16_384
 _LINES_KEPT: Final = 30
@@ -52,6 +53,8 @@ class _Process:
     def __init__(self, name: str, command: Sequence[str]) -> None:
         self.name, self.command = name, list(command)
         self.running: subprocess.Popen[bytes] | None = None
+        self.output: int | None = None
+        """Descriptor of what it prints; None once that has ended."""
         self.unfinished = b""
         self.last_lines: deque[str] = deque(maxlen=_LINES_KEPT)
         self.started_at = 0.0
@@ -100,9 +103,7 @@ class Supervisor:
     def run(self, name: str, command: Sequence[str], *, timeout_s: float) -> None:
         """Run ``command`` to its end; raises ProcessDiedError when it fails or takes longer than ``timeout_s``."""
         process = _Process(name, command)
-        self._launch(process)
-        running = process.running
-        assert running is not None
+        running = self._launch(process)
         deadline = time.monotonic() + timeout_s
         while running.poll() is None and time.monotonic() < deadline and not self.asked_to_stop:
             self.watch(0.1)
@@ -122,7 +123,7 @@ class Supervisor:
             if key.fd == self._waker:
                 os.read(self._waker, 4096)
             else:
-                self._read(key.data, key.fileobj)  # type: ignore[arg-type]  # always the pipe registered below
+                self._read(key.data)
         for process in self._processes.values():
             self._look_after(process)
 
@@ -137,7 +138,7 @@ class Supervisor:
         while time.monotonic() < deadline and any(p.running is not None and p.running.poll() is None for p in chosen):
             for key, _ in self._selector.select(0.1):
                 if key.fd != self._waker:
-                    self._read(key.data, key.fileobj)  # type: ignore[arg-type]
+                    self._read(key.data)
         for process in chosen:
             if process.running is None:
                 continue
@@ -151,22 +152,24 @@ class Supervisor:
         """Return the names of all processes, in the order of their start."""
         return list(self._processes)
 
-    def _launch(self, process: _Process) -> None:
-        process.running = subprocess.Popen(
+    def _launch(self, process: _Process) -> subprocess.Popen[bytes]:
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        running = process.running = subprocess.Popen(
             [*_DIES_WITH_US, *process.command],
             cwd=self._cwd,
             env=self._environ,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=writer,
+            stderr=writer,
             start_new_session=True,
         )
+        os.close(writer)
         process.started_at = time.monotonic()
         process.start_again_at = None
-        pipe = process.running.stdout
-        assert pipe is not None
-        os.set_blocking(pipe.fileno(), False)
-        self._selector.register(pipe, selectors.EVENT_READ, process)
+        process.output = reader
+        self._selector.register(reader, selectors.EVENT_READ, process)
+        return running
 
     def _look_after(self, process: _Process) -> None:
         now = time.monotonic()
@@ -188,9 +191,12 @@ class Supervisor:
         process.start_again_at = now + process.pause_s
         process.pause_s = min(process.pause_s * 2, _LONGEST_PAUSE_S)
 
-    def _read(self, process: _Process, pipe: IO[bytes]) -> bool:
+    def _read(self, process: _Process) -> bool:
+        """Pass on what ``process`` has said; False when there is nothing more now."""
+        if process.output is None:
+            return False
         try:
-            data = os.read(pipe.fileno(), 65_536)
+            data = os.read(process.output, 65_536)
         except BlockingIOError:
             return False
         *lines, process.unfinished = (process.unfinished + data).split(b"\n")
@@ -202,28 +208,28 @@ class Supervisor:
             process.last_lines.append(text)
             self._say(process.name, text)
         if not data:
-            self._selector.unregister(pipe)
-            pipe.close()
+            self._let_go(process)
         return bool(data)
 
     def _drain(self, process: _Process) -> None:
-        """Read what a dead process still has in its pipe, and let go of the pipe (a grandchild may hold it open)."""
-        pipe = process.running.stdout if process.running is not None else None
-        while pipe is not None and not pipe.closed and self._read(process, pipe):
+        """Read what a dead process has still said; a grandchild may hold the pipe open, so do not wait for its end."""
+        while self._read(process):
             pass
-        if pipe is not None and not pipe.closed:
-            self._selector.unregister(pipe)
-            pipe.close()
+        self._let_go(process)
+
+    def _let_go(self, process: _Process) -> None:
+        if process.output is not None:
+            self._selector.unregister(process.output)
+            os.close(process.output)
+            process.output = None
 
     def _on_signal(self, *_: object) -> None:
         self.asked_to_stop = True
 
 
 def _signal_group(running: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody of that session is left
         os.killpg(running.pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass  # nobody of that session is left
 
 
 def _how_it_ended(returncode: int) -> str:
