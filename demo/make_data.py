@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from demo.vocabulary import CATEGORIES
+from demo.vocabulary import CATEGORIES, Category
 
 Product = dict[str, Any]
 
@@ -46,6 +46,7 @@ DRIFT_ELSEWHERE: Final = (
     "silent",
     "robot_check",
 )
+_CENTS: Final = tuple(map(Decimal, ("0.00", "0.49", "0.90", "0.95", "0.99", "0.99")))
 LATEST_POSITION: Final = 200
 """The slow pages stand before this position, so that a job does not end by waiting for them."""
 
@@ -81,35 +82,36 @@ def write(folder: Path) -> None:
 def _products(random: Random) -> list[Product]:
     """Make every article of every category in two finishes."""
     asins: set[str] = set()
-    products = []
-    for category in CATEGORIES:
-        for article, low, high in category.articles:
-            base = random.randrange(low, high)
-            for finish in random.sample(category.finishes, 2):
-                price = Decimal(base + random.randrange(4)) + random.choice((Decimal(0), Decimal("0.49"), *_ENDINGS))
-                name = f"{article}, {finish}"
-                brand = random.choice(category.brands)
-                products.append(
-                    {
-                        "asin": _new_asin(random, asins),
-                        "name": name,
-                        "brand": brand,
-                        "category": category.slug,
-                        "price": _amount(price),
-                        "was": _amount(price * 5 / 4) if random.random() < 0.2 else None,
-                        "price_style": _price_style(price, random),
-                        "price_shown": True,
-                        "stock": random.randrange(1, 60),
-                        "description": f"{article} by {brand} in {finish.lower()}, from our {category.title} department.",
-                        "features": random.sample(category.features, 3),
-                        "structured_data": random.choice(("offer", "offer", "number", "none", "related_only")),
-                        "page": "product",
-                    }
-                )
-    return products
+    return [
+        _product(category, article, finish, Decimal(base), _new_asin(random, asins), random)
+        for category in CATEGORIES
+        for article, low, high in category.articles
+        for base in (random.randrange(low, high),)
+        for finish in random.sample(category.finishes, 2)
+    ]
 
 
-_ENDINGS: Final = (Decimal("0.99"), Decimal("0.99"), Decimal("0.95"), Decimal("0.90"))
+def _product(category: Category, article: str, finish: str, base: Decimal, asin: str, random: Random) -> Product:
+    """One product in one finish, at about its base price."""
+    price = base + random.randrange(4) + random.choice(_CENTS)
+    brand = random.choice(category.brands)
+    return {
+        "asin": asin,
+        "name": f"{article}, {finish}",
+        "brand": brand,
+        "category": category.slug,
+        "price": _amount(price),
+        "was": _amount(price * 5 / 4) if random.random() < 0.2 else None,
+        "price_style": _price_style(price, random),
+        "price_shown": True,
+        "stock": random.randrange(1, 60),
+        "description": f"{article} by {brand} in {finish.lower()}, from {category.title}.",
+        "features": random.sample(category.features, 3),
+        "structured_data": random.choice(("offer", "offer", "number", "none", "related_only")),
+        "page": "product",
+    }
+
+
 _ALPHABET: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
 
 

@@ -112,10 +112,11 @@ class Processes:
         last = path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
         return "\n".join([f"The end of {path}:", *(f"  {line}" for line in last)])
 
-    def stop(self, timeout_s: float = 30) -> list[str]:
-        """End all of them, the last started first, and everything they started.
+    def stop(self, timeout_s: float = 30, grace_s: float = 5) -> list[str]:
+        """End all of them, the last started first: TERM, then KILL to the group after ``timeout_s`` seconds.
 
-        Returns a line for each process that was still there afterwards and had to be killed: none, if all is well.
+        Returns a line for each process that was left ``grace_s`` seconds later and had to be killed: none, if all is
+        well.
         """
         self._descendants |= {process for started in self._started.values() for process in _tree(started.pid)}
         for started in reversed(self._started.values()):
@@ -126,7 +127,7 @@ class Processes:
                 except subprocess.TimeoutExpired:
                     os.killpg(started.pid, signal.SIGKILL)
                     started.wait(timeout_s)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + grace_s
         while (left := self._left()) and time.monotonic() < deadline:
             time.sleep(0.1)
         lines = [_describe(process) for process in left]
