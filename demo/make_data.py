@@ -83,7 +83,7 @@ def _products(random: Random) -> list[Product]:
     """Make every article of every category in two finishes."""
     asins: set[str] = set()
     return [
-        _product(category, article, finish, Decimal(base), _new_asin(random, asins), random)
+        _product(category, f"{article}, {finish}", base, asin=_new_asin(random, asins), random=random)
         for category in CATEGORIES
         for article, low, high in category.articles
         for base in (random.randrange(low, high),)
@@ -91,13 +91,13 @@ def _products(random: Random) -> list[Product]:
     ]
 
 
-def _product(category: Category, article: str, finish: str, base: Decimal, asin: str, random: Random) -> Product:
+def _product(category: Category, name: str, base: int, *, asin: str, random: Random) -> Product:
     """One product in one finish, at about its base price."""
-    price = base + random.randrange(4) + random.choice(_CENTS)
+    price = Decimal(base + random.randrange(4)) + random.choice(_CENTS)
     brand = random.choice(category.brands)
     return {
         "asin": asin,
-        "name": f"{article}, {finish}",
+        "name": name,
         "brand": brand,
         "category": category.slug,
         "price": _amount(price),
@@ -105,7 +105,7 @@ def _product(category: Category, article: str, finish: str, base: Decimal, asin:
         "price_style": _price_style(price, random),
         "price_shown": True,
         "stock": random.randrange(1, 60),
-        "description": f"{article} by {brand} in {finish.lower()}, from {category.title}.",
+        "description": f"{name}. Made by {brand}, chosen for our department {category.title}.",
         "features": random.sample(category.features, 3),
         "structured_data": random.choice(("offer", "offer", "number", "none", "related_only")),
         "page": "product",

@@ -79,21 +79,23 @@ def test_a_process_that_does_not_listen_to_term_is_killed(tmp_path: Path) -> Non
 
 
 def test_processes_end_when_the_demonstration_is_killed(tmp_path: Path) -> None:
-    owner = (
-        "import sys, time; from pathlib import Path; from demo.processes import Processes;"
-        f"p = Processes(Path('.'), Path({str(tmp_path)!r}), {{}});"
-        "p.start('sleeper', [sys.executable, '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(600)']);"
-        "time.sleep(600)"
-    )
+    sleeper = f"import os; print(os.getpid(), flush=True); {SLEEP}"
+    owner = f"""
+import sys, time
+from pathlib import Path
+from demo.processes import Processes
+Processes(Path("."), Path({str(tmp_path)!r}), {{}}).start("sleeper", [sys.executable, "-c", {sleeper!r}])
+time.sleep(600)
+"""
     killed = subprocess.Popen([sys.executable, "-c", owner], cwd=Path(__file__).parents[2])
     processes = Processes(tmp_path, tmp_path, {})
     deadline = time.monotonic() + 10
     while not processes.log("sleeper").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    sleeper = int(wait_for_lines(processes, "sleeper", 1)[0])
+    pid = int(wait_for_lines(processes, "sleeper", 1)[0])
     killed.send_signal(signal.SIGKILL)
     killed.wait(10)
-    wait_until_gone(sleeper)
+    wait_until_gone(pid)
 
 
 def test_a_database_or_redis_of_the_caller_is_not_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +109,7 @@ def test_a_database_or_redis_of_the_caller_is_not_passed_on(tmp_path: Path, monk
 
 def test_a_command_that_fails_or_hangs_is_an_error_with_what_it_said(tmp_path: Path) -> None:
     processes = Processes(tmp_path, tmp_path, {})
-    with pytest.raises(DemoError, match="(?s)The import failed:.*no such file"):
+    with pytest.raises(DemoError, match=r"(?s)The import failed:.*no such file"):
         processes.run("The import", [sys.executable, "-c", "raise SystemExit('no such file')"], timeout_s=20)
     with pytest.raises(DemoError, match=r"The import took longer than 0\.3 s"):
         processes.run("The import", [sys.executable, "-c", SLEEP], timeout_s=0.3)
@@ -116,8 +118,13 @@ def test_a_command_that_fails_or_hangs_is_an_error_with_what_it_said(tmp_path: P
 def test_a_process_that_died_is_an_error_with_the_end_of_its_log(tmp_path: Path) -> None:
     processes = Processes(tmp_path, tmp_path, {})
     processes.start("web", [sys.executable, "-c", "print('port is taken'); raise SystemExit(3)"])
+    wait_for_lines(processes, "web", 1)
+    with pytest.raises(DemoError, match=r"(?s)web ended with status 3.*port is taken"):
+        wait_until_it_ended(processes, "web")
+
+
+def wait_until_it_ended(processes: Processes, name: str) -> None:
     deadline = time.monotonic() + 10
-    with pytest.raises(DemoError, match="(?s)web ended with status 3.*port is taken"):
-        while time.monotonic() < deadline:
-            processes.check("web")
-            time.sleep(0.02)
+    while time.monotonic() < deadline:
+        processes.check(name)
+        time.sleep(0.02)
