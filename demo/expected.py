@@ -18,17 +18,19 @@ from typing import Any
 Change = tuple[str, str, str, str]
 """ASIN, attribute, the master's value, the marketplace's value."""
 Shelf = Mapping[str, Mapping[str, Any]]
+Reading = dict[str, str]
+"""What a task read, by attribute; what the page does not show is not in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a job brings back: how each product's task ends, what changed, and what the carts said."""
+    """What a job brings back: how each product's task ends, what changed, and what was read."""
 
     ends: dict[str, str] = field(default_factory=dict)
     """ASIN -> ``SUCCEEDED``, or state and code such as ``REFUSED NOT_FOUND``."""
     changes: frozenset[Change] = frozenset()
-    cart_prices: dict[str, Decimal] = field(default_factory=dict)
-    """ASIN -> what one piece costs in the cart, for tasks that put one there."""
+    readings: dict[str, Reading] = field(default_factory=dict)
+    """ASIN -> what a task that succeeded read on the page, or in the cart."""
 
     def count_ends(self) -> dict[str, int]:
         """How many tasks ended each way, most frequent first."""
@@ -55,23 +57,26 @@ def expect_views(master: Iterable[Mapping[str, str]], shelf: Shelf) -> Findings:
     """What a first view-product job over the master's rows must find."""
     ends: dict[str, str] = {}
     changes: set[Change] = set()
+    readings: dict[str, Reading] = {}
     for row in master:
         asin = row["asin"]
         ends[asin] = _view_end(shelf.get(asin))
         if ends[asin] == "SUCCEEDED":
-            changes |= _changes(row, shelf[asin])
-    return Findings(ends, frozenset(changes))
+            readings[asin] = _reading(shelf[asin])
+            changes |= _changes(row, readings[asin])
+    return Findings(ends, frozenset(changes), readings)
 
 
 def expect_carts(asins: Iterable[str], shelf: Shelf) -> Findings:
     """What an add-to-cart job of one piece each must find."""
     ends: dict[str, str] = {}
-    prices: dict[str, Decimal] = {}
+    readings: dict[str, Reading] = {}
     for asin in asins:
         ends[asin] = _cart_end(shelf.get(asin))
         if ends[asin] == "SUCCEEDED":
-            prices[asin] = Decimal(shelf[asin]["price"])
-    return Findings(ends, frozenset(), prices)
+            price = _money(shelf[asin]["price"])
+            readings[asin] = {"quantity": "1", "unit_price": price, "page_price": price}
+    return Findings(ends, frozenset(), readings)
 
 
 def differences(expected: Findings, found: Findings) -> list[str]:
@@ -84,9 +89,9 @@ def differences(expected: Findings, found: Findings) -> list[str]:
     lines += [f"missing change: {_sentence(change)}" for change in sorted(expected.changes - found.changes)]
     lines += [f"change nobody made: {_sentence(change)}" for change in sorted(found.changes - expected.changes)]
     lines += [
-        f"{asin}: must cost {expected.cart_prices.get(asin)} in the cart, cost {found.cart_prices.get(asin)}"
-        for asin in sorted(expected.cart_prices.keys() | found.cart_prices.keys())
-        if expected.cart_prices.get(asin) != found.cart_prices.get(asin)
+        f"{asin}: must read {expected.readings.get(asin)}, read {found.readings.get(asin)}"
+        for asin in sorted(expected.readings.keys() | found.readings.keys())
+        if expected.readings.get(asin) != found.readings.get(asin)
     ]
     return lines
 
@@ -106,19 +111,24 @@ def _cart_end(entry: Mapping[str, Any] | None) -> str:
     return "FAILED CART_NOT_CONFIRMED" if entry["page"] == "dead_button" else "SUCCEEDED"
 
 
-def _changes(row: Mapping[str, str], entry: Mapping[str, Any]) -> set[Change]:
-    """A product is believed to be in stock until a page says otherwise; a price that is not shown is not known."""
-    asin = row["asin"]
-    changes = {
-        (asin, attribute, row[attribute], entry[attribute])
-        for attribute in ("name", "brand")
-        if row[attribute] != entry[attribute]
+def _reading(entry: Mapping[str, Any]) -> Reading:
+    shown = {"price": _money(entry["price"])} if entry["price_shown"] else {}
+    availability = "IN_STOCK" if entry["stock"] else "OUT_OF_STOCK"
+    return {"name": entry["name"], "brand": entry["brand"], "availability": availability, **shown}
+
+
+def _changes(row: Mapping[str, str], reading: Reading) -> set[Change]:
+    """A product is believed to be in stock until a page says otherwise; what a page does not show has not changed."""
+    believed = {"name": row["name"], "brand": row["brand"], "price": _money(row["price"]), "availability": "IN_STOCK"}
+    return {
+        (row["asin"], attribute, believed[attribute], value)
+        for attribute, value in reading.items()
+        if believed[attribute] != value
     }
-    if entry["price_shown"] and Decimal(row["price"]) != Decimal(entry["price"]):
-        changes.add((asin, "price", row["price"], entry["price"]))
-    if entry["stock"] == 0:
-        changes.add((asin, "availability", "IN_STOCK", "OUT_OF_STOCK"))
-    return changes
+
+
+def _money(amount: str) -> str:
+    return f"{Decimal(amount):.2f} USD"
 
 
 def _sentence(change: Change) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any, Final
 
 from demo.client import Client
 from demo.errors import DemoError
-from demo.expected import Findings
+from demo.expected import Findings, Reading
 from demo.report import Report, Shower
 
 _POLL_S: Final = 0.25
+_READ: Final = ("name", "brand", "availability", "price", "quantity", "unit_price", "page_price")
 _ENDED: Final = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "CANCELLED"})
 
 
@@ -44,20 +43,14 @@ def read_findings(client: Client, job_id: int) -> Findings:
         (each["asin"], each["attribute"], each["previous_attribute"], each["current_attribute"])
         for each in client.pages("/product-updates", job_id=job_id)
     )
-    return Findings(ends, changes, _cart_prices(tasks))
+    return Findings(ends, changes, {task["asin"]: _reading(task["result"]) for task in tasks if task["result"]})
 
 
 def _end(task: dict[str, Any]) -> str:
     return f"{task['state']} {task['code'] or ''}".rstrip()
 
 
-def _cart_prices(tasks: Iterable[dict[str, Any]]) -> dict[str, Decimal]:
-    """What one piece costs in the cart, where a task read that back; each must be a single piece."""
-    prices = {}
-    for task in tasks:
-        reading = task["result"] or {}
-        if "unit_price" in reading:
-            if reading["quantity"] != 1:
-                raise DemoError(f"{task['asin']}: {reading['quantity']} pieces are in the cart, not 1.")
-            prices[task["asin"]] = Decimal(reading["unit_price"]["value"]["amount"])
-    return prices
+def _reading(result: dict[str, Any]) -> Reading:
+    """A task's result without where each value stood and how it was spelled there."""
+    values = {name: result[name] for name in _READ if result.get(name) is not None}
+    return {name: str(value["value"] if isinstance(value, dict) else value) for name, value in values.items()}

@@ -70,7 +70,7 @@ def test_a_view_of_every_product_must_find_what_the_lists_of_differences_say() -
 
 def test_one_changed_price_is_over_a_thousand_and_one_moved_by_a_cent() -> None:
     steps = [
-        (Decimal(before), Decimal(after))
+        (Decimal(before.removesuffix(" USD")), Decimal(after.removesuffix(" USD")))
         for _, what, before, after in expect_views(MASTER, SHELF).changes
         if what == "price"
     ]
@@ -86,9 +86,14 @@ def test_the_carts_meet_a_sold_out_a_gone_a_dead_and_a_dearer_product() -> None:
         "REFUSED NOT_FOUND": 1,
         "FAILED CART_NOT_CONFIRMED": 1,
     }
-    assert len(carts.cart_prices) == 36
-    prices = {row["asin"]: Decimal(row["price"]) for row in MASTER}
-    assert sum(price != prices[asin] for asin, price in carts.cart_prices.items()) == 2
+    assert len(carts.readings) == 36
+    prices = {row["asin"]: f"{row['price']} USD" for row in MASTER}
+    assert sum(reading["unit_price"] != prices[asin] for asin, reading in carts.readings.items()) == 2
+
+
+def test_a_page_without_a_price_is_read_without_one() -> None:
+    unpriced = [asin for asin, reading in expect_views(MASTER, SHELF).readings.items() if "price" not in reading]
+    assert [SHELF[asin]["price_shown"] for asin in unpriced] == [False]
 
 
 def test_equal_findings_have_no_differences() -> None:
@@ -96,9 +101,9 @@ def test_equal_findings_have_no_differences() -> None:
 
 
 def test_each_kind_of_difference_is_named() -> None:
-    change = ("B000000001", "price", "1.00", "2.00")
-    expected = Findings({"B000000001": "SUCCEEDED"}, frozenset({change}), {"B000000001": Decimal("2.00")})
-    missed = "B000000001 price from '1.00' to '2.00'"
+    change = ("B000000001", "price", "1.00 USD", "2.00 USD")
+    expected = Findings({"B000000001": "SUCCEEDED"}, frozenset({change}), {"B000000001": {"price": "2.00 USD"}})
+    missed = "B000000001 price from '1.00 USD' to '2.00 USD'"
     assert differences(expected, replace(expected, changes=frozenset())) == [f"missing change: {missed}"]
     assert differences(replace(expected, changes=frozenset()), expected) == [f"change nobody made: {missed}"]
     assert differences(
@@ -107,6 +112,6 @@ def test_each_kind_of_difference_is_named() -> None:
         "B000000001: must end SUCCEEDED, ended FAILED BLOCKED",
         "B000000002: must end nowhere, ended SUCCEEDED",
     ]
-    assert differences(expected, replace(expected, cart_prices={"B000000001": Decimal("2.01")})) == [
-        "B000000001: must cost 2.00 in the cart, cost 2.01"
+    assert differences(expected, replace(expected, readings={"B000000001": {"price": "2.01 USD"}})) == [
+        "B000000001: must read {'price': '2.00 USD'}, read {'price': '2.01 USD'}"
     ]
