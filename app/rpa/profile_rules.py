@@ -21,7 +21,7 @@ REGEX_STEPS: Final = 4_000
 
 _SAMPLE_ASIN: Final = "B000000000"
 _PSEUDO_CLASSES: Final = frozenset(
-    "active any-link autofill checked default defined dir disabled empty enabled first-child first-of-type focus "
+    "active any-link autofill checked default defined dir disabled empty enabled first-child first-of-type focus "  # noqa: SIM905
     "focus-visible focus-within fullscreen has host hover in-range indeterminate invalid is lang last-child "
     "last-of-type link modal not nth-child nth-last-child nth-last-of-type nth-of-type only-child only-of-type open "
     "optional out-of-range placeholder-shown popover-open read-only read-write required root scope target "
@@ -224,9 +224,8 @@ def _parts(tree: Any) -> Iterator[Any]:
     while pending:
         part = pending.pop()
         yield part
-        pending.extend(
-            inner for inner in (getattr(part, "selector", None), getattr(part, "subselector", None)) if inner is not None
-        )
+        inside = (getattr(part, "selector", None), getattr(part, "subselector", None))
+        pending.extend(inner for inner in inside if inner is not None)
         pending.extend(getattr(part, "selector_list", ()))
         if isinstance(part, cssselect.parser.Relation):
             pending.extend(inner.parsed_tree for _, inner in part.arguments)

@@ -8,7 +8,9 @@ from typing import Final
 
 from babel import Locale
 
-_DOLLARS: Final = "USD CAD AUD NZD HKD SGD TWD MXN ARS CLP COP UYU BRL JMD BBD BSD BZD TTD FJD NAD XCD".split()
+_DOLLARS: Final = frozenset(
+    "USD CAD AUD NZD HKD SGD TWD MXN ARS CLP COP UYU BRL JMD BBD BSD BZD TTD FJD NAD XCD".split()  # noqa: SIM905
+)
 _PREFIXED: Final = {
     "USD": "us", "CAD": "ca c", "AUD": "au a", "NZD": "nz", "HKD": "hk", "SGD": "s sg", "TWD": "nt", "MXN": "mx mex",
     "BRL": "r", "ARS": "ar", "CLP": "cl", "COP": "col", "UYU": "u", "JMD": "j", "BBD": "bds", "TTD": "tt",
@@ -24,7 +26,8 @@ _SIGNS: Final[dict[str, str]] = {
 
 def folded(text: str) -> str:
     """Text as words are compared here: NFKC, no format characters, one blank for any white space, case folded."""
-    plain = "".join(" " if c.isspace() else c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    kept = (c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    plain = "".join(" " if c.isspace() else c for c in kept)
     return " ".join(plain.casefold().split())
 
 
@@ -34,11 +37,17 @@ def names_of(currency: str, locale: str) -> frozenset[str]:
     spellings = {currency, *_SIGNS.get(currency, "").split()}
     if currency in _DOLLARS:
         prefixes = _PREFIXED.get(currency, "").split()
-        spellings |= {"$", *(f"{prefix}$" for prefix in prefixes), *(f"${prefix}" for prefix in prefixes), f"{currency}$"}
+        spellings |= {
+            "$",
+            f"{currency}$",
+            *(f"{prefix}$" for prefix in prefixes),
+            *(f"${prefix}" for prefix in prefixes),
+        }
     for place in (Locale.parse(locale.replace("-", "_")), Locale("en")):
         spellings.add(place.currency_symbols.get(currency, currency))
         spellings.add(place.currencies.get(currency, currency))
-        names = set(dict(place._data["currency_names_plural"]).get(currency, {}).values())
+        plurals = dict(place._data["currency_names_plural"])  # noqa: SLF001 - Babel has no public way to all of them
+        names = set(plurals.get(currency, {}).values())
         spellings |= names | {name.split()[-1] for name in names if name.strip()}
     return frozenset(folded(spelling) for spelling in spellings if spelling)
 
@@ -78,7 +87,7 @@ FREE: Final[dict[str, frozenset[str]]] = {
 """Words that alone mean a price of zero, by language."""
 
 OPEN_ENDED: Final = frozenset(
-    "from starting starts up to upto between ab bis von à partir de desde hasta da partire från vanaf od do fra от до から より "
-    "起 以上".split()
+    "from starting starts up to upto between ab bis von à partir de desde hasta da partire från vanaf od do fra "  # noqa: SIM905
+    "от до から より 起 以上".split()
 )
 """Words that make an amount one end of a range."""

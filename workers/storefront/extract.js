@@ -232,7 +232,8 @@
   const itemValue = (element, depth) => {
     if (hasAttribute(element, "itemscope")) return depth > 0 ? readItem(element, depth - 1) : null;
     const given = attributeOf(element, "content") ?? attributeOf(element, "href") ?? attributeOf(element, "datetime");
-    const value = given ?? (attributeOf(element, "value") || readText(element, limits.value, true));
+    const isNumber = /price/i.test(attributeOf(element, "itemprop"));
+    const value = given ?? (attributeOf(element, "value") || readText(element, limits.value, isNumber));
     return value === "" ? null : keep(value, limits.value);
   };
   const propertiesOf = (item) => {

@@ -61,7 +61,7 @@ def plan_markers(groups: Mapping[str, Sequence[Marker]]) -> dict[str, Any]:
     return {**_nothing(), "markers": _marker_plans(groups)}
 
 
-def plan_cart(profile: Profile, asin: str) -> dict[str, Any]:
+def plan_cart(profile: Profile, asin: str) -> dict[str, Any]:  # noqa: ARG001
     """What to read from the cart page: its lines and the markers of refusals. Raises ValueError without a cart.
 
     The lines are not filtered in the page: which of them names ``asin`` is decided by ``interpret_cart``.

@@ -103,7 +103,9 @@ def read_structured_price(value: object, *, locale: str, currency: str) -> Money
 @lru_cache(maxsize=256)
 def _notation(locale: str) -> _Notation:
     known = Locale.parse(locale.replace("-", "_"))
-    symbols = dict(known.number_symbols.get("latn") or known.number_symbols[known.default_numbering_system])
+    symbols: dict[str, str] = dict(
+        known.number_symbols.get("latn") or known.number_symbols[known.default_numbering_system]
+    )
     decimals = {symbols["decimal"], symbols.get("currencyDecimal", symbols["decimal"])}
     groups = {_separator(symbols["group"]), _separator(symbols.get("currencyGroup", symbols["group"]))} - decimals
     patterns = (known.currency_formats["standard"], known.decimal_formats[None])
@@ -119,8 +121,10 @@ def _separator(character: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """NFKC with western digits, without format characters. Raised, circled and fraction digits are refused: NFKC would
-    make 1299 of a 12 with a small 99."""
+    """NFKC with western digits, without format characters.
+
+    Raised, circled and fraction digits are refused: NFKC would make 1299 of a 12 with a small 99.
+    """
     if any(unicodedata.category(c) == "No" for c in text):
         raise PriceUnparsed("the text holds raised, circled or fraction digits")
     kept = (c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")

@@ -1,0 +1,85 @@
+"""Reading a product's line back from the cart. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.core.money import Money
+from app.rpa.codes import Code
+from app.rpa.profile import CartPage, Profile, Source
+from app.rpa.readings import Read
+from workers.errors import TaskError
+from workers.storefront.page_data import PageData, shown
+from workers.storefront.prices import PriceAmbiguous, PriceUnparsed, read_price
+from workers.storefront.structured import names_asin
+
+
+def interpret_cart(raw: Mapping[str, Any], profile: Profile, asin: str) -> tuple[int, Read[Money] | None]:
+    """Quantity and unit price of the one cart line that names the ASIN: the script's answer to ``plan_cart``.
+
+    The price is None only when the profile lists no source for it. Raises TaskError: CART_NOT_CONFIRMED when no line
+    or several name the ASIN, or the quantity cannot be read; PRICE_MISSING, PRICE_UNPARSED (also for a line's price
+    that the quantity does not divide) or PRICE_AMBIGUOUS. The page itself is checked by ``extraction.check_page``.
+    """
+    cart = profile.cart
+    if cart is None:
+        raise ValueError("the profile describes no cart")
+    lines = PageData(raw).lines()
+    named = [line for line in lines if _names(line, cart, asin)]
+    if len(named) != 1:
+        found = "Several lines of the cart name" if named else f"None of the cart's {len(lines)} lines names"
+        raise TaskError(Code.CART_NOT_CONFIRMED, f"{found} {asin}.")
+    quantity = _quantity(named[0], cart)
+    if not cart.price:
+        return quantity, None
+    price = _price(named[0], cart, profile)
+    return quantity, price if cart.price_is == "each" else _each(price, quantity)
+
+
+def _names(line: PageData, cart: CartPage, asin: str) -> bool:
+    values, _ = _first(line, "identity", cart.identity)
+    return bool(values) and names_asin(values[0], asin)
+
+
+def _first(line: PageData, field: str, sources: Sequence[Source]) -> tuple[list[str], str]:
+    """The values of the first source that has any, and where it stood."""
+    for at, source in enumerate(sources):
+        values = line.values(f"{field}/{at}", source)
+        if values:
+            return values, f"cart {'css ' + source.css if source.css else 'regex ' + str(source.regex)}"[:100]
+    return [], ""
+
+
+def _quantity(line: PageData, cart: CartPage) -> int:
+    values, _ = _first(line, "quantity", cart.quantity)
+    numbers = {_whole_number(value) for value in values}
+    quantity = numbers.pop() if len(numbers) == 1 else None
+    if quantity is None:
+        seen = shown(", ".join(values), 100)
+        raise TaskError(Code.CART_NOT_CONFIRMED, f"The line's quantity cannot be read from {seen!r}.")
+    return quantity
+
+
+def _whole_number(text: str) -> int | None:
+    """The only number of a text such as ``Qty: 2``; None for none, several, signs, decimals and zero."""
+    match = re.fullmatch(r"[^0-9]*?(?<![-\u2212.,0-9])([1-9][0-9]{0,3})(?![.,]?[0-9])[^0-9]*", shown(text, 100))
+    return int(match.group(1)) if match else None
+
+
+def _price(line: PageData, cart: CartPage, profile: Profile) -> Read[Money]:
+    values, source = _first(line, "price", cart.price)
+    if not values:
+        raise TaskError(Code.PRICE_MISSING, "No source of cart.price has a value.")
+    amounts = {read_price(value, locale=profile.locale, currency=profile.currency) for value in values}
+    if len(amounts) > 1:
+        raise PriceAmbiguous("The cart's line shows " + ", ".join(shown(value, 40) for value in values[:5]) + ".")
+    return Read(amounts.pop(), source, values[0][:500])
+
+
+def _each(price: Read[Money], quantity: int) -> Read[Money]:
+    part = price.value.divided_by(quantity)
+    if part is None:
+        raise PriceUnparsed(f"The line's price {price.value} cannot be divided by {quantity}.")
+    return Read(part, price.source, price.raw)
