@@ -1,0 +1,154 @@
+"""A warm browser for one storefront: fresh contexts one after the other, its age and size, and its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from selenium.webdriver import Remote
+
+from app.rpa.codes import Code
+from app.rpa.profile import Profile
+from workers.chrome.addresses import Lookup, resolve, resolver_rules
+from workers.chrome.driver_errors import DRIVER_ERRORS, driver_error
+from workers.chrome.page import Page
+from workers.chrome.process import ChromeProcess
+from workers.chrome.settings import BrowserSettings, RecyclingLimits
+from workers.chrome.websocket import (
+    AnswerTimeoutError,
+    CommandRefusedError,
+    Connection,
+    ConnectionLostError,
+    MessageTooLargeError,
+)
+from workers.errors import TaskError
+
+_BROWSER_CALL_S: Final = 10.0
+"""Limit for commands to the browser itself, which answer within milliseconds as long as it lives."""
+_CLOSE_S: Final = 2.0
+_RESOLVE_S: Final = 10.0
+_WEIGHED_EVERY: Final = 25
+"""Contexts between two looks at the memory: reading it costs milliseconds."""
+_FATAL: Final = frozenset({Code.CHROME_CRASH, Code.DRIVER_TIMEOUT})
+
+
+class Browser:
+    """One chromedriver with its Chrome, restricted to the hosts of one storefront.
+
+    It belongs to the thread that made it, which must live as long as the browser; only ``kill`` may be called from
+    another one.
+    """
+
+    def __init__(self, settings: BrowserSettings, profile: Profile, *, lookup: Lookup | None = None) -> None:
+        """Resolve and check the storefront's hosts, then start the browser.
+
+        ``lookup`` replaces the system's resolver. Raises TaskError: NAV_DNS, ADDRESS_REFUSED, CHROME_START.
+        """
+        private, targets = settings.private_targets, profile.allowed_hosts
+        addresses = resolve(targets, private=private, timeout_s=_RESOLVE_S, lookup=lookup)
+        self.profile = profile
+        self.contexts = 0
+        self._memory_bytes = 0
+        self._killed = False
+        self._started = time.monotonic()
+        self._process = ChromeProcess.start(settings, profile, resolver_rules(addresses))
+        try:
+            self._connection = Connection(self._process.websocket_url, timeout_s=_BROWSER_CALL_S)
+            self.version = str(self._connection.call("Browser.getVersion", timeout_s=_BROWSER_CALL_S)["product"])
+            self._base_window = self.driver.current_window_handle
+        except (ConnectionLostError, AnswerTimeoutError, *DRIVER_ERRORS) as error:
+            self._process.kill_tree()
+            raise TaskError(Code.CHROME_START, f"The browser started but does not answer: {error}") from error
+
+    @property
+    def driver(self) -> Remote:
+        """The Selenium session; ``select`` points it at a page."""
+        return self._process.driver
+
+    @property
+    def is_alive(self) -> bool:
+        """False after ``kill``, ``close`` or a crash that was noticed."""
+        return not self._killed
+
+    @contextmanager
+    def context(self) -> Iterator[Page]:
+        """A page in a fresh context: no cookie, storage or cache of any other; disposed on leaving.
+
+        What websocket and driver raise comes out as TaskError (CHROME_CRASH, TAB_CRASH, DRIVER_TIMEOUT, NAV_TIMEOUT,
+        PAGE_TOO_LARGE). After CHROME_CRASH and DRIVER_TIMEOUT the browser is closed.
+        """
+        self.contexts += 1
+        try:
+            context = self._call("Target.createBrowserContext", {"disposeOnDetach": True})["browserContextId"]
+            try:
+                yield self._open_page(context)
+            finally:
+                self._dispose(context)
+        except MessageTooLargeError as error:
+            self.close()
+            raise TaskError(Code.PAGE_TOO_LARGE, f"The page made the browser send {error}.") from error
+        except (ConnectionLostError, AnswerTimeoutError) as error:
+            self.close()
+            raise TaskError(Code.CHROME_CRASH, f"The browser is gone or does not answer: {error}") from error
+        except CommandRefusedError as error:
+            raise TaskError(Code.TAB_CRASH, f"The page is gone: {error}") from error
+        except DRIVER_ERRORS as error:
+            failure = driver_error(error)
+            if failure.code in _FATAL:
+                self.close()
+            raise failure from error
+
+    def select(self, page: Page) -> None:
+        """Point the Selenium session at a page of this browser."""
+        self.driver.switch_to.window(page.target_id)
+
+    def memory_bytes(self) -> int:
+        """Memory of the driver's and Chrome's processes."""
+        return self._process.memory_bytes()
+
+    def needs_recycling(self, limits: RecyclingLimits) -> bool:
+        """Whether the browser is dead, too old or too large; memory is weighed now and then only."""
+        if not self.is_alive or self.contexts >= limits.contexts or time.monotonic() - self._started >= limits.age_s:
+            return True
+        if self.contexts % _WEIGHED_EVERY == 0:
+            self._memory_bytes = self.memory_bytes()
+        return self._memory_bytes > limits.memory_bytes
+
+    def kill(self) -> None:
+        """Kill every process at once; whoever waits for the browser fails within milliseconds. For any thread.
+
+        The owner still has to ``close`` it.
+        """
+        self._killed = True
+        self._process.group.kill(_CLOSE_S)
+        self._connection.abort()
+
+    def close(self) -> None:
+        """End the browser: ask it, then kill what is left, and delete its folder. May be called twice."""
+        if not self._killed:
+            with suppress(ConnectionLostError, AnswerTimeoutError, CommandRefusedError):
+                self._connection.call("Browser.close", timeout_s=_CLOSE_S)
+        self._killed = True
+        self._connection.close()
+        self._process.kill_tree()
+
+    def _open_page(self, context: str) -> Page:
+        self._connection.post("Browser.setDownloadBehavior", {"behavior": "deny", "browserContextId": context})
+        target = self._call("Target.createTarget", {"url": "about:blank", "browserContextId": context})["targetId"]
+        session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        return Page(self._connection, self.profile, target=target, session=session)
+
+    def _dispose(self, context: str) -> None:
+        """End a context and everything in it; a browser that cannot do that is closed."""
+        self._connection.forget_all()
+        if self._killed:
+            return
+        try:
+            self._call("Target.disposeBrowserContext", {"browserContextId": context})
+        except (ConnectionLostError, AnswerTimeoutError, CommandRefusedError):
+            self.close()
+
+    def _call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        return self._connection.call(method, params, timeout_s=_BROWSER_CALL_S)

@@ -1,0 +1,226 @@
+"""Starting and killing one chromedriver with its Chrome: a process group of its own that dies with the worker."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import time
+from typing import Any, Final
+
+import urllib3
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver import ChromeOptions, Remote
+from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnection
+from selenium.webdriver.remote.client_config import ClientConfig
+
+from app.rpa.codes import Code
+from app.rpa.profile import Profile
+from workers.chrome.processes import ProcessGroup, memory_bytes
+from workers.chrome.settings import MEBIBYTE, BrowserSettings
+from workers.chrome.slot import Slot, SlotError, setpriv
+from workers.errors import TaskError
+
+CLIENT_MARGIN_S: Final = 15.0
+"""How much longer than the page load we wait for the driver's answer to any command."""
+_KILL_S: Final = 5.0
+_POLL_S: Final = 0.01
+_LISTENING: Final = re.compile(r"was started successfully on port (\d+)")
+_SMALL_SHM: Final = 256 * MEBIBYTE
+
+_ARGUMENTS: Final = (
+    "--block-new-web-contents",
+    "--disable-background-networking",
+    "--disable-breakpad",
+    "--disable-component-update",
+    "--disable-domain-reliability",
+    "--disable-extensions",
+    "--disable-quic",
+    # WebRTC's UDP asks no resolver, so the address rules would not hold for it; each build has its own name for this.
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--mute-audio",
+    "--no-default-browser-check",
+    "--no-pings",
+    "--no-proxy-server",
+    "--window-size=1366,900",
+)
+_START_ERRORS: Final = (OSError, WebDriverException, urllib3.exceptions.HTTPError, http.client.HTTPException)
+_UNWANTED_SWITCHES: Final = ("disable-popup-blocking", "enable-logging")
+
+
+def arguments(profile: Profile, settings: BrowserSettings, resolver_rules: str) -> list[str]:
+    """Chrome's command line for one storefront."""
+    given = [*_ARGUMENTS, f"--host-resolver-rules={resolver_rules}", f"--accept-lang={_languages(profile.locale)}"]
+    if profile.engine == "chrome":
+        given.append("--headless=new")
+    if not profile.load_images:
+        given.append("--blink-settings=imagesEnabled=false")
+    if settings.no_sandbox:
+        given.append("--no-sandbox")
+    if shutil.disk_usage("/dev/shm").total < _SMALL_SHM:  # noqa: S108 - the kernel's name for shared memory
+        given.append("--disable-dev-shm-usage")
+    return given
+
+
+class ChromeProcess:
+    """A running chromedriver with its Chrome; ``driver`` is a Selenium session on the browser's first tab."""
+
+    def __init__(self, slot: Slot, process: subprocess.Popen[bytes]) -> None:
+        self._slot = slot
+        self._process = process
+        self.group = ProcessGroup.led_by(process.pid)
+        slot.record(self.group)
+        self.driver: Remote
+        self.websocket_url: str
+
+    @classmethod
+    def start(cls, settings: BrowserSettings, profile: Profile, resolver_rules: str) -> ChromeProcess:
+        """Start driver and browser within ``profile.timeouts.start_s``.
+
+        Call it from a thread that lives as long as the browser shall: the kernel kills the driver when the thread that
+        started it ends. Raises TaskError(CHROME_START), and then nothing is left running.
+        """
+        deadline = time.monotonic() + profile.timeouts.start_s
+        try:
+            slot = Slot.create(settings.root, settings.run_as)
+        except (OSError, KeyError, SlotError) as error:
+            raise TaskError(Code.CHROME_START, f"No folder for the browser: {error}") from error
+        try:
+            process = _start_driver(settings, slot)
+        except (OSError, SlotError) as error:
+            slot.remove()
+            raise TaskError(Code.CHROME_START, f"The driver did not start: {error}") from error
+        chrome = cls(slot, process)
+        try:
+            chrome._connect(settings, profile, resolver_rules, deadline)
+        except BaseException as error:
+            detail = _why(error, slot)
+            chrome.kill_tree()
+            if isinstance(error, _START_ERRORS):
+                raise TaskError(Code.CHROME_START, detail) from error
+            raise
+        return chrome
+
+    def _connect(self, settings: BrowserSettings, profile: Profile, resolver_rules: str, deadline: float) -> None:
+        options = _options(profile, settings, self._slot, resolver_rules)
+        port = _port(self._process, self._slot, deadline)
+        self.driver = _session(port, options, profile, deadline)
+        self.websocket_url = _websocket_url(self.driver, deadline)
+
+    def kill_tree(self) -> None:
+        """Kill the driver and every process of Chrome, make sure that they are gone, delete their folder.
+
+        Raises RuntimeError, and keeps the folder for the next sweep, when something survives.
+        """
+        left = self._slot.kill_processes()
+        if left:
+            raise RuntimeError(f"processes {left} of group {self.group.id} survived SIGKILL")
+        self._process.wait(_KILL_S)
+        self._slot.remove()
+
+    def memory_bytes(self) -> int:
+        """Memory of all the processes."""
+        return memory_bytes(self.group.members())
+
+
+def _start_driver(settings: BrowserSettings, slot: Slot) -> subprocess.Popen[bytes]:
+    command = [setpriv(), "--pdeathsig", "KILL"]
+    if settings.run_as is not None:
+        user = pwd.getpwnam(settings.run_as)
+        command += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    with slot.log.open("ab") as log:
+        return subprocess.Popen(
+            [*command, str(settings.chromedriver), "--port=0"],
+            env=_environment(slot),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            process_group=0,
+        )
+
+
+def _environment(slot: Slot) -> dict[str, str]:
+    """Only what the driver and Chrome need: the worker's own environment holds secrets."""
+    scratch = str(slot.scratch)
+    return {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "TMPDIR": scratch,
+        "HOME": scratch,
+        "XDG_CONFIG_HOME": scratch,
+        "XDG_CACHE_HOME": scratch,
+    }
+
+
+def _port(process: subprocess.Popen[bytes], slot: Slot, deadline: float) -> int:
+    """The port the driver chose, as it says in its log."""
+    while time.monotonic() < deadline:
+        found = _LISTENING.search(slot.log_tail())
+        if found:
+            return int(found[1])
+        if process.poll() is not None:
+            raise WebDriverException(f"the driver ended with status {process.returncode}")
+        time.sleep(_POLL_S)
+    raise WebDriverException("the driver did not say its port in time")
+
+
+def _options(profile: Profile, settings: BrowserSettings, slot: Slot, resolver_rules: str) -> ChromeOptions:
+    binary = settings.chrome_full if profile.engine == "chrome" else settings.chrome_shell
+    if binary is None or not binary.is_file():
+        raise FileNotFoundError(f"{binary or 'full Chrome'} is not there")
+    options = ChromeOptions()
+    options.binary_location = str(slot.wrapper(binary))
+    options.page_load_strategy = "eager"
+    options.unhandled_prompt_behavior = "dismiss"
+    options.timeouts = {
+        "implicit": 0,
+        "pageLoad": round(profile.timeouts.page_load_s * 1000),
+        "script": round(profile.timeouts.script_s * 1000),
+    }
+    options.add_experimental_option("excludeSwitches", list(_UNWANTED_SWITCHES))
+    for argument in arguments(profile, settings, resolver_rules):
+        options.add_argument(argument)
+    return options
+
+
+def _session(port: int, options: ChromeOptions, profile: Profile, deadline: float) -> Remote:
+    """A WebDriver session; afterwards no command waits longer than the page load and a margin."""
+    client = ClientConfig(
+        remote_server_addr=f"http://127.0.0.1:{port}",
+        init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": False}},
+        timeout=max(1, round(deadline - time.monotonic())),
+    )
+    executor = ChromiumRemoteConnection(
+        remote_server_addr="", vendor_prefix="goog", browser_name="chrome", ignore_proxy=True, client_config=client
+    )
+    driver = Remote(command_executor=executor, options=options)
+    client.timeout = profile.timeouts.page_load_s + CLIENT_MARGIN_S
+    return driver
+
+
+def _websocket_url(driver: Remote, deadline: float) -> str:
+    address: str = driver.capabilities["goog:chromeOptions"]["debuggerAddress"]
+    connection = http.client.HTTPConnection(address, timeout=max(1.0, deadline - time.monotonic()))
+    try:
+        connection.request("GET", "/json/version")
+        answer: dict[str, Any] = json.loads(connection.getresponse().read(65536))
+    finally:
+        connection.close()
+    return str(answer["webSocketDebuggerUrl"])
+
+
+def _languages(locale: str) -> str:
+    """``de_DE`` as browsers ask for it: ``de-DE,de``."""
+    tag = locale.replace("_", "-")
+    return tag if "-" not in tag else f"{tag},{tag.partition('-')[0]}"
+
+
+def _why(error: BaseException, slot: Slot) -> str:
+    first = str(error).strip().partition("\n")[0] or type(error).__name__
+    return f"{first} {slot.log_tail(500)}".strip()

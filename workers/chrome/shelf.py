@@ -1,0 +1,49 @@
+"""The few warm browsers of one worker, so that jobs of two storefronts taking turns do not restart Chrome each time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from app.rpa.profile import Profile
+from workers.chrome.browser import Browser
+from workers.chrome.settings import BrowserSettings, RecyclingLimits
+
+
+class _Key(NamedTuple):
+    storefront_id: int
+    profile_version: int
+
+
+class BrowserShelf:
+    """Keeps at most ``capacity`` warm browsers, one per storefront; the one unused for longest makes room."""
+
+    def __init__(
+        self, settings: BrowserSettings, *, limits: RecyclingLimits = RecyclingLimits(), capacity: int = 2
+    ) -> None:
+        self._settings = settings
+        self._limits = limits
+        self._capacity = capacity
+        self._browsers: dict[_Key, Browser] = {}
+        """Least recently used first."""
+
+    def browser_for(self, storefront_id: int, profile_version: int, profile: Profile) -> Browser:
+        """A living browser for this version of a storefront's profile, started where there is none or an outworn one.
+
+        Call it from the thread that made the shelf's other browsers. Raises TaskError like ``Browser``.
+        """
+        key = _Key(storefront_id, profile_version)
+        for known in [known for known in self._browsers if known.storefront_id == storefront_id]:
+            if known != key or self._browsers[known].needs_recycling(self._limits):
+                self._browsers.pop(known).close()
+        browser = self._browsers.pop(key, None)
+        if browser is None:
+            while len(self._browsers) >= self._capacity:
+                self._browsers.pop(next(iter(self._browsers))).close()
+            browser = Browser(self._settings, profile)
+        self._browsers[key] = browser
+        return browser
+
+    def close(self) -> None:
+        """End every browser."""
+        while self._browsers:
+            self._browsers.popitem()[1].close()
