@@ -75,6 +75,8 @@ class Settings:
     currency: str = "USD"
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     worker_count: int = 2
+    stop_grace_s: float = 10
+    """How long a pool lets its workers finish after SIGTERM; a task may need as long as its own limit."""
     web_threads: int = 16
     log_level: str = "INFO"
     log_json: bool = True
@@ -119,6 +121,7 @@ class Settings:
             currency=read.choice("SHOP_CURRENCY", "USD", sorted(list_currencies())),
             timezone=read.parsed("SHOP_TIMEZONE", "UTC", ZoneInfo, "is no IANA time zone such as Europe/Berlin"),
             worker_count=read.integer("WORKER_COUNT", os.cpu_count() or 2, 1, 64),
+            stop_grace_s=read.number("STOP_GRACE_S", 150 if production else 10, 0, 3600),
             web_threads=read.integer("WEB_THREADS", 16, 4, 256),
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_json=read.flag("LOG_JSON", default=production),

@@ -57,9 +57,7 @@ class Principal:
 
 def system(request_id: str | None = None) -> Principal:
     """The product itself, acting on a timer or for the operator at the command line; it may do everything."""
-    return Principal(
-        kind="system", id=None, name="system", permissions=frozenset(CATALOGUE), request_id=request_id
-    )
+    return Principal(kind="system", id=None, name="system", permissions=frozenset(CATALOGUE), request_id=request_id)
 
 
 def for_job(job_id: int) -> Principal:

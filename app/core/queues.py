@@ -79,9 +79,16 @@ class Doorbell:
             return False
         return True
 
-    def holds(self, job_id: str) -> bool:
-        """Whether Redis still has the message (queued or being worked on)."""
-        return bool(self.redis.exists(Job.key_for(job_id)))
+    def held(self, messages: Sequence[tuple[str, str]]) -> list[bool]:
+        """For each ``(queue, job id)`` whether the queue still holds its message; all True when Redis is away."""
+        try:
+            with self.redis.pipeline(transaction=False) as pipe:
+                for queue, job_id in messages:
+                    pipe.lpos(Queue.redis_queue_namespace_prefix + queue, job_id)
+                return [position is not None for position in pipe.execute()]
+        except Exception as error:
+            log.warning("queues cannot be read: %s", error)
+            return [True] * len(messages)
 
 
 def doorbell() -> Doorbell:

@@ -169,7 +169,9 @@ class Profile:
             cart=None if cart is None else _cart_page(cart),
             timeouts=Timeouts(**limits),
             pace=Pace(**pace),
-            retry=RetryBudget(**{**retry, **({"backoff_s": tuple(retry["backoff_s"])} if "backoff_s" in retry else {})}),
+            retry=RetryBudget(
+                **{**retry, **({"backoff_s": tuple(retry["backoff_s"])} if "backoff_s" in retry else {})}
+            ),
         )
 
 

@@ -1,0 +1,225 @@
+"""Tables of the farm: storefronts, jobs, tasks and their attempts, what was observed, and who is at work."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, Timestamps, UtcDateTime, key_text
+
+
+class Action(StrEnum):
+    """The errands a job can run."""
+
+    VIEW_PRODUCT = "view-product"
+    ADD_TO_CART = "add-to-cart"
+
+
+class JobState(StrEnum):
+    """PREPARING -> QUEUED -> RUNNING -> COMPLETED | COMPLETED_WITH_ERRORS; any open one -> CANCELLING -> CANCELLED."""
+
+    PREPARING = "PREPARING"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+    COMPLETED = "COMPLETED"
+    COMPLETED_WITH_ERRORS = "COMPLETED_WITH_ERRORS"
+
+
+OPEN_JOBS: Final = (JobState.PREPARING, JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING)
+
+
+class TaskState(StrEnum):
+    """READY -> QUEUED -> LEASED -> an end, or back to READY; an end is never left again."""
+
+    READY = "READY"
+    QUEUED = "QUEUED"
+    LEASED = "LEASED"
+    SUCCEEDED = "SUCCEEDED"
+    REFUSED = "REFUSED"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+    CANCELLED = "CANCELLED"
+
+
+ENDS: Final = (TaskState.SUCCEEDED, TaskState.REFUSED, TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED)
+
+INTERACTIVE: Final = "interactive"
+BATCH: Final = "batch"
+
+
+class Storefront(Timestamps, Base):
+    """A shop that the farm visits, as its profile describes it. ``next_start_at`` serialises the claims of one shop."""
+
+    __tablename__ = "storefront"
+
+    id: Mapped[PrimaryKey]
+    code: Mapped[str] = mapped_column(key_text(64), unique=True)
+    name: Mapped[str] = mapped_column(String(255))
+    is_active: Mapped[bool] = mapped_column(default=True)
+    version: Mapped[int] = mapped_column(default=1)
+    profile: Mapped[dict[str, Any]] = mapped_column(JSON)
+    gap_ms: Mapped[int]
+    concurrency: Mapped[int]
+    next_start_at: Mapped[Instant]
+    paused_until: Mapped[Instant | None] = mapped_column(UtcDateTime)
+
+
+class Job(Timestamps, Attributed, Base):
+    """One errand for many products on one storefront; its counters change only together with a task's end."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint("current_count <= total_count", name="count_within_total"),
+        CheckConstraint(
+            "current_count = succeeded_count + refused_count + failed_count + skipped_count + cancelled_count",
+            name="counts_add_up",
+        ),
+        Index("ix_job_state_lane", "state", "lane", "last_released_at"),
+    )
+
+    id: Mapped[PrimaryKey]
+    name: Mapped[str] = mapped_column(String(255))
+    action: Mapped[str] = mapped_column(key_text(16))
+    lane: Mapped[str] = mapped_column(key_text(12))
+    state: Mapped[str] = mapped_column(key_text(24))
+    storefront_id: Mapped[int] = mapped_column(BigId, ForeignKey("storefront.id"))
+    quantity: Mapped[int] = mapped_column(default=1)
+    total_count: Mapped[int]
+    current_count: Mapped[int] = mapped_column(default=0)
+    succeeded_count: Mapped[int] = mapped_column(default=0)
+    refused_count: Mapped[int] = mapped_column(default=0)
+    failed_count: Mapped[int] = mapped_column(default=0)
+    skipped_count: Mapped[int] = mapped_column(default=0)
+    cancelled_count: Mapped[int] = mapped_column(default=0)
+    prepared_count: Mapped[int] = mapped_column(default=0)
+    selection: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
+    """Ids of the accepted products until their tasks exist."""
+    report: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """What was merged or left out at acceptance: duplicates, malformed and unknown ASINs."""
+    deadline_at: Mapped[Instant]
+    started_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    last_released_at: Mapped[Instant]
+    storefront: Mapped[Storefront] = relationship(lazy="raise")
+
+    rate_per_minute = None
+    """Tasks per minute over the last minute of work; filled in by reads that show progress."""
+    seconds_left = None
+
+
+class Task(Timestamps, Base):
+    """One errand for one product. Every change of state is a compare-and-set on state and release or lease token."""
+
+    __tablename__ = "task"
+    __table_args__ = (
+        UniqueConstraint("job_id", "seq"),
+        Index("ix_task_release", "job_id", "state", "not_before", "id"),
+        Index("ix_task_lease", "state", "leased_until"),
+        Index("ix_task_storefront", "storefront_id", "state"),
+        Index("ix_task_finished", "job_id", "finished_at"),
+    )
+
+    id: Mapped[PrimaryKey]
+    job_id: Mapped[int] = mapped_column(BigId, ForeignKey("job.id"))
+    seq: Mapped[int]
+    storefront_id: Mapped[int] = mapped_column(BigId)
+    product_id: Mapped[int] = mapped_column(BigId)
+    asin: Mapped[str] = mapped_column(key_text(10))
+    state: Mapped[str] = mapped_column(key_text(12))
+    code: Mapped[str | None] = mapped_column(key_text(24))
+    detail: Mapped[str | None] = mapped_column(Text)
+    release_no: Mapped[int] = mapped_column(default=0)
+    released_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    not_before: Mapped[Instant]
+    lease_token: Mapped[str | None] = mapped_column(key_text(32))
+    leased_until: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    worker_id: Mapped[int | None] = mapped_column(BigId)
+    attempt_count: Mapped[int] = mapped_column(default=0)
+    loss_count: Mapped[int] = mapped_column(default=0)
+    rate_limited_count: Mapped[int] = mapped_column(default=0)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    finished_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    job: Mapped[Job] = relationship(lazy="raise")
+    attempts: Mapped[list[Attempt]] = relationship(order_by="Attempt.id", lazy="select", viewonly=True)
+
+
+class Attempt(Base):
+    """One lease of a task: who had it, how it ended, and the evidence of the visit. Its number is the release's."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (UniqueConstraint("task_id", "number"),)
+
+    id: Mapped[PrimaryKey]
+    task_id: Mapped[int] = mapped_column(BigId, ForeignKey("task.id"))
+    number: Mapped[int]
+    lease_token: Mapped[str] = mapped_column(key_text(32), unique=True)
+    worker_id: Mapped[int | None] = mapped_column(BigId)
+    started_at: Mapped[Instant]
+    ended_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    outcome: Mapped[str | None] = mapped_column(key_text(12))
+    """SUCCEEDED, REFUSED, FAILED, CANCELLED, or RETRY when the task went back to READY."""
+    code: Mapped[str | None] = mapped_column(key_text(24))
+    detail: Mapped[str | None] = mapped_column(Text)
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class Observation(Base):
+    """What one successful view of a product page read; append-only, one per task."""
+
+    __tablename__ = "observation"
+    __table_args__ = (Index("ix_observation_product", "product_id", "storefront_id", "id"),)
+
+    id: Mapped[PrimaryKey]
+    task_id: Mapped[int] = mapped_column(BigId, ForeignKey("task.id"), unique=True)
+    product_id: Mapped[int] = mapped_column(BigId)
+    storefront_id: Mapped[int] = mapped_column(BigId)
+    observed_at: Mapped[Instant]
+    name: Mapped[str | None] = mapped_column(Text)
+    brand: Mapped[str | None] = mapped_column(Text)
+    price_minor: Mapped[int | None] = mapped_column(BigId)
+    currency: Mapped[str | None] = mapped_column(key_text(3))
+    availability: Mapped[str | None] = mapped_column(key_text(16))
+    sources: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class ObservationCurrent(Base):
+    """The last known value of one attribute of one product on one storefront: what a change is measured against."""
+
+    __tablename__ = "observation_current"
+
+    product_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    storefront_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    attribute: Mapped[str] = mapped_column(key_text(16), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    observed_at: Mapped[Instant]
+    task_id: Mapped[int] = mapped_column(BigId)
+
+
+class Worker(Base):
+    """One slot of a worker pool and when it was last heard of."""
+
+    __tablename__ = "worker"
+
+    id: Mapped[PrimaryKey]
+    name: Mapped[str] = mapped_column(key_text(128), unique=True)
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    started_at: Mapped[Instant]
+    heartbeat_at: Mapped[Instant] = mapped_column(UtcDateTime, index=True)
+    task_id: Mapped[int | None] = mapped_column(BigId)
+    stopped_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+
+
+class Leader(Base):
+    """Which dispatcher leads, until when; the others stand by."""
+
+    __tablename__ = "leader"
+
+    name: Mapped[str] = mapped_column(key_text(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(key_text(128))
+    until: Mapped[Instant]

@@ -1,0 +1,134 @@
+"""Reads of the farm."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from app.core.extensions import db
+from app.core.orm import database_now
+from app.core.pagination import Page, fetch_page
+from app.rpa.errors import JobNotFound, StorefrontNotFound, TaskNotFound
+from app.rpa.models import BATCH, ENDS, OPEN_JOBS, Job, Storefront, Task, Worker
+
+RATE_WINDOW: Final = timedelta(seconds=60)
+
+
+def get_storefront(storefront_id: int) -> Storefront:
+    """One storefront; raises StorefrontNotFound."""
+    row = db.session.get(Storefront, storefront_id)
+    if row is None:
+        raise StorefrontNotFound("There is no such storefront.")
+    return row
+
+
+def find_storefront(code: str) -> Storefront | None:
+    """The storefront of that code."""
+    return db.session.scalar(select(Storefront).where(Storefront.code == code))
+
+
+def list_storefronts(*, limit: int, cursor: str | None) -> Page[Storefront]:
+    """Storefronts in the order they were made."""
+    return fetch_page(select(Storefront), keys=[(Storefront.id, False)], limit=limit, cursor=cursor)
+
+
+def get_job(job_id: int) -> Job:
+    """One job with its storefront; raises JobNotFound."""
+    row = db.session.scalar(select(Job).where(Job.id == job_id).options(joinedload(Job.storefront)))
+    if row is None:
+        raise JobNotFound("There is no such job.")
+    return row
+
+
+def get_progress(job_id: int) -> Job:
+    """One job with its rate over the last minute of work and the time that the rest will take at that rate."""
+    return _with_pace(get_job(job_id))
+
+
+def list_jobs(
+    *, state: str | None, storefront: str | None, lane: str | None, limit: int, cursor: str | None
+) -> Page[Job]:
+    """Jobs, newest first; batch jobs unless another lane is named."""
+    query = select(Job).join(Job.storefront).options(joinedload(Job.storefront)).where(Job.lane == (lane or BATCH))
+    if state is not None:
+        query = query.where(Job.state == state)
+    if storefront is not None:
+        query = query.where(Storefront.code == storefront)
+    page = fetch_page(query, keys=[(Job.id, True)], limit=limit, cursor=cursor)
+    return Page([_with_pace(job) for job in page.items], page.next_cursor)
+
+
+def list_tasks(job_id: int, *, state: str | None, code: str | None, limit: int, cursor: str | None) -> Page[Task]:
+    """Tasks of a job in the order they were asked for; raises JobNotFound."""
+    get_job(job_id)
+    query = select(Task).where(Task.job_id == job_id)
+    if state is not None:
+        query = query.where(Task.state == state)
+    if code is not None:
+        query = query.where(Task.code == code)
+    return fetch_page(query, keys=[(Task.seq, False)], limit=limit, cursor=cursor)
+
+
+def get_task(task_id: int) -> Task:
+    """One task with its job; raises TaskNotFound."""
+    query = select(Task).where(Task.id == task_id).options(joinedload(Task.job).joinedload(Job.storefront))
+    row = db.session.scalar(query)
+    if row is None:
+        raise TaskNotFound("There is no such task.")
+    return row
+
+
+def is_task_ended(task_id: int) -> bool:
+    """Whether a task has come to its end."""
+    return db.session.scalar(select(Task.state).where(Task.id == task_id)) in ENDS
+
+
+def has_open_jobs() -> bool:
+    """Whether any job has not ended."""
+    return db.session.scalar(select(Job.id).where(Job.state.in_(OPEN_JOBS)).limit(1)) is not None
+
+
+def count_live_workers(*, silent_s: float) -> int:
+    """Workers that were heard of within the last ``silent_s`` seconds."""
+    since = database_now(db.session(), plus_s=-silent_s)
+    alive = select(func.count()).where(Worker.heartbeat_at > since, Worker.stopped_at.is_(None))
+    return db.session.scalar(alive) or 0
+
+
+def _with_pace(job: Job) -> Job:
+    job.rate_per_minute, job.seconds_left = _pace(job)
+    return job
+
+
+def _pace(job: Job) -> tuple[float | None, int | None]:
+    """Tasks per minute over the last minute of work, and the seconds that the rest takes at that rate."""
+    if job.started_at is None or job.current_count == 0:
+        return None, None
+    until = job.finished_at or database_now(db.session())
+    since = max(job.started_at, until - RATE_WINDOW) if job.finished_at is None else job.started_at
+    ended = _count_ended(job.id, since) if job.finished_at is None else job.current_count
+    elapsed = max((until - since).total_seconds(), 0.001)
+    rate = round(ended * 60 / elapsed, 1)
+    left = job.total_count - job.current_count
+    if job.finished_at is not None:
+        return rate, 0
+    return rate, round(left * 60 / rate) if rate else None
+
+
+def _count_ended(job_id: int, since: datetime) -> int:
+    query = select(func.count()).where(Task.job_id == job_id, Task.finished_at >= since)
+    return db.session.scalar(query) or 0
+
+
+def outcomes(job: Job) -> dict[str, Any]:
+    """How many tasks of a job ended how."""
+    return {
+        "SUCCEEDED": job.succeeded_count,
+        "REFUSED": job.refused_count,
+        "FAILED": job.failed_count,
+        "SKIPPED": job.skipped_count,
+        "CANCELLED": job.cancelled_count,
+    }

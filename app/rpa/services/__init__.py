@@ -1,0 +1,1 @@
+"""Writes of the farm, by what they serve: storefronts, jobs, and the task protocol (release, lease, record)."""

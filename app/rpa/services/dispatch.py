@@ -1,0 +1,277 @@
+"""The dispatcher's steps. Each is a compare-and-set, so that two leaders waste work but break nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.config import Farm
+from app.core import queues
+from app.core.extensions import db
+from app.core.orm import database_now
+from app.core.queues import doorbell
+from app.core.transactions import after_commit, in_transaction
+from app.rpa.codes import Code
+from app.rpa.models import BATCH, INTERACTIVE, Job, JobState, Leader, Storefront, Task, TaskState, Worker
+from app.rpa.profile import Profile
+from app.rpa.services.jobs import mark_started
+from app.rpa.services.outcomes import count_ends, reap_task
+
+CHUNK: Final = 5_000
+_QUEUES: Final = {BATCH: queues.BATCH, INTERACTIVE: queues.INTERACTIVE}
+
+
+@dataclass(frozen=True, slots=True)
+class _Release:
+    task_id: int
+    release_no: int
+    lane: str
+
+
+def lead(*, owner: str, lease_s: float) -> bool:
+    """Take or keep the leadership of the dispatchers; False while another one leads."""
+    try:
+        return _lead(owner=owner, lease_s=lease_s)
+    except IntegrityError:
+        return False
+
+
+@in_transaction
+def _lead(*, owner: str, lease_s: float) -> bool:
+    session = db.session()
+    now = database_now(session)
+    row = session.scalar(select(Leader).where(Leader.name == "dispatcher").with_for_update())
+    if row is None:
+        session.add(Leader(name="dispatcher", owner=owner, until=now + timedelta(seconds=lease_s)))
+        return True
+    if row.owner != owner and row.until > now:
+        return False
+    row.owner, row.until = owner, now + timedelta(seconds=lease_s)
+    return True
+
+
+@in_transaction
+def resign(*, owner: str) -> None:
+    """Give the leadership up at once, so that the next dispatcher need not wait for it to run out."""
+    session = db.session()
+    row = session.scalar(select(Leader).where(Leader.name == "dispatcher", Leader.owner == owner).with_for_update())
+    if row is not None:
+        row.until = database_now(session)
+
+
+@in_transaction
+def release_tasks(*, farm: Farm) -> int:
+    """Release just enough READY tasks to keep every live worker busy, in turn between jobs; returns how many.
+
+    Interactive tasks are released without limit. No storefront gets more than its concurrency and pace can start.
+    """
+    session = db.session()
+    now = database_now(session)
+    since = now - timedelta(seconds=farm.worker_silent_s)
+    alive = select(func.count()).where(Worker.heartbeat_at > since, Worker.stopped_at.is_(None))
+    waiting = select(func.count()).where(Task.state == TaskState.QUEUED)
+    room = max(1, session.scalar(alive) or 0) * farm.release_window - (session.scalar(waiting) or 0)
+    jobs = session.execute(
+        select(Job.id, Job.lane, Job.storefront_id)
+        .where(Job.state.in_((JobState.QUEUED, JobState.RUNNING)))
+        .order_by(Job.lane.desc(), Job.last_released_at)
+        .limit(200)
+    ).all()
+    slots = _free_slots(session, {job.storefront_id for job in jobs}, now)
+    share = max(1, room // max(1, len(jobs)))
+    released: list[_Release] = []
+    for job in jobs:
+        wanted = slots[job.storefront_id] if job.lane == INTERACTIVE else min(share, room, slots[job.storefront_id])
+        taken = _take(session, job.id, job.lane, wanted, now) if wanted > 0 else []
+        slots[job.storefront_id] -= len(taken)
+        room -= len(taken) if job.lane == BATCH else 0
+        released += taken
+        if taken:
+            mark_started([job.id], now)
+    _ring_after_commit(released)
+    return len(released)
+
+
+@in_transaction
+def release_again(*, farm: Farm) -> int:
+    """Release once more what was released but never claimed and whose message is gone; returns how many."""
+    session = db.session()
+    now = database_now(session)
+    patience = min(farm.interactive_stale_s, farm.batch_stale_s)
+    stale = session.execute(
+        select(Task.id, Task.release_no, Task.released_at, Job.lane)
+        .join(Job, Job.id == Task.job_id)
+        .where(Task.state == TaskState.QUEUED, Task.released_at < now - timedelta(seconds=patience))
+        .order_by(Task.released_at)
+        .limit(500)
+    ).all()
+    waits = {BATCH: timedelta(seconds=farm.batch_stale_s), INTERACTIVE: timedelta(seconds=farm.interactive_stale_s)}
+    due = [row for row in stale if row.released_at < now - waits[row.lane]]
+    held = doorbell().held([(_QUEUES[row.lane], f"task-{row.id}-{row.release_no}") for row in due])
+    released = []
+    for row, still_there in zip(due, held, strict=True):
+        if not still_there and _release_one(session, row.id, row.release_no, TaskState.QUEUED, now):
+            released.append(_Release(row.id, row.release_no + 1, row.lane))
+    _ring_after_commit(released)
+    return len(released)
+
+
+def reap_expired(*, limit: int = 200) -> int:
+    """Take back every task whose lease ran out; returns how many."""
+    session = db.session()
+    now = database_now(session)
+    rows = session.execute(
+        select(Task.id, Task.lease_token, Storefront.profile)
+        .join(Storefront, Storefront.id == Task.storefront_id)
+        .where(Task.state == TaskState.LEASED, Task.leased_until < now)
+        .limit(limit)
+    ).all()
+    session.rollback()
+    return sum(
+        reap_task(task_id=id_, token=token, budget=Profile.from_document(profile).retry) for id_, token, profile in rows
+    )
+
+
+def end_open_tasks() -> int:
+    """End what will not run any more: tasks of cancelled jobs and of jobs past their deadline; returns how many."""
+    session = db.session()
+    now = database_now(session)
+    cancelled = list(session.scalars(select(Job.id).where(Job.state == JobState.CANCELLING).limit(100)))
+    running = Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+    overdue = list(session.scalars(select(Job.id).where(running, Job.deadline_at < now).limit(100)))
+    session.rollback()
+    ended = 0
+    for job_ids, state, code in (
+        (cancelled, TaskState.CANCELLED, Code.CANCELLED),
+        (overdue, TaskState.SKIPPED, Code.DEADLINE),
+    ):
+        for job_id in job_ids:
+            while count := _end_chunk(job_id=job_id, state=state, code=code):
+                ended += count
+    return ended
+
+
+@in_transaction
+def finish_jobs() -> int:
+    """End every job whose tasks have all ended; returns how many."""
+    session = db.session()
+    now = database_now(session)
+    _write_off_unprepared(session)
+    finished = 0
+    for before, after, matches in (
+        (JobState.CANCELLING, JobState.CANCELLED, True),
+        (JobState.RUNNING, JobState.COMPLETED, Job.failed_count + Job.skipped_count == 0),
+        (JobState.RUNNING, JobState.COMPLETED_WITH_ERRORS, Job.failed_count + Job.skipped_count > 0),
+        (JobState.QUEUED, JobState.COMPLETED_WITH_ERRORS, True),
+    ):
+        done = update(Job).where(Job.state == before, Job.current_count == Job.total_count)
+        if matches is not True:
+            done = done.where(matches)
+        done = done.values(state=after, finished_at=now, updated_at=now).execution_options(synchronize_session=False)
+        finished += session.execute(done).rowcount
+    return finished
+
+
+def _write_off_unprepared(session: Session) -> None:
+    """Tasks of a cancelled job that were never made count as cancelled."""
+    gap = Job.total_count - Job.prepared_count
+    session.execute(
+        update(Job)
+        .where(Job.state == JobState.CANCELLING, Job.prepared_count < Job.total_count)
+        .values(
+            {
+                Job.current_count: Job.current_count + gap,
+                Job.cancelled_count: Job.cancelled_count + gap,
+                Job.prepared_count: Job.total_count,
+                Job.selection: None,
+            }
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+@in_transaction
+def _end_chunk(*, job_id: int, state: TaskState, code: Code) -> int:
+    session = db.session()
+    now = database_now(session)
+    open_ids = list(
+        session.scalars(
+            select(Task.id)
+            .where(Task.job_id == job_id, Task.state.in_((TaskState.READY, TaskState.QUEUED)))
+            .limit(CHUNK)
+            .with_for_update()
+        )
+    )
+    if not open_ids:
+        return 0
+    ended = session.execute(
+        update(Task)
+        .where(Task.id.in_(open_ids), Task.state.in_((TaskState.READY, TaskState.QUEUED)))
+        .values(state=state, code=code, finished_at=now, updated_at=now)
+        .execution_options(synchronize_session=False)
+    ).rowcount
+    count_ends(session, job_id, state, ended)
+    return ended
+
+
+def _free_slots(session: Session, storefront_ids: Iterable[int], now: datetime) -> dict[int, int]:
+    """How many more tasks each storefront could start soon; one more than its free slots, so that none waits."""
+    ids = list(storefront_ids)
+    busy: dict[int, int] = defaultdict(int)
+    open_states = (TaskState.QUEUED, TaskState.LEASED)
+    counts = select(Task.storefront_id, func.count()).where(Task.storefront_id.in_(ids), Task.state.in_(open_states))
+    busy.update({row[0]: row[1] for row in session.execute(counts.group_by(Task.storefront_id))})
+    slots: dict[int, int] = {}
+    for shop in session.scalars(select(Storefront).where(Storefront.id.in_(ids))):
+        free = shop.concurrency + 1 - busy[shop.id]
+        soon = now + timedelta(seconds=1)
+        if shop.gap_ms:
+            starts = max(0.0, (soon - max(shop.next_start_at, now)).total_seconds() * 1000 // shop.gap_ms)
+            free = min(free, int(starts) + (1 if shop.next_start_at <= now else 0))
+        if not shop.is_active or (shop.paused_until is not None and shop.paused_until > now):
+            free = 0
+        slots[shop.id] = free
+    return slots
+
+
+def _take(session: Session, job_id: int, lane: str, count: int, now: datetime) -> list[_Release]:
+    rows = session.execute(
+        select(Task.id, Task.release_no)
+        .where(Task.job_id == job_id, Task.state == TaskState.READY, Task.not_before <= now)
+        .order_by(Task.not_before, Task.id)
+        .limit(count)
+    ).all()
+    return [
+        _Release(row.id, row.release_no + 1, lane)
+        for row in rows
+        if _release_one(session, row.id, row.release_no, TaskState.READY, now)
+    ]
+
+
+def _release_one(session: Session, task_id: int, release_no: int, state: TaskState, now: datetime) -> bool:
+    released = session.execute(
+        update(Task)
+        .where(Task.id == task_id, Task.state == state, Task.release_no == release_no)
+        .values(state=TaskState.QUEUED, release_no=release_no + 1, released_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(released.rowcount)
+
+
+def _ring_after_commit(released: list[_Release]) -> None:
+    for lane, queue in _QUEUES.items():
+        calls: list[tuple[str, tuple[int | str, ...]]] = [
+            (f"task-{one.task_id}-{one.release_no}", (one.task_id, one.release_no))
+            for one in released
+            if one.lane == lane
+        ]
+        if calls:
+            after_commit(partial(doorbell().ring, queue, "run_task", calls))

@@ -1,0 +1,228 @@
+"""Recording how an attempt ended: task, attempt, observation, history and counters in one transaction, once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.core.extensions import db
+from app.core.orm import database_now
+from app.core.permissions import for_job
+from app.core.transactions import in_transaction
+from app.products.models import Product
+from app.products.services import record_observed_change
+from app.rpa import changes, retrying
+from app.rpa.codes import Code
+from app.rpa.models import Attempt, Job, JobState, Observation, ObservationCurrent, Task, TaskState
+from app.rpa.profile import RetryBudget
+from app.rpa.readings import Availability, CartReading, PageFacts, ProductReading, Read, TaskOutcome
+from app.rpa.services.leases import Lease
+from app.rpa.services.storefronts import pause_storefront
+
+_COUNTERS: Final = {
+    TaskState.SUCCEEDED: Job.succeeded_count,
+    TaskState.REFUSED: Job.refused_count,
+    TaskState.FAILED: Job.failed_count,
+    TaskState.SKIPPED: Job.skipped_count,
+    TaskState.CANCELLED: Job.cancelled_count,
+}
+EXPECTED_AVAILABILITY: Final = Availability.IN_STOCK
+"""What the master says of an active product's availability; it has no field of its own."""
+
+
+@in_transaction
+def finish_task(*, lease: Lease, outcome: TaskOutcome) -> bool:
+    """Record an attempt's end; False, with nothing written, when the lease is no longer held.
+
+    A success that brought a product reading also writes the observation and one history row per changed attribute.
+    Lock order: storefront, task, product, job last.
+    """
+    session = db.session()
+    now = database_now(session)
+    task = session.execute(
+        select(Task.attempt_count, Task.loss_count, Task.rate_limited_count, Job.state)
+        .join(Job, Job.id == Task.job_id)
+        .where(Task.id == lease.task_id, Task.lease_token == lease.token, Task.state == TaskState.LEASED)
+    ).one_or_none()
+    if task is None:
+        return False
+    after = retrying.decide(
+        outcome.code,
+        retrying.Spent(task[0], task[1], task[2]),
+        lease.profile.retry,
+        retry_after_s=outcome.retry_after_s,
+    )
+    if after.state is TaskState.READY and task[3] != JobState.RUNNING:
+        after = retrying.Next(TaskState.CANCELLED, Code.CANCELLED, after.spent)
+    if after.storefront_pause_s:
+        pause_storefront(lease.storefront_id, now + timedelta(seconds=after.storefront_pause_s))
+    result = None if outcome.reading is None else describe(outcome.reading)
+    if not _settle(session, lease.task_id, lease.token, after, outcome.detail, result, now):
+        return False
+    _close_attempt(session, lease.token, after, outcome, now)
+    if after.state is TaskState.SUCCEEDED and isinstance(outcome.reading, ProductReading):
+        _record_observation(session, lease, outcome.reading, now)
+    count_ends(session, lease.job_id, after.state, 1)
+    return True
+
+
+@in_transaction
+def reap_task(*, task_id: int, token: str, budget: RetryBudget) -> bool:
+    """Take a task away from a worker whose lease ran out: back to READY, or POISON when that happened too often."""
+    session = db.session()
+    now = database_now(session)
+    task = session.execute(
+        select(Task.attempt_count, Task.loss_count, Task.rate_limited_count, Task.job_id, Job.state)
+        .join(Job, Job.id == Task.job_id)
+        .where(Task.id == task_id, Task.lease_token == token, Task.leased_until < now)
+    ).one_or_none()
+    if task is None:
+        return False
+    after = retrying.decide(Code.WORKER_LOST, retrying.Spent(task[0], task[1], task[2]), budget)
+    if after.state is TaskState.READY and task[4] != JobState.RUNNING:
+        after = retrying.Next(TaskState.CANCELLED, Code.CANCELLED, after.spent)
+    lost = TaskOutcome(Code.WORKER_LOST, detail="The worker's lease ran out.")
+    if not _settle(session, task_id, token, after, lost.detail, None, now, only_expired=True):
+        return False
+    _close_attempt(session, token, after, lost, now)
+    count_ends(session, task[3], after.state, 1)
+    return True
+
+
+def count_ends(session: Session, job_id: int, state: TaskState, count: int) -> None:
+    """Add ended tasks to a job's counters in the open transaction; nothing for a state that is no end."""
+    counter = _COUNTERS.get(state)
+    if counter is None or count == 0:
+        return
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id)
+        .values({Job.current_count: Job.current_count + count, counter: counter + count})
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _settle(
+    session: Session,
+    task_id: int,
+    token: str,
+    after: retrying.Next,
+    detail: str,
+    result: dict[str, Any] | None,
+    now: datetime,
+    *,
+    only_expired: bool = False,
+) -> bool:
+    ended = after.state is not TaskState.READY
+    mine = update(Task).where(Task.id == task_id, Task.lease_token == token, Task.state == TaskState.LEASED)
+    if only_expired:
+        mine = mine.where(Task.leased_until < now)
+    settled = session.execute(
+        mine.values(
+            state=after.state,
+            code=after.code,
+            detail=detail[:2000] or None,
+            result=result,
+            lease_token=None,
+            leased_until=None,
+            not_before=now + timedelta(seconds=after.delay_s),
+            attempt_count=after.spent.attempts,
+            loss_count=after.spent.losses,
+            rate_limited_count=after.spent.rate_limited,
+            finished_at=now if ended else None,
+            updated_at=now,
+        ).execution_options(synchronize_session=False)
+    )
+    return bool(settled.rowcount)
+
+
+def _close_attempt(session: Session, token: str, after: retrying.Next, outcome: TaskOutcome, now: datetime) -> None:
+    session.execute(
+        update(Attempt)
+        .where(Attempt.lease_token == token)
+        .values(
+            ended_at=now,
+            outcome="RETRY" if after.state is TaskState.READY else after.state,
+            code=outcome.code,
+            detail=outcome.detail[:2000] or None,
+            facts=asdict(outcome.facts) if outcome.facts != PageFacts() else None,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _record_observation(session: Session, lease: Lease, reading: ProductReading, now: datetime) -> None:
+    master = session.scalars(select(Product).where(Product.id == lease.product_id).with_for_update()).one()
+    observed = changes.observed_values(reading)
+    rows = session.scalars(
+        select(ObservationCurrent).where(
+            ObservationCurrent.product_id == lease.product_id, ObservationCurrent.storefront_id == lease.storefront_id
+        )
+    )
+    current = {row.attribute: row for row in rows}
+    expected = {
+        "name": master.name,
+        "brand": master.brand,
+        "price": str(master.price),
+        "availability": EXPECTED_AVAILABILITY.value if master.is_active else None,
+    }
+    known = {attribute: row.value for attribute, row in current.items()}
+    for change in changes.decide_changes(observed, known, expected):
+        record_observed_change.joined(
+            actor=for_job(lease.job_id),
+            now=now,
+            product_id=master.id,
+            asin=master.asin,
+            attribute=change.attribute,
+            previous=change.previous,
+            current=change.current,
+            storefront_id=lease.storefront_id,
+            job_id=lease.job_id,
+            task_id=lease.task_id,
+        )
+    session.add(_observation(lease, reading, now))
+    for attribute, value in observed.items():
+        row = current.get(attribute) or ObservationCurrent(
+            product_id=lease.product_id, storefront_id=lease.storefront_id, attribute=attribute
+        )
+        row.value, row.observed_at, row.task_id = value, now, lease.task_id
+        session.add(row)
+
+
+def _observation(lease: Lease, reading: ProductReading, now: datetime) -> Observation:
+    price = reading.price.value if reading.price else None
+    return Observation(
+        task_id=lease.task_id,
+        product_id=lease.product_id,
+        storefront_id=lease.storefront_id,
+        observed_at=now,
+        name=reading.name.value if reading.name else None,
+        brand=reading.brand.value if reading.brand else None,
+        price_minor=price.minor if price else None,
+        currency=price.currency if price else None,
+        availability=reading.availability.value.value if reading.availability else None,
+        sources=describe(reading),
+    )
+
+
+def describe(reading: ProductReading | CartReading) -> dict[str, Any]:
+    """A reading as JSON values: per field its value, where it stood and how it was spelled there."""
+    if isinstance(reading, CartReading):
+        return {
+            "quantity": reading.quantity,
+            "unit_price": _described(reading.unit_price),
+            "page_price": _described(reading.page_price),
+            "price_differs": bool(
+                reading.unit_price and reading.page_price and reading.unit_price.value != reading.page_price.value
+            ),
+        }
+    fields = {name: _described(getattr(reading, name)) for name in ("name", "brand", "price", "availability")}
+    return {**fields, "conflicts": list(reading.conflicts)}
+
+
+def _described(read: Read[Any] | None) -> dict[str, str] | None:
+    return None if read is None else {"value": str(read.value), "source": read.source, "raw": read.raw}

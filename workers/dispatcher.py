@@ -1,0 +1,112 @@
+"""``python -m workers.dispatcher``: releases tasks, takes lost ones back, ends jobs, rings for the outbox.
+
+Run as many as you like: one leads by a lease in SQL, the others stand by. Every step is safe when two lead at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from flask import Flask
+from sqlalchemy.exc import IntegrityError
+
+from app import create_base
+from app.config import Farm, Settings, SettingsError
+from app.core import outbox, schedule
+from app.core.extensions import db
+from app.rpa import queries
+from app.rpa.services import dispatch
+from workers.schedule import TIMETABLE
+
+log = logging.getLogger(__name__)
+
+_SLOW_S: Final = 1.0
+"""Pause between two rounds of the steps that need not be quick."""
+_FAILURE_PAUSE_S: Final = 2.0
+
+
+class Dispatcher:
+    """The loop; ``stop`` ends it after the step at hand."""
+
+    def __init__(self, app: Flask, farm: Farm) -> None:
+        self._app = app
+        self._farm = farm
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._stopped = threading.Event()
+        self._led_at = self._slow_at = float("-inf")
+
+    def stop(self) -> None:
+        """Ask the loop to end; for signal handlers and other threads."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Work until stopped; a database or Redis that is away is waited for."""
+        while not self._stopped.is_set():
+            try:
+                with self._app.app_context():
+                    self.turn()
+                pause = self._farm.dispatch_s
+            except Exception:
+                log.exception("a step of the dispatcher failed; it goes on")
+                pause = _FAILURE_PAUSE_S
+            self._stopped.wait(pause)
+        with self._app.app_context():
+            dispatch.resign(owner=self._owner)
+            db.engine.dispose()
+
+    def turn(self) -> None:
+        """One round: nothing without the leadership; the slow steps about once a second."""
+        now = time.monotonic()
+        if now - self._led_at > self._farm.leader_s / 3:
+            if not dispatch.lead(owner=self._owner, lease_s=self._farm.leader_s):
+                return
+            self._led_at = now
+        if queries.has_open_jobs():
+            db.session.rollback()
+            self._quick()
+        if now - self._slow_at > _SLOW_S:
+            self._slow_at = now
+            self._slow()
+
+    def _quick(self) -> None:
+        dispatch.end_open_tasks()
+        dispatch.finish_jobs()
+        dispatch.release_tasks(farm=self._farm)
+
+    def _slow(self) -> None:
+        dispatch.reap_expired()
+        dispatch.release_again(farm=self._farm)
+        outbox.ring_due()
+        for name, every in TIMETABLE.items():
+            try:
+                schedule.fire_due(name=name, every=every)
+            except IntegrityError:
+                log.debug("slot of %s was fired by another dispatcher", name)
+
+
+def main() -> int:
+    """Run a dispatcher until SIGTERM or SIGINT; returns 0 then, 1 when the settings are unusable."""
+    try:
+        settings = Settings.from_env()
+    except SettingsError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    dispatcher = Dispatcher(create_base(settings), settings.farm)
+    on_signal: Callable[[int, Any], None] = lambda _number, _frame: dispatcher.stop()  # noqa: E731
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    dispatcher.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

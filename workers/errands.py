@@ -1,0 +1,97 @@
+"""Running one task: claim it, send the browser, record what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+from flask import Flask
+
+from app.config import Browsers, Farm
+from app.rpa.codes import Code
+from app.rpa.models import Action
+from app.rpa.readings import TaskOutcome
+from app.rpa.services import leases, outcomes
+from workers.actions.add_to_cart import add_to_cart
+from workers.actions.view_product import view_product
+from workers.chrome.browser import Browser
+from workers.chrome.settings import MEBIBYTE, BrowserSettings, RecyclingLimits
+from workers.chrome.shelf import BrowserShelf
+from workers.errors import TaskError
+from workers.pulse import Pulse, Stop, Watch
+
+log = logging.getLogger(__name__)
+
+_STOPPED: Final = {Stop.CANCELLED: Code.CANCELLED, Stop.TIMEOUT: Code.TASK_TIMEOUT}
+
+
+class Errands:
+    """What one worker does with task messages; it owns the worker's browsers."""
+
+    def __init__(self, app: Flask, farm: Farm, browsers: BrowserShelf, pulse: Pulse, worker_id: int) -> None:
+        self._app = app
+        self._farm = farm
+        self._browsers = browsers
+        self._pulse = pulse
+        self._worker_id = worker_id
+
+    def run_task(self, task_id: int, release_no: int) -> None:
+        """Do a released task; an old or doubled message changes nothing."""
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(task_id=task_id)
+        with self._app.app_context():
+            lease = leases.claim_task(
+                task_id=task_id, release_no=release_no, worker_id=self._worker_id, lease_s=self._farm.lease_s
+            )
+        if lease is None:
+            return
+        structlog.contextvars.bind_contextvars(job_id=lease.job_id)
+        limits = lease.profile.timeouts
+        limit_s = limits.view_task_s if lease.action is Action.VIEW_PRODUCT else limits.cart_task_s
+        with self._pulse.watching(lease, limit_s=limit_s) as watch:
+            outcome = self._visit(lease, watch)
+        if watch.stop is Stop.LEASE_LOST:
+            log.warning("the lease was lost; the result is dropped")
+            return
+        with self._app.app_context():
+            recorded = outcomes.finish_task(lease=lease, outcome=outcome)
+        log.info("%s %s: %s%s", lease.action, lease.asin, outcome.code or "ok", "" if recorded else " (dropped)")
+
+    def _visit(self, lease: leases.Lease, watch: Watch) -> TaskOutcome:
+        try:
+            browser = self._browsers.browser_for(lease.storefront_id, lease.storefront_version, lease.profile)
+            watch.kill = browser.kill
+            outcome = self._act(browser, lease, watch.is_stopped)
+        except TaskError as error:
+            outcome = TaskOutcome(error.code, detail=error.detail, retry_after_s=error.retry_after_s)
+        except Exception as error:
+            log.exception("an error of our own")
+            outcome = TaskOutcome(Code.INTERNAL, detail=f"{type(error).__name__}: {error}")
+        if watch.stop in _STOPPED and outcome.code is not None:
+            return TaskOutcome(_STOPPED[watch.stop], detail=f"Stopped: {watch.stop}.", facts=outcome.facts)
+        return outcome
+
+    def _act(self, browser: Browser, lease: leases.Lease, cancelled: Callable[[], bool]) -> TaskOutcome:
+        if lease.action is Action.ADD_TO_CART:
+            return add_to_cart(browser, lease.profile, lease.asin, quantity=lease.quantity, cancelled=cancelled)
+        return view_product(browser, lease.profile, lease.asin, cancelled=cancelled)
+
+
+def shelf_for(settings: Browsers, root: Path, run_as: str | None) -> BrowserShelf:
+    """The browsers of one worker as the application's settings want them; ``run_as`` is None without root."""
+    return BrowserShelf(
+        BrowserSettings(
+            chrome_shell=Path(settings.shell),
+            chrome_full=Path(settings.full),
+            chromedriver=Path(settings.driver),
+            root=root,
+            run_as=run_as,
+            no_sandbox=settings.no_sandbox,
+            private_targets=settings.private_targets,
+        ),
+        limits=RecyclingLimits(contexts=settings.max_contexts, memory_bytes=settings.max_memory_mb * MEBIBYTE),
+        capacity=settings.per_worker,
+    )

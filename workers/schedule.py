@@ -1,0 +1,12 @@
+"""The timetable: which outbox kind is due how often."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+TIMETABLE: Final[dict[str, timedelta]] = {
+    "purge_idempotency_keys": timedelta(hours=1),
+    "purge_outbox": timedelta(hours=1),
+    "forget_workers": timedelta(hours=1),
+}

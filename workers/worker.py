@@ -1,0 +1,91 @@
+"""One worker process: an RQ worker that runs its jobs in this very process, where the warm browser is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Flask
+from redis import Redis
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+
+from app.config import Settings
+from app.core.extensions import db
+from app.core.queues import BACKGROUND, BATCH, INTERACTIVE, RegisteredJob
+from app.rpa.services import leases
+from workers.errands import Errands, shelf_for
+from workers.jobs.outbox import Deliveries
+from workers.pulse import Pulse
+
+log = logging.getLogger(__name__)
+
+WORKER_TTL_S: Final = 60
+"""RQ's own idea of when a worker is gone; ours is in SQL."""
+
+
+class FarmWorker(SimpleWorker):
+    """RQ's in-process worker, for registered jobs only; a signal finishes the job at hand and ends it."""
+
+    job_class = RegisteredJob
+
+    def request_stop(self, signum: Any, frame: Any) -> None:
+        """End after the job at hand; asked twice is not asked to break it off."""
+        if not self._stop_requested:
+            super().request_stop(signum, frame)
+
+    def _install_signal_handlers(self) -> None:
+        # The pool decides: an interrupt from the terminal reaches the pool, which asks its workers with SIGTERM.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self.request_stop)
+
+
+def run_farm_worker(app: Flask, settings: Settings, *, root: Path, run_as: str | None) -> None:
+    """Serve the interactive and batch queues until asked to stop; leaves no browser behind."""
+    worker_id = _register(app)
+    pulse = Pulse(app, settings.farm, worker_id)
+    browsers = shelf_for(settings.browsers, root, run_as)
+    errands = Errands(app, settings.farm, browsers, pulse, worker_id)
+    RegisteredJob.functions = {"run_task": errands.run_task}
+    pulse.start()
+    try:
+        _serve(settings, [INTERACTIVE, BATCH])
+    finally:
+        browsers.close()
+        pulse.end()
+        with app.app_context():
+            leases.retire_worker(worker_id=worker_id)
+            db.engine.dispose()
+
+
+def run_background_worker(app: Flask, settings: Settings) -> None:
+    """Serve the background queue until asked to stop."""
+    RegisteredJob.functions = {"deliver_outbox": Deliveries(app).deliver_outbox}
+    _serve(settings, [BACKGROUND])
+
+
+def _serve(settings: Settings, names: list[str]) -> None:
+    connection = Redis.from_url(settings.redis_queue_url, socket_keepalive=True, health_check_interval=30)
+    queues = [Queue(name, connection=connection, serializer=JSONSerializer, job_class=RegisteredJob) for name in names]
+    worker = FarmWorker(
+        queues,
+        name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        connection=connection,
+        serializer=JSONSerializer,
+        job_class=RegisteredJob,
+        worker_ttl=WORKER_TTL_S,
+        maintenance_interval=300,
+        log_job_description=False,
+    )
+    worker.work(logging_level=None)
+
+
+def _register(app: Flask) -> int:
+    host, pid = socket.gethostname(), os.getpid()
+    with app.app_context():
+        return leases.register_worker(name=f"{host}:{pid}:{secrets.token_hex(4)}", host=host, pid=pid)
