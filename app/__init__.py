@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def create_base(settings: Settings) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["doorbell"] = Doorbell(settings)
     db.init_app(app)
-    migrate.init_app(app, db, directory="migrations")
+    migrate.init_app(app, db, directory=os.path.join(os.path.dirname(app.root_path), "migrations"))
     with app.app_context():
         prepare_engine(db.engine)
     wiring.connect()
