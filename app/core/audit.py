@@ -23,8 +23,8 @@ class AuditEvent(Attributed, Base):
     action: Mapped[str] = mapped_column(key_text(64))
     subject_kind: Mapped[str] = mapped_column(key_text(32))
     subject_id: Mapped[int | None] = mapped_column(BigId)
-    before: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 def record(

@@ -65,7 +65,7 @@ class IdempotencyKey(Base):
     completed_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
     expires_at: Mapped[Instant] = mapped_column(UtcDateTime, index=True)
     status: Mapped[int | None]
-    headers: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    headers: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     body: Mapped[str | None] = mapped_column(LongText)
 
 
