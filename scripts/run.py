@@ -6,6 +6,7 @@ shows what they say, and ends every one of them when it ends. README and docs/op
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import http.client
@@ -60,6 +61,7 @@ def main() -> int:
         _start(supervisor, settings, environ)
         while not supervisor.asked_to_stop:
             supervisor.watch(1.0)
+            _share_socket(settings)
     except (ProcessDiedError, ValueError) as problem:
         print(f"\nCartwright could not be started: {problem}", file=sys.stderr)
         print("\n".join(f"  | {line}" for line in getattr(problem, "last_lines", ())), file=sys.stderr)
@@ -219,6 +221,14 @@ def _redis_command(settings: Settings) -> list[str]:
         "daemonize": "no",
     }
     return [program, *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+
+def _share_socket(settings: Settings) -> None:
+    """Give the socket to whom the instance belongs: workers that gave up root own that, a new Redis only its socket."""
+    with contextlib.suppress(FileNotFoundError):
+        owner = settings.instance_dir.stat()
+        if settings.redis_socket.stat().st_uid != owner.st_uid and os.geteuid() == 0:
+            os.chown(settings.redis_socket, owner.st_uid, owner.st_gid)
 
 
 def _packaged_server() -> str:
