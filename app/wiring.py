@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from app.core import events, personal_data
-
 
 def connect() -> None:
     """Connect the domains; safe to call again."""

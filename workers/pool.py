@@ -46,10 +46,10 @@ class Pool:
             signal.signal(number, self._on_signal)
         while not self._stopping:
             for slot in self._slots:
-                if slot.pid == 0 and time.monotonic() >= slot.not_before and not self._stopping:
+                if slot.pid == 0 and time.monotonic() >= slot.not_before:
                     self._fork(slot)
             self._reap()
-            signal.sigtimedwait([signal.SIGCHLD], 0.2) if not self._stopping else None
+            time.sleep(0.1)
         self._stop()
 
     def _on_signal(self, number: int, _frame: Any) -> None:

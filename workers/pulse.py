@@ -1,4 +1,4 @@
-"""The thread beside a worker's errand: renews its lease, says that the worker lives, and ends an errand that must end."""
+"""The thread beside an errand: renews its lease, says that the worker lives, and ends an errand that must end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Farm
 from app.rpa.services import leases
@@ -112,7 +113,7 @@ class Pulse:
                     leases.heartbeat(worker_id=self._worker_id)
                     return
                 renewal = leases.renew_lease(lease=watch.lease, lease_s=self._farm.lease_s)
-        except Exception as error:
+        except SQLAlchemyError as error:
             log.warning("the heartbeat did not reach the database: %s", error)
             return
         if renewal.held:

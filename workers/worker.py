@@ -37,7 +37,7 @@ class FarmWorker(SimpleWorker):
     def request_stop(self, signum: Any, frame: Any) -> None:
         """End after the job at hand; asked twice is not asked to break it off."""
         if not self._stop_requested:
-            super().request_stop(signum, frame)
+            super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def _install_signal_handlers(self) -> None:
         # The pool decides: an interrupt from the terminal reaches the pool, which asks its workers with SIGTERM.

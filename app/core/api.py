@@ -64,6 +64,7 @@ class SmorestApi(Api):
     """flask-smorest with our error shape."""
 
     ERROR_SCHEMA = ProblemSchema
+    DEFAULT_RESPONSE_CONTENT_TYPE: str = "application/json"
 
     def _register_responses(self) -> None:
         kept, self.DEFAULT_RESPONSE_CONTENT_TYPE = self.DEFAULT_RESPONSE_CONTENT_TYPE, PROBLEM
@@ -102,7 +103,7 @@ class ApiBlueprint(Blueprint):
         manual = document.setdefault("manual_doc", {})
         manual["security"] = [{"bearer": []}]
         manual["x-permission"] = permission
-        guarded._apidoc = document  # type: ignore[attr-defined]
+        guarded._apidoc = document  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
         return guarded
 
     def answers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import datetime
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -47,11 +48,16 @@ class Asin(fields.String):
         return text
 
 
+def utc_text(instant: datetime) -> str:
+    """An instant as JSON carries it: UTC, microseconds and Z."""
+    return instant.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 class Instant(fields.AwareDateTime):
     """An instant in UTC, ISO 8601 with microseconds and Z."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return None if value is None else utc_text(value)
 
 
 class PageArguments(StrictSchema):

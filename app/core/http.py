@@ -100,7 +100,7 @@ def _bad_token(error: Exception) -> Response:
 
 
 def _failed(error: Exception) -> Response:
-    log.exception("unhandled error", extra={"path": request.path})
+    log.error("unhandled error", exc_info=error, extra={"path": request.path})
     return problem(500, "INTERNAL", "Internal Server Error", "Something went wrong here; quote the request_id.")
 
 

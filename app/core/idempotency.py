@@ -1,4 +1,4 @@
-"""Idempotency keys: a POST that is sent twice is done once (the IETF draft draft-ietf-httpapi-idempotency-key-header-07).
+"""Idempotency keys: a POST that is sent twice is done once (IETF draft-ietf-httpapi-idempotency-key-header-07).
 
 The claim is committed before the work, so that two calls in flight see each other; it carries a lock time on the
 database's clock, so that a crash does not block the key; and it is completed inside the work's own transaction, so
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.errors import Conflict, Invalid
 from app.core.extensions import db
-from app.core.orm import Base, Instant, LongText, PrimaryKey, UtcDateTime, database_now, key_text
+from app.core.orm import Base, Instant, LongText, PrimaryKey, UtcDateTime, count_changed, database_now, key_text
 from app.core.transactions import in_transaction
 
 LOCK_S: Final = 60
@@ -126,7 +126,8 @@ def _claim(*, principal: str, key: str, request_hash: str) -> Claim | Answer:
 def complete(mine: Claim, answer: Answer | None) -> None:
     """Store the answer in the open transaction (None: done, but not to be given again); raises ClaimLost."""
     session = db.session()
-    done = session.execute(
+    done = count_changed(
+        session,
         update(IdempotencyKey)
         .where(IdempotencyKey.id == mine.id, IdempotencyKey.lock_token == mine.token)
         .values(
@@ -135,10 +136,9 @@ def complete(mine: Claim, answer: Answer | None) -> None:
             status=answer.status if answer else None,
             headers=answer.headers if answer else None,
             body=answer.body if answer else None,
-        )
-        .execution_options(synchronize_session=False)
+        ),
     )
-    if done.rowcount == 0:
+    if done == 0:
         raise ClaimLost("This request took so long that its Idempotency-Key was taken over; it was undone.")
 
 
@@ -159,7 +159,7 @@ def release(mine: Claim) -> None:
 def purge_expired() -> int:
     """Delete keys older than 24 hours; returns how many."""
     session = db.session()
-    return session.execute(delete(IdempotencyKey).where(IdempotencyKey.expires_at < database_now(session))).rowcount
+    return count_changed(session, delete(IdempotencyKey).where(IdempotencyKey.expires_at < database_now(session)))
 
 
 def _stored(row: IdempotencyKey) -> Answer:

@@ -39,7 +39,7 @@ class Money:
         Raises MoneyError for anything else: signs, exponents, grouping, or more decimals than the currency has
         (3.505 EUR is refused, not rounded).
         """
-        if not isinstance(text, str) or not _PLAIN.match(text):
+        if not _PLAIN.match(text):
             raise MoneyError("must be a plain non-negative decimal such as 1299.90.")
         return cls.of(Decimal(text), currency)
 

@@ -1,4 +1,4 @@
-"""What has to happen after a commit, as rows of the same transaction; delivered at least once by a background worker."""
+"""What has to happen after a commit, as rows of the same transaction; a background worker delivers it at least once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from sqlalchemy import JSON, Index, String, delete, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.extensions import db
-from app.core.orm import Base, BigId, Instant, PrimaryKey, Timestamps, UtcDateTime, database_now, key_text
+from app.core.orm import (
+    Base,
+    BigId,
+    Instant,
+    PrimaryKey,
+    Timestamps,
+    UtcDateTime,
+    count_changed,
+    database_now,
+    key_text,
+)
 from app.core.queues import BACKGROUND, doorbell
 from app.core.transactions import after_commit, in_transaction
 
@@ -24,7 +34,7 @@ Handler = Callable[..., None]
 
 
 class Outbox(Timestamps, Base):
-    """One effect that is due: ``kind`` names its handler, ``arguments`` are ids, ``unique_key`` makes it happen once."""
+    """One effect that is due: ``kind`` names its handler, ``arguments`` are ids, ``unique_key`` makes it one."""
 
     __tablename__ = "outbox"
     __table_args__ = (Index("ix_outbox_due", "done_at", "not_before", "id"),)
@@ -104,21 +114,21 @@ def purge_done(*, keep_days: int = KEEP_DAYS) -> int:
     """Delete effects that were done longer ago than ``keep_days``; returns how many."""
     session = db.session()
     before = database_now(session, plus_s=-86400 * keep_days)
-    return session.execute(delete(Outbox).where(Outbox.done_at < before)).rowcount
+    return count_changed(session, delete(Outbox).where(Outbox.done_at < before))
 
 
 @in_transaction
 def _lease(*, outbox_id: int, token: str) -> tuple[str, dict[str, Any]] | None:
     session = db.session()
     now = database_now(session)
-    taken = session.execute(
+    taken = count_changed(
+        session,
         update(Outbox)
         .where(Outbox.id == outbox_id, Outbox.done_at.is_(None), Outbox.not_before <= now)
         .where(or_(Outbox.leased_until.is_(None), Outbox.leased_until < now))
-        .values(lease_token=token, leased_until=now + timedelta(seconds=LEASE_S), attempts=Outbox.attempts + 1)
-        .execution_options(synchronize_session=False)
+        .values(lease_token=token, leased_until=now + timedelta(seconds=LEASE_S), attempts=Outbox.attempts + 1),
     )
-    if taken.rowcount == 0:
+    if taken == 0:
         return None
     row = session.execute(select(Outbox.kind, Outbox.arguments).where(Outbox.id == outbox_id)).one()
     return row.kind, row.arguments

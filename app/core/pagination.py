@@ -49,9 +49,9 @@ def fetch_page(
 
 
 def _after(keys: Sequence[tuple[Any, bool]], values: list[Any]) -> ColumnElement[bool]:
-    """Rows behind ``values``, spelled ``a >= x AND (a > x OR id > y)``: MariaDB uses no index for a tuple comparison."""
+    """Rows behind ``values``, as ``a >= x AND (a > x OR id > y)``: MariaDB uses no index for a tuple comparison."""
     (column, down), rest = keys[0], keys[1:]
-    beyond = column < values[0] if down else column > values[0]
+    beyond: ColumnElement[bool] = column < values[0] if down else column > values[0]
     if not rest:
         return beyond
     bound = column <= values[0] if down else column >= values[0]

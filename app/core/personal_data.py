@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One domain's part: ``export(user_id)`` gives plain JSON values, ``erase(user_id)`` runs in the open transaction."""
+    """One domain's part: ``export(user_id)`` gives JSON values, ``erase(user_id)`` runs in the open transaction."""
 
     export: Callable[[int], Any]
     erase: Callable[[int], None]

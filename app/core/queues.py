@@ -1,4 +1,4 @@
-"""RQ as the doorbell: registered job names and ids only. SQL has the work; a lost or doubled message changes nothing."""
+"""RQ as the doorbell: registered names and ids only. SQL has the work; a lost or doubled message changes nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 from flask import current_app
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue
 from rq.job import Job
@@ -74,7 +75,7 @@ class Doorbell:
             with self.redis.pipeline(transaction=False) as pipe:
                 target.enqueue_many(messages, pipeline=pipe)
                 pipe.execute()
-        except Exception as error:
+        except (RedisError, OSError) as error:
             log.warning("queue %s cannot be reached: %s; the dispatcher will repeat %d", queue, error, len(calls))
             return False
         return True
@@ -86,7 +87,7 @@ class Doorbell:
                 for queue, job_id in messages:
                     pipe.lpos(Queue.redis_queue_namespace_prefix + queue, job_id)
                 return [position is not None for position in pipe.execute()]
-        except Exception as error:
+        except (RedisError, OSError) as error:
             log.warning("queues cannot be read: %s", error)
             return [True] * len(messages)
 

@@ -38,7 +38,7 @@ class NoTransaction(RuntimeError):
 
 @dataclass(slots=True)
 class _Running:
-    after_commit: list[Callable[[], None]] = field(default_factory=list)
+    after_commit: list[Callable[[], object]] = field(default_factory=list)
 
 
 class Transactional(Generic[P, R]):
@@ -98,7 +98,7 @@ def in_transaction(service: Callable[P, R]) -> Transactional[P, R]:
     return Transactional(service)
 
 
-def after_commit(effect: Callable[[], None]) -> None:
+def after_commit(effect: Callable[[], object]) -> None:
     """Do ``effect`` once the open transaction has committed, never when it fails; errors in it are only logged."""
     _running().after_commit.append(effect)
 
@@ -132,7 +132,7 @@ def _running() -> _Running:
     return running
 
 
-def _attempt(effect: Callable[[], None]) -> None:
+def _attempt(effect: Callable[[], object]) -> None:
     try:
         effect()
     except Exception:

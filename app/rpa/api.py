@@ -144,7 +144,7 @@ class ViewProduct(MethodView):
     @blp.requires("jobs:write")
     @blp.arguments(schemas.ErrandIn)
     @blp.arguments(schemas.WaitArguments, location="query")
-    @blp.answers(202, schemas.TaskDetailSchema, location=lambda task: _task_url(task))
+    @blp.answers(202, schemas.TaskDetailSchema, location=lambda task: url_for("rpa.TaskDetail", task_id=task.id))
     @blp.alt_response(200, schema=schemas.TaskDetailSchema, description="The result, within ?wait= seconds")
     def post(self, sent: dict[str, Any], patience: dict[str, float]) -> Any:
         """Visit one product's page now: the result within ?wait= seconds, else 202 and where to poll."""
@@ -158,7 +158,7 @@ class AddToCart(MethodView):
     @blp.requires("jobs:write")
     @blp.arguments(schemas.CartErrandIn)
     @blp.arguments(schemas.WaitArguments, location="query")
-    @blp.answers(202, schemas.TaskDetailSchema, location=lambda task: _task_url(task))
+    @blp.answers(202, schemas.TaskDetailSchema, location=lambda task: url_for("rpa.TaskDetail", task_id=task.id))
     @blp.alt_response(200, schema=schemas.TaskDetailSchema, description="The result, within ?wait= seconds")
     def post(self, sent: dict[str, Any], patience: dict[str, float]) -> Any:
         """Put one product into a cart now and read it back: the result within ?wait= seconds, else 202."""

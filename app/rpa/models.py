@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -107,9 +107,9 @@ class Job(Timestamps, Attributed, Base):
     last_released_at: Mapped[Instant]
     storefront: Mapped[Storefront] = relationship(lazy="raise")
 
-    rate_per_minute = None
+    rate_per_minute: ClassVar[float | None] = None
     """Tasks per minute over the last minute of work; filled in by reads that show progress."""
-    seconds_left = None
+    seconds_left: ClassVar[int | None] = None
 
 
 class Task(Timestamps, Base):

@@ -18,8 +18,11 @@ from app.rpa.readings import Availability
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One place to read a value from; exactly one of ``structured`` (a field of the page's JSON-LD, microdata or
-    OpenGraph data), ``css`` or a bare ``regex`` (over the page's visible text) is set."""
+    """One place to read a value from.
+
+    Exactly one of ``structured`` (a field of the page's JSON-LD, microdata or OpenGraph data), ``css`` or a bare
+    ``regex`` (over the page's visible text) is set.
+    """
 
     structured: str | None = None
     css: str | None = None

@@ -16,7 +16,7 @@ from app.core.money import MoneyError, exponent
 from app.rpa.hosts import HostError, address_of, host_and_port
 
 REGEX_LENGTH: Final = 500
-REGEX_STEPS: Final = 4_000
+REGEX_STEPS: Final = 2_000
 """Instructions of a compiled expression; the time of a search is at most their number times the text's length."""
 
 _SAMPLE_ASIN: Final = "B000000000"

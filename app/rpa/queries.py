@@ -99,7 +99,8 @@ def count_live_workers(*, silent_s: float) -> int:
 
 
 def _with_pace(job: Job) -> Job:
-    job.rate_per_minute, job.seconds_left = _pace(job)
+    rate, left = _pace(job)
+    vars(job).update(rate_per_minute=rate, seconds_left=left)
     return job
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, page_of
+from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, page_of, utc_text
 from app.rpa.codes import RULES, Code
 from app.rpa.models import BATCH, ENDS, INTERACTIVE, Action, JobState, TaskState
 from app.rpa.profile_schemas import ProfileSchema
@@ -17,7 +17,13 @@ _ACTIONS = [action.value for action in Action]
 _CODE = validate.Regexp(
     r"^[a-z0-9][a-z0-9-]{0,63}$", error="must be lower-case letters, digits and hyphens, at most 64."
 )
-_quantity = {"strict": True, "load_default": 1, "validate": validate.Range(1, 999)}
+
+
+def _quantity() -> fields.Integer:
+    description = "Pieces to put into the cart"
+    return fields.Integer(
+        strict=True, load_default=1, validate=validate.Range(1, 999), metadata={"description": description}
+    )
 
 
 class StorefrontChange(StrictSchema):
@@ -65,7 +71,7 @@ class JobIn(StrictSchema):
     name = Text(longest=255, required=True)
     asins = fields.List(fields.String(validate=validate.Length(max=1000)), validate=validate.Length(1, MAX_TASKS))
     products = fields.Nested(ProductFilter)
-    quantity = fields.Integer(**_quantity, metadata={"description": "Pieces to put into the cart"})
+    quantity = _quantity()
 
     @validates_schema
     def one_selection(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -84,7 +90,7 @@ class ErrandIn(StrictSchema):
 class CartErrandIn(ErrandIn):
     """One product to put into a cart."""
 
-    quantity = fields.Integer(**_quantity)
+    quantity = _quantity()
 
 
 class WaitArguments(StrictSchema):
@@ -150,7 +156,7 @@ class TaskSchema(Schema):
     attempt_count = fields.Integer()
     result = fields.Raw(allow_none=True, metadata={"description": "What was read, with its sources"})
     not_before = fields.Function(
-        lambda task: None if task.state in ENDS else Instant()._serialize(task.not_before, None, None),
+        lambda task: None if task.state in ENDS else utc_text(task.not_before),
         metadata={"description": "An open task does not start before"},
     )
     created_at = Instant()

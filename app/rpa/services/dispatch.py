@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.config import Farm
 from app.core import queues
 from app.core.extensions import db
-from app.core.orm import database_now
+from app.core.orm import count_changed, database_now
 from app.core.queues import doorbell
 from app.core.transactions import after_commit, in_transaction
 from app.rpa.codes import Code
@@ -95,7 +95,7 @@ def release_tasks(*, farm: Farm) -> int:
         room -= len(taken) if job.lane == BATCH else 0
         released += taken
         if taken:
-            mark_started([job.id], now)
+            mark_started(job.id, now)
     _ring_after_commit(released)
     return len(released)
 
@@ -166,24 +166,22 @@ def finish_jobs() -> int:
     now = database_now(session)
     _write_off_unprepared(session)
     finished = 0
+    errors = Job.failed_count + Job.skipped_count
     for before, after, matches in (
-        (JobState.CANCELLING, JobState.CANCELLED, True),
-        (JobState.RUNNING, JobState.COMPLETED, Job.failed_count + Job.skipped_count == 0),
-        (JobState.RUNNING, JobState.COMPLETED_WITH_ERRORS, Job.failed_count + Job.skipped_count > 0),
-        (JobState.QUEUED, JobState.COMPLETED_WITH_ERRORS, True),
+        ((JobState.CANCELLING,), JobState.CANCELLED, errors >= 0),
+        ((JobState.QUEUED, JobState.RUNNING), JobState.COMPLETED, errors == 0),
+        ((JobState.QUEUED, JobState.RUNNING), JobState.COMPLETED_WITH_ERRORS, errors > 0),
     ):
-        done = update(Job).where(Job.state == before, Job.current_count == Job.total_count)
-        if matches is not True:
-            done = done.where(matches)
-        done = done.values(state=after, finished_at=now, updated_at=now).execution_options(synchronize_session=False)
-        finished += session.execute(done).rowcount
+        done = update(Job).where(Job.state.in_(before), Job.current_count == Job.total_count, matches)
+        finished += count_changed(session, done.values(state=after, finished_at=now, updated_at=now))
     return finished
 
 
 def _write_off_unprepared(session: Session) -> None:
     """Tasks of a cancelled job that were never made count as cancelled."""
     gap = Job.total_count - Job.prepared_count
-    session.execute(
+    count_changed(
+        session,
         update(Job)
         .where(Job.state == JobState.CANCELLING, Job.prepared_count < Job.total_count)
         .values(
@@ -193,8 +191,7 @@ def _write_off_unprepared(session: Session) -> None:
                 Job.prepared_count: Job.total_count,
                 Job.selection: None,
             }
-        )
-        .execution_options(synchronize_session=False)
+        ),
     )
 
 
@@ -212,12 +209,12 @@ def _end_chunk(*, job_id: int, state: TaskState, code: Code) -> int:
     )
     if not open_ids:
         return 0
-    ended = session.execute(
+    ended = count_changed(
+        session,
         update(Task)
         .where(Task.id.in_(open_ids), Task.state.in_((TaskState.READY, TaskState.QUEUED)))
-        .values(state=state, code=code, finished_at=now, updated_at=now)
-        .execution_options(synchronize_session=False)
-    ).rowcount
+        .values(state=state, code=code, finished_at=now, updated_at=now),
+    )
     count_ends(session, job_id, state, ended)
     return ended
 
@@ -257,13 +254,13 @@ def _take(session: Session, job_id: int, lane: str, count: int, now: datetime) -
 
 
 def _release_one(session: Session, task_id: int, release_no: int, state: TaskState, now: datetime) -> bool:
-    released = session.execute(
+    released = count_changed(
+        session,
         update(Task)
         .where(Task.id == task_id, Task.state == state, Task.release_no == release_no)
-        .values(state=TaskState.QUEUED, release_no=release_no + 1, released_at=now)
-        .execution_options(synchronize_session=False)
+        .values(state=TaskState.QUEUED, release_no=release_no + 1, released_at=now),
     )
-    return bool(released.rowcount)
+    return released == 1
 
 
 def _ring_after_commit(released: list[_Release]) -> None:

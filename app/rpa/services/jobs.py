@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from app.core import audit, outbox
 from app.core.extensions import db
-from app.core.orm import database_now
+from app.core.orm import count_changed, database_now
 from app.core.permissions import Principal
 from app.core.queues import INTERACTIVE as INTERACTIVE_QUEUE
 from app.core.queues import doorbell
@@ -190,20 +190,9 @@ def _new_job(
     return job
 
 
-def open_job_ids() -> list[int]:
-    """Jobs that have not ended, oldest first; bounded."""
-    return list(db.session.scalars(select(Job.id).where(Job.state.in_(OPEN_JOBS)).order_by(Job.id).limit(1000)))
-
-
-def mark_started(job_ids: list[int], now: datetime) -> None:
-    """Move jobs from QUEUED to RUNNING and note their release, in the open transaction."""
+def mark_started(job_id: int, now: datetime) -> None:
+    """Note in the open transaction that tasks of a job were released; the first time it starts to run."""
     session = db.session()
-    session.execute(
-        update(Job)
-        .where(Job.id.in_(job_ids), Job.state == JobState.QUEUED)
-        .values(state=JobState.RUNNING, started_at=now)
-        .execution_options(synchronize_session=False)
-    )
-    session.execute(
-        update(Job).where(Job.id.in_(job_ids)).values(last_released_at=now).execution_options(synchronize_session=False)
-    )
+    count_changed(session, update(Job).where(Job.id == job_id).values(last_released_at=now))
+    queued = update(Job).where(Job.id == job_id, Job.state == JobState.QUEUED)
+    count_changed(session, queued.values(state=JobState.RUNNING, started_at=now))

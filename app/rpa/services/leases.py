@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.core.extensions import db
-from app.core.orm import database_now
+from app.core.orm import count_changed, database_now
 from app.core.transactions import in_transaction
 from app.rpa.models import Action, Attempt, Job, JobState, Storefront, Task, TaskState, Worker
 from app.rpa.profile import Profile
@@ -64,7 +64,8 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         _give_back(session, task_id, release_no, start_at)
         return None
     token = secrets.token_hex(16)
-    leased = session.execute(
+    leased = count_changed(
+        session,
         update(Task)
         .where(Task.id == task_id, Task.state == TaskState.QUEUED, Task.release_no == release_no)
         .values(
@@ -72,10 +73,9 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
             lease_token=token,
             leased_until=now + timedelta(seconds=lease_s),
             worker_id=worker_id,
-        )
-        .execution_options(synchronize_session=False)
+        ),
     )
-    if leased.rowcount == 0:
+    if leased == 0:
         return None
     if storefront.gap_ms:
         storefront.next_start_at = max(storefront.next_start_at, now) + timedelta(milliseconds=storefront.gap_ms)
@@ -93,12 +93,12 @@ def renew_lease(*, lease: Lease, lease_s: float) -> Renewal:
     """Prolong a lease and say that the worker is alive; tells the worker to stop when it is lost or cancelled."""
     session = db.session()
     now = database_now(session)
-    held = session.execute(
+    held = count_changed(
+        session,
         update(Task)
         .where(Task.id == lease.task_id, Task.lease_token == lease.token, Task.state == TaskState.LEASED)
-        .values(leased_until=now + timedelta(seconds=lease_s))
-        .execution_options(synchronize_session=False)
-    ).rowcount
+        .values(leased_until=now + timedelta(seconds=lease_s)),
+    )
     if lease.worker_id is not None:
         beat(session, lease.worker_id, now, task_id=lease.task_id)
     state = session.scalar(select(Job.state).where(Job.id == lease.job_id))
@@ -136,14 +136,13 @@ def forget_workers(*, after_days: int = 7) -> int:
     """Delete workers that were not heard of for ``after_days``; returns how many."""
     session = db.session()
     silent = delete(Worker).where(Worker.heartbeat_at < database_now(session, plus_s=-86400 * after_days))
-    return session.execute(silent).rowcount
+    return count_changed(session, silent)
 
 
 def beat(session: Session, worker_id: int, now: datetime, *, task_id: int | None) -> None:
     """Write a worker's heartbeat in the open transaction."""
     changes: dict[str, Any] = {"heartbeat_at": now, "task_id": task_id}
-    statement = update(Worker).where(Worker.id == worker_id).values(**changes)
-    session.execute(statement.execution_options(synchronize_session=False))
+    count_changed(session, update(Worker).where(Worker.id == worker_id).values(**changes))
 
 
 def _next_slot(session: Session, storefront: Storefront, now: datetime) -> datetime | None:
@@ -159,9 +158,9 @@ def _next_slot(session: Session, storefront: Storefront, now: datetime) -> datet
 
 
 def _give_back(session: Session, task_id: int, release_no: int, not_before: datetime) -> None:
-    session.execute(
+    count_changed(
+        session,
         update(Task)
         .where(Task.id == task_id, Task.state == TaskState.QUEUED, Task.release_no == release_no)
-        .values(state=TaskState.READY, not_before=not_before)
-        .execution_options(synchronize_session=False)
+        .values(state=TaskState.READY, not_before=not_before),
     )

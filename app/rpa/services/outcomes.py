@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.core.extensions import db
-from app.core.orm import database_now
+from app.core.orm import count_changed, database_now
 from app.core.permissions import for_job
 from app.core.transactions import in_transaction
 from app.products.models import Product
@@ -98,11 +98,11 @@ def count_ends(session: Session, job_id: int, state: TaskState, count: int) -> N
     counter = _COUNTERS.get(state)
     if counter is None or count == 0:
         return
-    session.execute(
+    count_changed(
+        session,
         update(Job)
         .where(Job.id == job_id)
-        .values({Job.current_count: Job.current_count + count, counter: counter + count})
-        .execution_options(synchronize_session=False)
+        .values({Job.current_count: Job.current_count + count, counter: counter + count}),
     )
 
 
@@ -121,7 +121,8 @@ def _settle(
     mine = update(Task).where(Task.id == task_id, Task.lease_token == token, Task.state == TaskState.LEASED)
     if only_expired:
         mine = mine.where(Task.leased_until < now)
-    settled = session.execute(
+    settled = count_changed(
+        session,
         mine.values(
             state=after.state,
             code=after.code,
@@ -135,13 +136,14 @@ def _settle(
             rate_limited_count=after.spent.rate_limited,
             finished_at=now if ended else None,
             updated_at=now,
-        ).execution_options(synchronize_session=False)
+        ),
     )
-    return bool(settled.rowcount)
+    return settled == 1
 
 
 def _close_attempt(session: Session, token: str, after: retrying.Next, outcome: TaskOutcome, now: datetime) -> None:
-    session.execute(
+    count_changed(
+        session,
         update(Attempt)
         .where(Attempt.lease_token == token)
         .values(
@@ -150,8 +152,7 @@ def _close_attempt(session: Session, token: str, after: retrying.Next, outcome: 
             code=outcome.code,
             detail=outcome.detail[:2000] or None,
             facts=asdict(outcome.facts) if outcome.facts != PageFacts() else None,
-        )
-        .execution_options(synchronize_session=False)
+        ),
     )
 
 
