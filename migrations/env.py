@@ -57,7 +57,7 @@ def tidy(_context: MigrationContext, _revision: Any, directives: list[Any]) -> N
     MariaDB refuses to drop an index that a foreign key uses, and takes them all with the table anyhow.
     """
     script = directives[0]
-    if script.upgrade_ops is None or script.upgrade_ops.is_empty():
+    if getattr(context.config.cmd_opts, "autogenerate", False) and script.upgrade_ops.is_empty():
         directives[:] = []
         return
     dropped = {step.table_name for step in script.downgrade_ops.ops if isinstance(step, ops.DropTableOp)}

@@ -1,0 +1,108 @@
+"""What every test may ask for: real servers, an application on an empty database, and somebody who may do everything.
+
+``app`` runs a test on SQLite, MariaDB and PostgreSQL; ``on_sqlite`` and ``on_servers`` of tests.servers choose. Requests go
+through ``client``; services need ``context``, and a test that has both opens ``with app.app_context()`` itself, because
+a request inside an open context would share its ``g``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import flask_migrate
+import pytest
+import redis
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.config import Settings
+from app.core.extensions import db
+from tests.servers import DATABASES, SERVERS, make_settings, private_folder, redis_server
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database of the session, with the schema that the migrations make."""
+
+    kind: str
+    url: str
+    app: Flask
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    with private_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def redis_url(server_folder: Path) -> Iterator[str]:
+    """A Redis of this session, without a database number."""
+    with redis_server(server_folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def database(request: pytest.FixtureRequest, server_folder: Path, redis_url: str) -> Iterator[Database]:
+    kind: str = request.param
+    if kind == "sqlite":
+        yield from _migrated(kind, f"sqlite:///{server_folder / 'cartwright.db'}", redis_url)
+    else:
+        with SERVERS[kind](server_folder) as url:
+            yield from _migrated(kind, url, redis_url)
+
+
+def _migrated(kind: str, url: str, redis_url: str) -> Iterator[Database]:
+    app = create_app(make_settings(url, redis_url))
+    with app.app_context():
+        flask_migrate.upgrade()
+    yield Database(kind, url, app)
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def settings(database: Database) -> Settings:
+    """The settings of ``app``; ``dataclasses.replace`` varies them for ``create_app`` and ``create_base``."""
+    found: Settings = database.app.extensions["settings"]
+    return found
+
+
+@pytest.fixture
+def app(database: Database, redis_url: str) -> Flask:
+    """The application, on an empty database and an empty Redis."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    with database.app.app_context():
+        empty_tables()
+    return database.app
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[Flask]:
+    """An open application context, for tests of services and queries."""
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """An HTTP client of the application."""
+    return app.test_client()
+
+
+def empty_tables() -> None:
+    """Delete every row of every table but the migrations' own, children first; says nothing of running numbers."""
+    with db.engine.connect() as connection:
+        existing = set(sa.inspect(connection).get_table_names())
+        tables = [table for table in reversed(db.metadata.sorted_tables) if table.name in existing]
+        filled = sa.union_all(
+            *(sa.select(sa.literal(at)).where(sa.exists(sa.select(table))) for at, table in enumerate(tables))
+        )
+        for at in sorted(connection.scalars(filled)):
+            connection.execute(tables[at].delete())
+        connection.commit()
