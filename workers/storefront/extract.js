@@ -75,7 +75,6 @@
   const isOnlySpoken = (element, style) => {
     const classes = attributeOf(element, "class");
     if (classes && classes.split(/\s+/).some((name) => HIDDEN_CLASSES.has(name))) return true;
-    if (style.fontSize === "0px" || parseFloat(style.textIndent) <= -900) return true;
     if (style.position !== "absolute" && style.position !== "fixed") return false;
     if (/^rect\(\s*[01](px)?[\s,]+[01](px)?[\s,]+[01](px)?[\s,]+[01](px)?\s*\)$/.test(style.clip)) return true;
     if (/^inset\((50|100)%/.test(style.clipPath)) return true;
@@ -194,9 +193,15 @@
     }
     return pageText;
   };
+  // Words of markers are looked for in the browser's own rendering of the text: many times faster, and struck-through
+  // words do no harm there.
+  const renderedText = () => {
+    const body = getter(Document, "body")(document);
+    return body ? getter(HTMLElement, "innerText")(body).slice(0, limits.text) : "";
+  };
   const folded = (text) => text.normalize("NFKC").toLowerCase().replace(/\s+/gu, " ").trim();
   let foldedPage = null;
-  const foldedTextOfPage = () => (foldedPage ??= folded(textOfPage()));
+  const foldedTextOfPage = () => (foldedPage ??= folded(renderedText()));
   const isThere = (element) => NEVER_DRAWN.has(nameOf(element)) || matches(element, "html, body, input[type=hidden]") || isShown(element);
   const holds = (marker) => {
     if (marker.css === null) return foldedTextOfPage().includes(folded(marker.text));

@@ -71,7 +71,8 @@ class PageData:
     def meta(self) -> dict[str, str]:
         """The page's OpenGraph properties in lower case; the first of a name counts."""
         found: dict[str, str] = {}
-        for pair in self.raw.get("meta") or ():
+        pairs = self.raw.get("meta")
+        for pair in pairs if isinstance(pairs, list) else ():
             if isinstance(pair, list) and len(pair) == 2:
                 name, content = map(_string, pair)
                 found.setdefault(name.strip().lower(), content)
