@@ -184,13 +184,12 @@ def _write_off_unprepared(session: Session) -> None:
         session,
         update(Job)
         .where(Job.state == JobState.CANCELLING, Job.prepared_count < Job.total_count)
-        .values(
-            {
-                Job.current_count: Job.current_count + gap,
-                Job.cancelled_count: Job.cancelled_count + gap,
-                Job.prepared_count: Job.total_count,
-                Job.selection: None,
-            }
+        # In this order: MySQL lets later assignments see what earlier ones made.
+        .ordered_values(
+            (Job.current_count, Job.current_count + gap),
+            (Job.cancelled_count, Job.cancelled_count + gap),
+            (Job.prepared_count, Job.total_count),
+            (Job.selection, None),
         ),
     )
 
