@@ -52,7 +52,7 @@ def main() -> int:
             _load(console, client, processes, market)
             return _verdict(console, _run_jobs(console, client))
     except DemoError as error:
-        console.print(f"\n{error}", style="red", markup=False, highlight=False)
+        console.print(f"\n{error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("\nInterrupted; everything was stopped.")
@@ -168,7 +168,7 @@ def _verdict(console: Console, reports: list[Report]) -> int:
     ]
     if wrong:
         console.print("This differs from what the marketplace's data says must be found:", style="red")
-        console.print("\n".join(wrong), markup=False, highlight=False)
+        console.print("\n".join(wrong), markup=False, highlight=False, soft_wrap=True)
         return 1
     console.print("This equals what the marketplace's data says must be found.", style="green")
     return 0
