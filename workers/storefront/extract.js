@@ -1,7 +1,7 @@
 /*
  * Reads a page for the plan that workers/storefront/plans.py makes. One function expression: it takes the plan (JSON) and
  * returns what it found (JSON, bounded by plan.limits). It runs in an isolated world, so the page's globals cannot change
- * what it calls; named elements can still shadow properties of documents and forms, therefore every DOM property is read
+ * what it calls; a form's named controls still shadow the form's properties there, therefore every DOM property is read
  * through its prototype. It never throws: a part that fails is left out and named in `failed`.
  */
 (plan) => {
