@@ -15,6 +15,7 @@ from workers.chrome.addresses import Lookup, resolve, resolver_rules
 from workers.chrome.driver_errors import DRIVER_ERRORS, driver_error
 from workers.chrome.page import Page
 from workers.chrome.process import ChromeProcess
+from workers.chrome.processes import ProcessGroup
 from workers.chrome.settings import BrowserSettings, RecyclingLimits
 from workers.chrome.websocket import (
     AnswerTimeoutError,
@@ -66,6 +67,11 @@ class Browser:
     def driver(self) -> Remote:
         """The Selenium session; ``select`` points it at a page."""
         return self._process.driver
+
+    @property
+    def process_group(self) -> ProcessGroup:
+        """The process group of the driver and Chrome."""
+        return self._process.group
 
     @property
     def is_alive(self) -> bool:

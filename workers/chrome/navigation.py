@@ -7,12 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from app.rpa.codes import Code
+from app.rpa.hosts import HostError, address_of
 from workers.errors import TaskError
 
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _MAX_RETRY_AFTER_S: Final = 86_400.0
 STATUS_WITHOUT_BODY: Final = "net::ERR_HTTP_RESPONSE_CODE_FAILURE"
 """The shop answered with an error status and nothing to show; the status tells the rest."""
@@ -28,6 +27,7 @@ _NET_ERRORS: Final = (
     ("net::ERR_CONNECTION_TIMED_OUT", Code.NAV_TIMEOUT),
     ("net::ERR_ABORTED", Code.NO_DOCUMENT),
     ("net::ERR_TOO_MANY_REDIRECTS", Code.NO_DOCUMENT),
+    ("net::ERR_INVALID_AUTH_CREDENTIALS", Code.HTTP_4XX),  # full Chrome's answer to a 401 that asks for a password
     ("net::ERR_UNSAFE_REDIRECT", Code.REDIRECTED_OFFSITE),
     ("net::ERR_UNKNOWN_URL_SCHEME", Code.REDIRECTED_OFFSITE),
     ("net::ERR_DISALLOWED_URL_SCHEME", Code.REDIRECTED_OFFSITE),
@@ -63,6 +63,8 @@ class Navigation:
     max_bytes: int
     document: Document = field(default_factory=Document)
     received_bytes: int = 0
+    pending: set[str] = field(default_factory=set)
+    """Requests of the page that are under way."""
     _requested_url: str = ""
     _failure: str = ""
     _responses: dict[str, _Response] = field(default_factory=dict)
@@ -80,7 +82,8 @@ class Navigation:
         return None if value is None else parse_retry_after(value, time.time())
 
     def requested(self, event: dict[str, Any]) -> None:
-        """``Network.requestWillBeSent``: remember where the main frame is being sent."""
+        """``Network.requestWillBeSent``: remember what is under way and where the main frame is being sent."""
+        self.pending.add(str(event.get("requestId")))
         if event.get("type") == "Document" and event.get("frameId") == self.frame:
             self._requested_url = str(event.get("documentURL", ""))
             self._failure = ""
@@ -100,8 +103,13 @@ class Navigation:
 
     def failed(self, event: dict[str, Any]) -> None:
         """``Network.loadingFailed``: remember why a document did not come."""
+        self.finished(event)
         if event.get("type") == "Document":
             self._failure = str(event.get("errorText", ""))
+
+    def finished(self, event: dict[str, Any]) -> None:
+        """``Network.loadingFinished``: one request less is under way."""
+        self.pending.discard(str(event.get("requestId")))
 
     def navigated(self, event: dict[str, Any]) -> None:
         """``Page.frameNavigated``: another document took the main frame."""
@@ -144,10 +152,10 @@ class Navigation:
 
 
 def parse_retry_after(value: str, now: float) -> float | None:
-    """Seconds from ``now`` (a POSIX time) that a Retry-After value names, 0 for the past, None for nonsense."""
+    """Seconds from ``now`` (POSIX time) that a Retry-After value names: 0 for the past, None for nonsense."""
     text = value.strip()
-    if text.isascii() and text.isdigit() and len(text) <= 10:
-        return min(float(text), _MAX_RETRY_AFTER_S)
+    if text.isascii() and text.isdigit():
+        return min(float(text[:20]), _MAX_RETRY_AFTER_S)
     try:
         at = parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
@@ -157,8 +165,7 @@ def parse_retry_after(value: str, now: float) -> float | None:
 
 def _target(url: str) -> tuple[str, int] | None:
     try:
-        parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:
+        _, host, port = address_of(url)
+    except HostError:
         return None
-    return None if port is None else ((parts.hostname or "").lower(), port)
+    return host, port

@@ -50,11 +50,6 @@ class Page:
         """Seconds the shop asked us to wait with this document."""
         return self._navigation.retry_after_s()
 
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the page's load event has fired: pictures, frames and scripts are there too."""
-        return self._navigation.document.is_loaded
-
     def open(self, url: str) -> None:
         """Go to an address and wait until its document (or the one it leads to) is parsed, at most ``page_load_s``.
 
@@ -64,6 +59,8 @@ class Page:
         limit = self._limits.page_load_s
         deadline = time.monotonic() + limit
         before = self._navigation.document
+        self._navigation.received_bytes = 0
+        self._navigation.pending.clear()
         reply = self._call("Page.navigate", {"url": url}, limit)
         error = reply.get("errorText", "")
         if error and error != STATUS_WITHOUT_BODY:
@@ -103,6 +100,21 @@ class Page:
             self.idle(pause)
             pause = min(pause * 2, _LONGEST_POLL_S)
 
+    def wait_until_loaded(self, *, timeout_s: float) -> None:
+        """Wait for the page's load event, and no longer than ``timeout_s``."""
+        deadline = time.monotonic() + timeout_s
+        while not self._navigation.document.is_loaded and (left := deadline - time.monotonic()) > 0:
+            self.idle(min(left, _LONGEST_POLL_S))
+
+    def wait_until_quiet(self, *, quiet_s: float, timeout_s: float) -> None:
+        """Wait until the page has had no request under way for ``quiet_s``, and no longer than ``timeout_s``."""
+        deadline = time.monotonic() + timeout_s
+        quiet_since = time.monotonic()
+        while (now := time.monotonic()) < deadline and now - quiet_since < quiet_s:
+            self.idle(_FIRST_POLL_S)
+            if self._navigation.pending:
+                quiet_since = time.monotonic()
+
     def idle(self, seconds: float) -> None:
         """Let the page work for so long, taking what it says."""
         until = time.monotonic() + seconds
@@ -123,6 +135,7 @@ class Page:
                 "Inspector.targetCrashed": self._on_crash,
                 "Network.dataReceived": navigation.received,
                 "Network.loadingFailed": navigation.failed,
+                "Network.loadingFinished": navigation.finished,
                 "Network.requestWillBeSent": navigation.requested,
                 "Network.responseReceived": navigation.responded,
                 "Page.domContentEventFired": navigation.parsed,

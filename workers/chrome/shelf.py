@@ -17,11 +17,9 @@ class _Key(NamedTuple):
 class BrowserShelf:
     """Keeps at most ``capacity`` warm browsers, one per storefront; the one unused for longest makes room."""
 
-    def __init__(
-        self, settings: BrowserSettings, *, limits: RecyclingLimits = RecyclingLimits(), capacity: int = 2
-    ) -> None:
+    def __init__(self, settings: BrowserSettings, *, limits: RecyclingLimits | None = None, capacity: int = 2) -> None:
         self._settings = settings
-        self._limits = limits
+        self._limits = limits or RecyclingLimits()
         self._capacity = capacity
         self._browsers: dict[_Key, Browser] = {}
         """Least recently used first."""

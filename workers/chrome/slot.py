@@ -39,7 +39,7 @@ class Slot:
 
     @classmethod
     def create(cls, root: Path, run_as: str | None) -> Slot:
-        """Make and lock a new folder whose scratch space belongs to ``run_as`` (or to us); raises SlotError."""
+        """Make and lock a new folder whose scratch space belongs to ``run_as`` (or us); raises SlotError."""
         prepare(root)
         folder = root / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         with _exclusive(root):
@@ -56,7 +56,9 @@ class Slot:
     def wrapper(self, binary: Path) -> Path:
         """Write the script that starts ``binary`` so that it dies with its parent, the driver."""
         script = self.folder / "chrome"
-        script.write_text(f'#!/bin/sh\nexec {shlex.quote(setpriv())} --pdeathsig KILL {shlex.quote(str(binary))} "$@"\n')
+        script.write_text(
+            f'#!/bin/sh\nexec {shlex.quote(setpriv())} --pdeathsig KILL {shlex.quote(str(binary))} "$@"\n'
+        )
         script.chmod(0o755)
         return script
 
@@ -76,9 +78,11 @@ class Slot:
         return _kill_processes(self.folder)
 
     def remove(self) -> None:
-        """Delete the folder and give up the lock; the processes must be gone."""
+        """Delete the folder and give up the lock; the processes must be gone. May be called twice."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
 
 def setpriv() -> str:

@@ -126,8 +126,10 @@ class Connection:
 
     def abort(self) -> None:
         """Break the connection at once, from any thread: whoever waits on it gets ConnectionLostError."""
-        with suppress(OSError, AttributeError):
-            self._socket.sock.shutdown(socket.SHUT_RDWR)
+        raw = self._socket.sock
+        if raw is not None:
+            with suppress(OSError):
+                raw.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the socket without the farewell that a dying browser would not answer."""

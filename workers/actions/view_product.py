@@ -1,0 +1,32 @@
+"""The errand "view product": what does the product's page really say?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.rpa.profile import Profile
+from app.rpa.readings import ProductReading, TaskOutcome
+from workers.actions.visit import Visit, run_errand
+from workers.chrome.browser import Browser
+from workers.storefront.extraction import raw_strings
+from workers.storefront.pages import ProductPage
+
+
+def view_product(browser: Browser, profile: Profile, asin: str, *, cancelled: Callable[[], bool]) -> TaskOutcome:
+    """Read a product's page in a fresh context; the outcome holds a ProductReading or the code that says why not.
+
+    ``cancelled`` is asked before each stage; a stage under way is ended by ``Browser.kill`` from another thread.
+    """
+
+    def errand(visit: Visit) -> ProductReading:
+        page = ProductPage(visit.page, profile, asin)
+        with visit.stage("navigate"):
+            page.open()
+        with visit.stage("ready"):
+            page.wait_until_ready()
+        with visit.stage("extract"):
+            raw = page.read()
+            visit.raw = dict(raw_strings(raw, profile))
+            return page.interpret(raw)
+
+    return run_errand(browser, errand, cancelled=cancelled)
