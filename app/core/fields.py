@@ -10,7 +10,7 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, validate
 
 ASIN: Final = re.compile(r"^[A-Z0-9]{10}$")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 class StrictSchema(Schema):
@@ -43,7 +43,7 @@ class Asin(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs).strip().upper()
-        if not ASIN.match(text):
+        if not ASIN.fullmatch(text) or not value.isascii():
             raise ValidationError("must be ten letters and digits, such as B0CW1A0001.")
         return text
 
@@ -64,7 +64,7 @@ class PageArguments(StrictSchema):
     """How much of a list, and from where."""
 
     limit = fields.Integer(
-        strict=True, load_default=50, validate=validate.Range(1, 100), metadata={"description": "Rows per page"}
+        load_default=50, validate=validate.Range(1, 100), metadata={"description": "Rows per page"}
     )
     cursor = fields.String(
         load_default=None,
