@@ -152,12 +152,6 @@ def check_source(source: Mapping[str, Any]) -> None:
         raise ProfileRuleError("Only a css source has an attribute.", "attribute")
 
 
-def check_line_source(source: Mapping[str, Any]) -> None:
-    """A source within a cart line has no structured data of its own."""
-    if "structured" in source:
-        raise ProfileRuleError("A line of the cart has no structured data; use css or regex.", "structured")
-
-
 def check_marker(marker: Mapping[str, Any]) -> None:
     """A marker without a part would hold on every page."""
     if not any(part in marker for part in ("css", "text", "url", "status")):

@@ -21,16 +21,9 @@ class _Strict(Schema):
         unknown = RAISE
 
 
-class SourceSchema(_Strict):
-    """One place to read a value from: exactly one of structured, css or a bare regex."""
+class LineSourceSchema(_Strict):
+    """A source within one line of the cart; css selectors start at the line and may match the line itself."""
 
-    structured = fields.String(
-        validate=OneOf(STRUCTURED),
-        metadata={
-            "description": "A field of the page's JSON-LD, microdata or OpenGraph data, used only where it names this "
-            "product or this is the only product on the page."
-        },
-    )
     css = selector("A CSS selector; its visible text is read, without struck-through parts.")
     attribute = fields.String(
         validate=[Length(min=1, max=100), Regexp(r"^[A-Za-z_][A-Za-z0-9_.:-]*$")],
@@ -48,12 +41,16 @@ class SourceSchema(_Strict):
         checked(rules.check_source)(data)
 
 
-class LineSourceSchema(SourceSchema):
-    """A source within one line of the cart; css selectors start at the line and may match the line itself."""
+class SourceSchema(LineSourceSchema):
+    """One place to read a value from: structured or css, either with a regex, or a regex alone."""
 
-    @validates_schema(skip_on_field_errors=True)
-    def _not_structured(self, data: Mapping[str, Any], **_: Any) -> None:
-        checked(rules.check_line_source)(data)
+    structured = fields.String(
+        validate=OneOf(STRUCTURED),
+        metadata={
+            "description": "A field of the page's JSON-LD, microdata or OpenGraph data, used only where it names this "
+            "product or this is the only product on the page."
+        },
+    )
 
 
 class MarkerSchema(_Strict):
