@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +275,9 @@ def test_any_selector_is_accepted_or_refused_with_a_sentence(css: str) -> None:
     except ValidationError as refusal:
         messages = dict(pointers(refusal.messages, ""))
         assert list(messages) == ["/product/name/1/css"]
+
+
+def test_the_guide_explains_exactly_the_example() -> None:
+    guide = (ROOT / "docs/storefront-profile.md").read_text(encoding="utf-8")
+    parts = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
+    assert json.loads("{" + "".join(parts) + "}") == EXAMPLE
