@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from flask import Flask
 
+from app.auth import api as auth
+from app.auth.authentication import authenticate
 from app.config import Settings
 from app.core.api import SmorestApi
 from app.core.extensions import jwt, limiter
+from app.products import api as products
 
 PREFIX = "/api/v1"
 
@@ -29,4 +33,9 @@ def register(app: Flask, settings: Settings) -> None:
     jwt.init_app(app)
     limiter.init_app(app)
     api = SmorestApi(app)
+    app.extensions["authenticate"] = authenticate
+    static: Any = app.view_functions["static"]
+    static.access = "public"
+    for domain in (auth, products):
+        api.register_blueprint(domain.blp, url_prefix=PREFIX)
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from app.auth import services as auth
+from app.core import personal_data
+
 
 def connect() -> None:
     """Connect the domains; safe to call again."""
+    personal_data.register("auth", personal_data.Holding(export=auth.export_person, erase=auth.erase_person))

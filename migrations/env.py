@@ -33,8 +33,8 @@ def render_item(kind: str, item: Any, _autogen: AutogenContext) -> str | Literal
         return False
     if isinstance(item, UtcDateTime):
         return "UtcDateTime()"
-    for name, kind in (("BigId", BigId), ("LongText", LongText)):
-        if item is kind:
+    for name, own in (("BigId", BigId), ("LongText", LongText)):
+        if item is own:
             return name
     variant = getattr(item, "_variant_mapping", {}).get("mysql")
     if isinstance(item, sa.String) and getattr(variant, "collation", None) == "utf8mb4_bin":
@@ -84,7 +84,7 @@ def migrate_online() -> None:
     with db.engine.connect() as connection:
         sqlite = connection.dialect.name == "sqlite"
         if sqlite:
-            # outside of a transaction, else it does nothing; a table that is rebuilt would lose the rows that refer to it
+            # before BEGIN, else it does nothing; rebuilding a table would delete the rows that refer to it
             _on_driver(connection, "PRAGMA foreign_keys=OFF")
         context.configure(
             connection=connection.execution_options(**{WRITE: True}),
@@ -106,8 +106,6 @@ def _on_driver(connection: sa.Connection, statement: str) -> None:
     driver = connection.connection.dbapi_connection
     if driver is not None:
         driver.cursor().execute(statement)
-
-
 
 
 load_models()

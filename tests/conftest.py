@@ -1,8 +1,8 @@
 """What every test may ask for: real servers, an application on an empty database, and somebody who may do everything.
 
-``app`` runs a test on SQLite, MariaDB and PostgreSQL; ``on_sqlite`` and ``on_servers`` of tests.servers choose. Requests go
-through ``client``; services need ``context``, and a test that has both opens ``with app.app_context()`` itself, because
-a request inside an open context would share its ``g``.
+``app`` runs a test on SQLite, MariaDB and PostgreSQL; ``on_sqlite`` and ``on_servers`` of tests.servers choose.
+Requests go through ``client``; services need ``context``, and a test that has both opens ``with app.app_context()``
+itself, because a request inside an open context would share its ``g``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.auth.services import create_administrator
 from app.config import Settings
 from app.core.extensions import db
+from app.core.orm import utc_now
+from app.core.permissions import system
 from tests.servers import DATABASES, SERVERS, make_settings, private_folder, redis_server
 
 
@@ -106,3 +109,36 @@ def empty_tables() -> None:
         for at in sorted(connection.scalars(filled)):
             connection.execute(tables[at].delete())
         connection.commit()
+
+
+@dataclass(frozen=True)
+class Admin:
+    """An administrator who can log in."""
+
+    id: int
+    email: str
+    password: str
+
+
+@pytest.fixture
+def admin(app: Flask) -> Admin:
+    """Somebody who may do everything."""
+    email, password = "admin@example.org", "correct horse battery staple"
+    with app.app_context():
+        user_id = create_administrator(actor=system(), email=email, name="Ada Admin", password=password, now=utc_now())
+    return Admin(user_id, email, password)
+
+
+@pytest.fixture
+def admin_token(app: Flask, admin: Admin) -> str:
+    """An access token of the administrator, as a login gives it."""
+    login = {"email": admin.email, "password": admin.password}
+    answer = app.test_client().post("/api/v1/auth/login", json=login)
+    token: str = answer.get_json()["access_token"]
+    return token
+
+
+@pytest.fixture
+def auth_headers(admin_token: str) -> dict[str, str]:
+    """Headers of a request by the administrator."""
+    return {"Authorization": f"Bearer {admin_token}"}

@@ -155,7 +155,7 @@ def _wait_until(check: Callable[[], object], process: subprocess.Popen[bytes], l
             check()
         except (OSError, redis.RedisError, pymysql.MySQLError, psycopg.Error) as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{process.args} does not answer:\n{log.read_text()[-3000:]}") from error
+                raise RuntimeError(f"{process.args!r} does not answer:\n{log.read_text()[-3000:]}") from error
             time.sleep(0.05)
         else:
             return

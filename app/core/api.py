@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial, wraps
@@ -87,22 +88,29 @@ class ApiBlueprint(Blueprint):
             raise ValueError(permission)
         return partial(self._guard, permission)
 
+    def authenticated(self, view: View) -> View:
+        """Let in everybody who is logged in, whatever they may do."""
+        return self._guard(None, view)
+
     def public(self, view: View) -> View:
         """Let everybody in; said out loud, so that forgetting is visible."""
         view.access = "public"  # type: ignore[attr-defined]
         return view
 
-    def _guard(self, permission: str, view: View) -> View:
+    def _guard(self, permission: str | None, view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            current_principal().require(permission)
+            principal = current_principal()
+            if permission is not None:
+                principal.require(permission)
             return view(*args, **kwargs)
 
-        guarded.access = permission  # type: ignore[attr-defined]
+        guarded.access = permission or "authenticated"  # type: ignore[attr-defined]
         document = deepcopy(getattr(view, "_apidoc", {}))
         manual = document.setdefault("manual_doc", {})
         manual["security"] = [{"bearer": []}]
-        manual["x-permission"] = permission
+        if permission is not None:
+            manual["x-permission"] = permission
         guarded._apidoc = document  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
         return guarded
 
@@ -158,6 +166,14 @@ def if_match() -> int:
     return int(value)
 
 
+def unless_known(record: Any) -> Any:
+    """The record to answer with, or 304 where If-None-Match names the version that it has."""
+    etag = f"v{record.version}"
+    if request.if_none_match.contains_weak(etag):
+        return Response(status=304, headers={"ETag": f'"{etag}"'})
+    return record
+
+
 def _render(
     status: int, schema: Schema | None, location: Callable[[Any], str] | None, etag: bool, result: Any
 ) -> Response:
@@ -179,8 +195,11 @@ _STORED_HEADERS: Final = ("Location", "ETag", "Content-Type")
 
 def _once(key: str, work: Callable[[], Any], render: Callable[[Any], Response], *, secret: bool) -> Response:
     caller = g.principal.key if g.get("principal") else f"anonymous:{request.remote_addr}"
-    asked = hashlib.sha256(f"{request.method} {request.full_path}\n".encode() + request.get_data()).hexdigest()
-    claim = idempotency.claim(principal=caller, key=key, request_hash=asked)
+    asked = f"{request.method} {request.full_path}\n".encode() + request.get_data()
+    # keyed, because a bare hash of a login would let whoever reads the table guess passwords as fast as they can hash
+    secret_key: str = current_app.config["SECRET_KEY"]
+    request_hash = hmac.new(secret_key.encode(), asked, hashlib.sha256).hexdigest()
+    claim = idempotency.claim(principal=caller, key=key, request_hash=request_hash)
     if isinstance(claim, idempotency.Answer):
         replayed = Response(claim.body, status=claim.status, headers=claim.headers)
         replayed.headers["Idempotent-Replayed"] = "true"

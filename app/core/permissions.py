@@ -30,7 +30,7 @@ class Principal:
     """For whom something is done: a user, an API key, the system itself, or a farm job."""
 
     kind: str
-    """``user``, ``key``, ``system`` or ``job``."""
+    """``user``, ``key``, ``system``, ``job`` or ``guest``."""
     id: int | None
     name: str
     permissions: frozenset[str]
@@ -58,6 +58,11 @@ class Principal:
 def system(request_id: str | None = None) -> Principal:
     """The product itself, acting on a timer or for the operator at the command line; it may do everything."""
     return Principal(kind="system", id=None, name="system", permissions=frozenset(CATALOGUE), request_id=request_id)
+
+
+def guest(request_id: str | None = None) -> Principal:
+    """Somebody unknown, who may do nothing; the audit trail names them so."""
+    return Principal(kind="guest", id=None, name="guest", permissions=frozenset(), request_id=request_id)
 
 
 def for_job(job_id: int) -> Principal:

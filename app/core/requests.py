@@ -68,6 +68,8 @@ def _identify() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id", "")
+    if response.status_code not in {429, 503}:
+        response.headers.pop("Retry-After", None)  # the rate limiter states it on every answer
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -63,6 +63,16 @@ class Transactional(Generic[P, R]):
                 time.sleep(random.uniform(0.5, 1.5) * 0.01 * 2**attempt)
         raise AssertionError("unreachable")
 
+    def aside(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run as a whole transaction that is not the work of the request, such as noting why it is refused."""
+        info = db.session().info
+        prepares = info.pop("next_commit", None)
+        try:
+            return self(*args, **kwargs)
+        finally:
+            if prepares is not None:
+                info["next_commit"] = prepares
+
     def joined(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run as a part of the transaction that is open; raises NoTransaction when none is."""
         _running()
