@@ -74,6 +74,7 @@ def main() -> int:
 
 def _start(supervisor: Supervisor, settings: Settings, environ: dict[str, str]) -> None:
     flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
+    _keep_database_private(settings)
     if _needs_redis(settings):
         supervisor.start(_REDIS, _redis_command(settings))
         supervisor.require(_REDIS, lambda: _answers_ping(settings), timeout_s=_START_TIMEOUT_S)
@@ -180,6 +181,13 @@ def _take_instance(instance: Path) -> int:
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
+
+
+def _keep_database_private(settings: Settings) -> None:
+    """Make the embedded database a file of its owner only; SQLite gives its companions the same mode."""
+    file = settings.instance_dir / "cartwright.db"
+    if settings.database_url == f"sqlite:///{file}":
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _refuse_taken_port(host: str, port: int, variable: str) -> None:
