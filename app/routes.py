@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from flask import Flask
 
@@ -11,8 +10,11 @@ from app.auth import api as auth
 from app.auth.authentication import authenticate
 from app.config import Settings
 from app.core.api import SmorestApi
+from app.core.api_docs import register_api_docs
 from app.core.extensions import jwt, limiter
 from app.products import api as products
+from app.rpa import api as rpa
+from app.rpa.waiting import WaitingRoom
 
 PREFIX = "/api/v1"
 
@@ -23,8 +25,6 @@ def register(app: Flask, settings: Settings) -> None:
         API_TITLE="Cartwright",
         API_VERSION="1",
         OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json",
         JWT_SECRET_KEY=settings.jwt_secret_key,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=settings.jwt_access_minutes),
         RATELIMIT_STORAGE_URI=settings.redis_cache_url.replace("unix://", "redis+unix://", 1),
@@ -34,8 +34,8 @@ def register(app: Flask, settings: Settings) -> None:
     limiter.init_app(app)
     api = SmorestApi(app)
     app.extensions["authenticate"] = authenticate
-    static: Any = app.view_functions["static"]
-    static.access = "public"
-    for domain in (auth, products):
+    app.extensions["waiting_room"] = WaitingRoom(settings.web_threads)
+    for domain in (auth, products, rpa):
         api.register_blueprint(domain.blp, url_prefix=PREFIX)
+    register_api_docs(app, api)
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})

@@ -63,9 +63,7 @@ class Instant(fields.AwareDateTime):
 class PageArguments(StrictSchema):
     """How much of a list, and from where."""
 
-    limit = fields.Integer(
-        load_default=50, validate=validate.Range(1, 100), metadata={"description": "Rows per page"}
-    )
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 100), metadata={"description": "Rows per page"})
     cursor = fields.String(
         load_default=None,
         validate=validate.Length(max=500),
@@ -83,5 +81,5 @@ def page_of(item: type[Schema]) -> type[Schema]:
                 allow_none=True, metadata={"description": "Cursor of the next page; null on the last"}
             ),
         },
-        name=f"{name}Page",
+        name=f"{name}List",
     )
