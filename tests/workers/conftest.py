@@ -27,7 +27,7 @@ USER = "cartwright"
 @pytest.fixture(scope="session")
 def browser_root() -> Iterator[Path]:
     """A folder for slots that another user can pass through, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp(prefix="cartwright-browsers-"))
+    folder = Path(tempfile.mkdtemp(prefix="cw-"))
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -112,3 +112,9 @@ def browser(warm_browsers: Callable[[Profile], Browser], profile: Profile) -> Br
 def full_browser(warm_browsers: Callable[[Profile], Browser], profile: Profile) -> Browser:
     """A warm full Chrome for the shop."""
     return warm_browsers(dataclasses.replace(profile, engine="chrome"))
+
+
+@pytest.fixture
+def warm(warm_browsers: Callable[[Profile], Browser], profile: Profile) -> Callable[[str], Browser]:
+    """Gives a warm browser of an engine (``shell`` or ``chrome``) for the shop."""
+    return lambda engine: warm_browsers(dataclasses.replace(profile, engine=engine))

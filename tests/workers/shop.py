@@ -28,7 +28,9 @@ if (button) button.addEventListener("click", async () => {
 BUTTON = '<button id="add">Add to cart</button>'
 BANNER = '<div id="banner" style="position:fixed;inset:0;background:#fff"><button id="accept">OK</button></div>'
 CLOSE_BANNER = 'document.querySelector("#accept").onclick = () => document.querySelector("#banner").remove();'
-LATE = 'const late = document.querySelector("#product"); late.remove(); setTimeout(() => document.body.append(late), 300);'
+LATE = (
+    'const late = document.querySelector("#product"); late.remove(); setTimeout(() => document.body.append(late), 300);'
+)
 STORAGE = """<script>const n = Number(localStorage.getItem("n") || 0) + 1; localStorage.setItem("n", n);
 document.title = n + "|" + document.cookie;</script>"""
 
@@ -143,9 +145,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer("<h1>Hello</h1>")
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_: Any) -> None:
         """Be quiet."""
 
     def _product(self, asin: str) -> None:

@@ -1,4 +1,4 @@
-"""The errand "add to cart": can the product really be bought, and at what price?"""
+"""The errand "add to cart": whether the product can really be bought, and at what price."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def add_to_cart(
         cart_of(profile)
         with visit.stage("context"):
             browser.select(visit.page)
-        for _ in range(quantity):
-            page_price, refusal = _add_one(visit, browser, profile, asin)
+        page_price, refusal = _add_one(visit, browser, profile, asin)
+        for _ in range(quantity - 1):
+            _add_one(visit, browser, profile, asin)
         with visit.stage("cart"):
             found, unit_price = _read_back(visit, profile, asin, quantity, refusal)
         if found != quantity:

@@ -1,4 +1,4 @@
-"""The errand "view product": what does the product's page really say?"""
+"""The errand "view product": what the product's page really says."""
 
 from __future__ import annotations
 

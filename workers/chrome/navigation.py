@@ -1,4 +1,4 @@
-"""What became of the main frame's navigations: the document that is there, its status and bytes, or why there is none."""
+"""What became of the main frame's navigations: the document that is there, or why there is none."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Page:
             self._navigation.check_error_page()
 
     def run(self, function: str, argument: Any, *, timeout_s: float) -> Any:
-        """Call a JavaScript function expression with one JSON argument in an isolated world; returns its JSON value.
+        """Call a JavaScript function (may be async) with one JSON argument in an isolated world; gives its JSON value.
 
         The world belongs to the document that is there, whose own globals the function neither sees nor changes.
         """
@@ -127,6 +127,10 @@ class Page:
         shot = self._call("Page.captureScreenshot", {"format": "jpeg", "quality": 60}, self._limits.script_s)
         return base64.b64decode(shot["data"])
 
+    def send_nowait(self, method: str) -> None:
+        """Send a DevTools command without parameters to the page and do not wait for its answer."""
+        self._connection.post(method, session=self._session)
+
     def _listen(self) -> None:
         navigation = self._navigation
         self._connection.listen(
@@ -178,6 +182,7 @@ class Page:
             "executionContextId": self._isolated_world(deadline),
             "arguments": [{"value": argument}],
             "returnByValue": True,
+            "awaitPromise": True,
             "silent": True,
         }
         answer = self._call("Runtime.callFunctionOn", call, deadline - time.monotonic())

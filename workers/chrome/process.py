@@ -29,7 +29,12 @@ CLIENT_MARGIN_S: Final = 15.0
 """How much longer than the page load we wait for the driver's answer to any command."""
 _KILL_S: Final = 5.0
 _POLL_S: Final = 0.01
+_LONGEST_SCRATCH: Final = 62
+"""Full Chrome makes a socket 45 characters below TMPDIR, and a socket's path has 107 at most."""
 _LISTENING: Final = re.compile(r"was started successfully on port (\d+)")
+_PORT_TAKEN: Final = "Address already in use"
+_DRIVER_STARTS: Final = 3
+"""The driver takes a free IPv6 port and then wants the same for IPv4, which now and then is taken."""
 _SMALL_SHM: Final = 256 * MEBIBYTE
 
 _ARGUMENTS: Final = (
@@ -67,6 +72,10 @@ def arguments(profile: Profile, settings: BrowserSettings, resolver_rules: str) 
     return given
 
 
+class _PortTakenError(Exception):
+    """The driver ended because somebody else had its port."""
+
+
 class ChromeProcess:
     """A running chromedriver with its Chrome; ``driver`` is a Selenium session on the browser's first tab."""
 
@@ -90,24 +99,33 @@ class ChromeProcess:
             slot = Slot.create(settings.root, settings.run_as)
         except (OSError, KeyError, SlotError) as error:
             raise TaskError(Code.CHROME_START, f"No folder for the browser: {error}") from error
-        try:
-            process = _start_driver(settings, slot)
-        except (OSError, SlotError) as error:
-            slot.remove()
-            raise TaskError(Code.CHROME_START, f"The driver did not start: {error}") from error
-        chrome = cls(slot, process)
-        try:
-            chrome._connect(settings, profile, resolver_rules, deadline)
-        except BaseException as error:
-            detail = _why(error, slot)
-            chrome.kill_tree()
-            if isinstance(error, _START_ERRORS):
+        for left in reversed(range(_DRIVER_STARTS)):
+            try:
+                return cls._started(slot, settings, profile, resolver_rules, deadline)
+            except _PortTakenError as error:
+                if not left:
+                    slot.remove()
+                    raise TaskError(Code.CHROME_START, str(error)) from error
+            except (*_START_ERRORS, SlotError) as error:
+                detail = _why(error, slot)
+                slot.remove()
                 raise TaskError(Code.CHROME_START, detail) from error
+        raise AssertionError("the last start either succeeds or raises")
+
+    @classmethod
+    def _started(
+        cls, slot: Slot, settings: BrowserSettings, profile: Profile, resolver_rules: str, deadline: float
+    ) -> ChromeProcess:
+        options = _options(profile, settings, slot, resolver_rules)
+        chrome = cls(slot, _start_driver(settings, slot))
+        try:
+            chrome._connect(options, profile, deadline)
+        except BaseException:
+            chrome._kill_processes()
             raise
         return chrome
 
-    def _connect(self, settings: BrowserSettings, profile: Profile, resolver_rules: str, deadline: float) -> None:
-        options = _options(profile, settings, self._slot, resolver_rules)
+    def _connect(self, options: ChromeOptions, profile: Profile, deadline: float) -> None:
         port = _port(self._process, self._slot, deadline)
         self.driver = _session(port, options, profile, deadline)
         self.websocket_url = _websocket_url(self.driver, deadline)
@@ -115,13 +133,16 @@ class ChromeProcess:
     def kill_tree(self) -> None:
         """Kill the driver and every process of Chrome, make sure that they are gone, delete their folder.
 
-        Raises RuntimeError, and keeps the folder for the next sweep, when something survives.
+        Raises RuntimeError, and keeps the folder for the next sweep, when something survives. May be called twice.
         """
+        self._kill_processes()
+        self._slot.remove()
+
+    def _kill_processes(self) -> None:
         left = self._slot.kill_processes()
         if left:
             raise RuntimeError(f"processes {left} of group {self.group.id} survived SIGKILL")
         self._process.wait(_KILL_S)
-        self._slot.remove()
 
     def memory_bytes(self) -> int:
         """Memory of all the processes."""
@@ -133,7 +154,7 @@ def _start_driver(settings: BrowserSettings, slot: Slot) -> subprocess.Popen[byt
     if settings.run_as is not None:
         user = pwd.getpwnam(settings.run_as)
         command += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-    with slot.log.open("ab") as log:
+    with slot.log.open("wb") as log:
         return subprocess.Popen(
             [*command, str(settings.chromedriver), "--port=0"],
             env=_environment(slot),
@@ -165,6 +186,8 @@ def _port(process: subprocess.Popen[bytes], slot: Slot, deadline: float) -> int:
         if found:
             return int(found[1])
         if process.poll() is not None:
+            if _PORT_TAKEN in slot.log_tail():
+                raise _PortTakenError("the driver found no free port")
             raise WebDriverException(f"the driver ended with status {process.returncode}")
         time.sleep(_POLL_S)
     raise WebDriverException("the driver did not say its port in time")
@@ -174,6 +197,8 @@ def _options(profile: Profile, settings: BrowserSettings, slot: Slot, resolver_r
     binary = settings.chrome_full if profile.engine == "chrome" else settings.chrome_shell
     if binary is None or not binary.is_file():
         raise FileNotFoundError(f"{binary or 'full Chrome'} is not there")
+    if profile.engine == "chrome" and len(os.fsencode(slot.scratch)) > _LONGEST_SCRATCH:
+        raise OSError(f"{slot.scratch} is too long a path for full Chrome's socket; choose a shorter root")
     options = ChromeOptions()
     options.binary_location = str(slot.wrapper(binary))
     options.page_load_strategy = "eager"

@@ -1,6 +1,6 @@
 """The folder of one running browser: its scratch space, its process group, and the lock that says its owner lives.
 
-``<root>/slot-<pid>-<random>/`` holds ``lock`` (locked as long as the owner lives, whatever kills it), ``group``
+``<root>/slot-<random>/`` holds ``lock`` (the owner's pid; locked as long as it lives, whatever kills it), ``group``
 (leader's pid and start time), ``chrome`` (the wrapper through which Chrome starts), ``driver.log`` and ``tmp/``,
 which is TMPDIR and HOME of the driver and Chrome and so the mark by which their processes are known.
 """
@@ -41,11 +41,12 @@ class Slot:
     def create(cls, root: Path, run_as: str | None) -> Slot:
         """Make and lock a new folder whose scratch space belongs to ``run_as`` (or us); raises SlotError."""
         prepare(root)
-        folder = root / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+        folder = root / f"{_PREFIX}{secrets.token_hex(4)}"
         with _exclusive(root):
             folder.mkdir(mode=0o711)
             lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(lock, f"{os.getpid()}\n".encode())
         slot = cls(folder, lock)
         slot.scratch.mkdir(mode=0o700)
         if run_as is not None:

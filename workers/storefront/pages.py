@@ -78,7 +78,8 @@ class ProductPage(ShopPage):
     def wait_until_ready(self) -> None:
         """Dismiss banners and wait until a ready marker holds, or the page turns out to be a refusal.
 
-        Without ready markers it waits for the load event instead, and no longer than ``timeouts.ready_s``. Raises TaskError(SELECTOR_MISSING) when neither happens within ``timeouts.ready_s``.
+        Without ready markers it waits for the load event instead, and no longer than ``timeouts.ready_s``. Raises
+        TaskError: SELECTOR_MISSING when no marker holds within that limit, or the refusal that the page is.
         """
         groups = {"ready": self._profile.product.ready, **refusals(self._profile)}
 

@@ -120,7 +120,9 @@ def test_a_killed_browser_ends_the_errand(browser: Browser) -> None:
 
 def test_a_driver_that_stops_answering_is_killed_with_its_browser(browser: Browser) -> None:
     driver_pid = browser.process_group.id
-    browser.driver.command_executor.client_config.timeout = 1
+    executor = browser.driver.command_executor
+    assert not isinstance(executor, str)
+    executor.client_config.timeout = 1
     os.kill(driver_pid, signal.SIGSTOP)
     outcome = add(browser, "GOOD000001")
     assert outcome.code is Code.DRIVER_TIMEOUT

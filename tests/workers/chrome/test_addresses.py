@@ -1,0 +1,110 @@
+"""Which addresses a browser may reach, and how they are told to Chrome."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+
+import pytest
+
+from app.rpa.codes import Code
+from workers.chrome.addresses import is_public, resolve, resolver_rules
+from workers.errors import TaskError
+
+NONE: frozenset[tuple[str, int]] = frozenset()
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
+def test_addresses_on_the_internet_are_public(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0",
+        "10.0.0.1",
+        "100.64.0.1",
+        "127.0.0.1",
+        "168.63.129.16",
+        "169.254.169.254",
+        "172.16.0.1",
+        "192.0.0.192",
+        "192.168.1.1",
+        "192.88.99.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::7f00:1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::1",
+        "2001:0:7f00:1::",
+        "2001:db8::1",
+        "2002:7f00:1::",
+        "fc00::1",
+        "fd00:ec2::254",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+        "ff0e::1",
+    ],
+)
+def test_addresses_off_the_internet_are_not_public_however_they_are_wrapped(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
+
+
+def test_a_host_is_pinned_to_the_first_address_it_resolves_to() -> None:
+    found = resolve([("shop.example", 443)], private=NONE, timeout_s=1, lookup=lambda *_: ["8.8.8.8", "8.8.4.4"])
+    assert found == {("shop.example", 443): "8.8.8.8"}
+
+
+def test_a_host_with_one_private_address_among_public_ones_is_refused() -> None:
+    with pytest.raises(TaskError) as refused:
+        resolve([("shop.example", 443)], private=NONE, timeout_s=1, lookup=lambda *_: ["8.8.8.8", "10.0.0.1"])
+    assert refused.value.code is Code.ADDRESS_REFUSED
+    assert "10.0.0.1" in refused.value.detail
+
+
+def test_a_private_target_is_allowed_on_exactly_its_port() -> None:
+    private = frozenset({("127.0.0.1", 8001)})
+    assert resolve([("127.0.0.1", 8001)], private=private, timeout_s=1) == {("127.0.0.1", 8001): "127.0.0.1"}
+    with pytest.raises(TaskError) as refused:
+        resolve([("127.0.0.1", 8002)], private=private, timeout_s=1)
+    assert refused.value.code is Code.ADDRESS_REFUSED
+
+
+def test_a_name_that_does_not_resolve_is_a_dns_failure() -> None:
+    with pytest.raises(TaskError) as failed:
+        resolve([("nobody.invalid", 443)], private=NONE, timeout_s=5)
+    assert failed.value.code is Code.NAV_DNS
+
+
+def test_a_resolver_that_hangs_is_a_dns_failure_within_the_limit() -> None:
+    def hang(_host: str, _port: int) -> list[str]:
+        time.sleep(1)
+        return ["8.8.8.8"]
+
+    started = time.monotonic()
+    with pytest.raises(TaskError) as failed:
+        resolve([("shop.example", 443)], private=NONE, timeout_s=0.1, lookup=hang)
+    assert failed.value.code is Code.NAV_DNS
+    assert time.monotonic() - started < 0.8
+
+
+def test_the_rules_allow_the_checked_addresses_and_refuse_everything_else() -> None:
+    rules = resolver_rules({("shop.example", 443): "8.8.8.8", ("v6.example", 8443): "2606:4700::1111"})
+    assert rules == ("MAP shop.example:443 8.8.8.8:443, MAP v6.example:8443 [2606:4700::1111]:8443, MAP * ~NOTFOUND")
+
+
+@pytest.mark.parametrize("host", ["*", "a b", "x, MAP * 127.0.0.1", "shop?", "sh*p.example", ""])
+def test_a_host_that_would_change_the_rules_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="no host name"):
+        resolver_rules({(host, 443): "8.8.8.8"})

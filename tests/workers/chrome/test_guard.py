@@ -1,0 +1,197 @@
+"""What the running browser may reach: exactly the allowed host and port, whatever a page tries."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.rpa.codes import Code
+from app.rpa.profile import Profile
+from tests.workers.shop import Shop
+from workers.chrome.browser import Browser
+from workers.errors import TaskError
+
+TRY_EVERYTHING = """async (hosts) => {
+  const silence = (go) => setTimeout(go, 2000, "silent");
+  const settled = (promise) => Promise.race([promise.then(() => "reached", () => "refused"), new Promise(silence)]);
+  const opened = (source) => new Promise((go, stop) => { source.onopen = go; source.onerror = stop; });
+  const loaded = (element, address) => new Promise((go, stop) => {
+    element.onload = go;
+    element.onerror = stop;
+    element.src = address;
+    document.body.append(element);
+  });
+  const tryHost = async (host) => {
+    const address = `http://${host}/stolen`;
+    document.body.append(Object.assign(document.createElement("iframe"), {src: address}));
+    navigator.sendBeacon(address);
+    for (const rel of ["preconnect", "prefetch", "preload", "stylesheet"]) {
+      document.head.append(Object.assign(document.createElement("link"), {rel, href: address, as: "style"}));
+    }
+    return [host, await Promise.all([
+      settled(fetch(address, {mode: "no-cors"})),
+      settled(fetch(`/to?${encodeURIComponent(address)}`, {mode: "no-cors"})),
+      settled(loaded(new Image(), address)),
+      settled(loaded(document.createElement("script"), address)),
+      settled(opened(new WebSocket(`ws://${host}/stolen`))),
+      settled(opened(new EventSource(address))),
+    ])];
+  };
+  return Object.fromEntries(await Promise.all(hosts.map(tryHost)));
+}"""
+
+TRY_WEBRTC = """async ([udp, tcp]) => {
+  const account = {username: "a", credential: "b"};
+  const servers = [
+    {urls: `stun:127.0.0.1:${udp}`},
+    {urls: `turn:127.0.0.1:${udp}?transport=udp`, ...account},
+    {urls: `turn:127.0.0.1:${tcp}?transport=tcp`, ...account},
+    {urls: `turns:127.0.0.1:${tcp}?transport=tcp`, ...account},
+  ];
+  const mine = new RTCPeerConnection({iceServers: servers});
+  mine.createDataChannel("x");
+  await mine.setLocalDescription(await mine.createOffer());
+  const theirs = new RTCPeerConnection();
+  await theirs.setRemoteDescription(mine.localDescription);
+  await theirs.setLocalDescription(await theirs.createAnswer());
+  await mine.setRemoteDescription(theirs.localDescription);
+  const place = {sdpMid: "0", sdpMLineIndex: 0};
+  const udpPlace = `candidate:1 1 udp 2122260223 127.0.0.1 ${udp} typ host`;
+  const tcpPlace = `candidate:2 1 tcp 1518280447 127.0.0.1 ${tcp} typ host tcptype passive`;
+  await mine.addIceCandidate({candidate: udpPlace, ...place});
+  await mine.addIceCandidate({candidate: tcpPlace, ...place});
+  const web = new WebTransport(`https://127.0.0.1:${udp}/`);
+  web.ready.catch(() => {});
+  web.closed.catch(() => {});
+  await new Promise((go) => setTimeout(go, 1500));
+  return mine.iceGatheringState;
+}"""
+
+
+@pytest.fixture(scope="module")
+def shop_v6() -> Iterator[Shop]:
+    """A server on the IPv6 loopback address."""
+    shop = Shop(family=socket.AF_INET6)
+    yield shop
+    shop.close()
+
+
+def forbidden_hosts(other: Shop, six: Shop) -> list[str]:
+    return [
+        f"127.0.0.1:{other.port}",
+        f"localhost:{other.port}",
+        f"shop.localhost:{other.port}",
+        f"[::1]:{six.port}",
+        f"[::ffff:127.0.0.1]:{other.port}",
+        f"2130706433:{other.port}",
+        f"0177.0.0.1:{other.port}",
+        f"0x7f.1:{other.port}",
+        f"{socket.gethostname()}:{other.port}",
+        "169.254.169.254",
+    ]
+
+
+def test_no_request_of_a_page_reaches_anything_that_is_not_allowed(
+    warm_browsers: Callable[[Profile], Browser], shop: Shop, other_shop: Shop, shop_v6: Shop
+) -> None:
+    browser = warm_browsers(shop.profile(load_images=True, timeouts={"script_s": 10}))
+    allowed_host = f"127.0.0.1:{shop.port}"
+    same_server = [f"localhost:{shop.port}", f"[::ffff:127.0.0.1]:{shop.port}"]
+    before = len(other_shop.requests)
+    with browser.context() as page:
+        page.open(f"{shop.address}/hello")
+        allowed = page.run(TRY_EVERYTHING, [allowed_host], timeout_s=10)
+        reached = shop.paths.count("/stolen")
+        results = page.run(TRY_EVERYTHING, forbidden_hosts(other_shop, shop_v6) + same_server, timeout_s=10)
+        page.idle(0.2)
+    assert allowed[allowed_host][:3] == ["reached", "reached", "refused"]  # the picture's answer is a page
+    assert reached >= 6
+    assert {result for of_host in results.values() for result in of_host} == {"refused"}
+    assert len(results) == 12
+    assert other_shop.paths[before:] == []
+    assert shop_v6.paths == []
+    assert shop.paths.count("/stolen") == reached
+
+
+@pytest.mark.parametrize("engine", ["shell", "chrome"])
+def test_no_navigation_or_redirect_reaches_anything_that_is_not_allowed(
+    warm: Callable[[str], Browser], shop: Shop, other_shop: Shop, shop_v6: Shop, engine: str
+) -> None:
+    browser = warm(engine)
+    before = len(other_shop.requests)
+    for host in forbidden_hosts(other_shop, shop_v6):
+        for address in (f"http://{host}/stolen", f"{shop.address}/to?http://{host}/stolen"):
+            with browser.context() as page, pytest.raises(TaskError) as refused:
+                page.open(address)
+            assert refused.value.code is Code.REDIRECTED_OFFSITE, address
+    assert other_shop.paths[before:] == []
+    assert shop_v6.paths == []
+
+
+@pytest.mark.parametrize("engine", ["shell", "chrome"])
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "chrome://version", "view-source:http://127.0.0.1/"])
+def test_a_page_cannot_lead_the_browser_to_local_files_or_its_own_pages(
+    warm: Callable[[str], Browser], shop: Shop, engine: str, address: str
+) -> None:
+    browser = warm(engine)
+    with browser.context() as page:
+        with pytest.raises(TaskError) as refused:
+            page.open(f"{shop.address}/to?{address}")
+        assert refused.value.code in {Code.REDIRECTED_OFFSITE, Code.NO_DOCUMENT}
+    with browser.context() as page:
+        page.open(f"{shop.address}/hello")
+        page.run("(address) => { location.href = address; open(address); }", address, timeout_s=2)
+        page.idle(0.3)
+        assert page.run("() => document.body.innerText", None, timeout_s=2) == "Hello"
+
+
+def test_webrtc_and_webtransport_send_nothing(browser: Browser, shop: Shop) -> None:
+    heard: list[str] = []
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    tcp = socket.create_server(("127.0.0.1", 0))
+
+    def listen(sock: socket.socket, receive: Callable[[], Any], name: str) -> None:
+        with suppress(OSError):
+            while True:
+                receive()
+                heard.append(name)
+
+    threads = [
+        threading.Thread(target=listen, args=(udp, lambda: udp.recvfrom(100), "udp"), daemon=True),
+        threading.Thread(target=listen, args=(tcp, tcp.accept, "tcp"), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    with browser.context() as page:
+        page.open(f"{shop.address}/hello")
+        page.run(TRY_WEBRTC, [udp.getsockname()[1], tcp.getsockname()[1]], timeout_s=10)
+    udp.close()
+    tcp.close()
+    assert heard == []
+
+
+def test_a_host_that_may_not_be_reached_starts_no_browser(settings_for: Callable[..., Any], profile: Profile) -> None:
+    with pytest.raises(TaskError) as refused:
+        Browser(settings_for(), profile)
+    assert refused.value.code is Code.ADDRESS_REFUSED
+
+
+def test_a_name_is_resolved_by_us_and_not_by_the_browser(settings_for: Callable[..., Any], shop: Shop) -> None:
+    name = "shop.example"
+    target = (name, shop.port)
+    profile = shop.profile(base_url=f"http://{name}:{shop.port}/", allowed_hosts=[f"{name}:{shop.port}"])
+    settings = settings_for()
+    browser = Browser(replace(settings, private_targets=frozenset({target})), profile, lookup=lambda *_: ["127.0.0.1"])
+    try:
+        with browser.context() as page:
+            page.open(f"http://{name}:{shop.port}/hello")
+            assert page.status == 200
+    finally:
+        browser.close()
