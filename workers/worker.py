@@ -70,7 +70,8 @@ def run_background_worker(app: Flask, settings: Settings) -> None:
 
 
 def _serve(settings: Settings, names: list[str]) -> None:
-    connection = Redis.from_url(settings.redis_queue_url, socket_keepalive=True, health_check_interval=30)
+    keepalive = {} if settings.redis_queue_url.startswith("unix:") else {"socket_keepalive": True}
+    connection = Redis.from_url(settings.redis_queue_url, health_check_interval=30, **keepalive)
     queues = [Queue(name, connection=connection, serializer=JSONSerializer, job_class=RegisteredJob) for name in names]
     worker = FarmWorker(
         queues,

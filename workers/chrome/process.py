@@ -12,6 +12,7 @@ import subprocess
 import time
 from typing import Any, Final
 
+import psutil
 import urllib3
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import ChromeOptions, Remote
@@ -184,13 +185,21 @@ def _port(process: subprocess.Popen[bytes], slot: Slot, deadline: float) -> int:
     while time.monotonic() < deadline:
         found = _LISTENING.search(slot.log_tail())
         if found:
-            return int(found[1])
+            return int(found[1]) or _listening_port(process.pid)
         if process.poll() is not None:
             if _PORT_TAKEN in slot.log_tail():
                 raise _PortTakenError("the driver found no free port")
             raise WebDriverException(f"the driver ended with status {process.returncode}")
         time.sleep(_POLL_S)
     raise WebDriverException("the driver did not say its port in time")
+
+
+def _listening_port(pid: int) -> int:
+    """The port that the driver listens on; where there is no IPv6 it takes one for IPv4 and says 0."""
+    for connection in psutil.Process(pid).net_connections("tcp4"):
+        if connection.status == psutil.CONN_LISTEN:
+            return int(connection.laddr.port)
+    raise WebDriverException("the driver listens on no port")
 
 
 def _options(profile: Profile, settings: BrowserSettings, slot: Slot, resolver_rules: str) -> ChromeOptions:
