@@ -5,11 +5,12 @@
 #   deploy/test/up.sh [--keep]      --keep leaves the stack running
 #
 # Needs a running engine (DOCKER_HOST), the compose plugin, and debootstrap and root for the first time. PORT and
-# LIVE_PORT choose where it listens; DEBIAN_MIRROR where packages come from.
+# LIVE_PORT choose where it listens; DEBIAN_MIRROR where packages come from (debian/ and debian-security/ below it).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 KEEP=${1:-}
+MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org}
 BASE_IMAGE=cartwright-test/debian:bookworm
 CERTIFICATES=/etc/ssl/certs/ca-certificates.crt
 SCRATCH=$(mktemp -d)
@@ -29,8 +30,9 @@ finish() {
 
 # The machine's own authorities go into the stand-ins, and so only there, for networks with a proxy that signs.
 build_debian() {
-    debootstrap --variant=minbase --include=ca-certificates bookworm "$SCRATCH/debian" \
-        "${DEBIAN_MIRROR:-http://deb.debian.org/debian}"
+    debootstrap --variant=minbase --include=ca-certificates bookworm "$SCRATCH/debian" "$MIRROR/debian"
+    printf 'deb %s main\n' "$MIRROR/debian bookworm" "$MIRROR/debian bookworm-updates" \
+        "$MIRROR/debian-security bookworm-security" >"$SCRATCH/debian/etc/apt/sources.list"
     cp "$CERTIFICATES" "$SCRATCH/debian$CERTIFICATES"
     tar -C "$SCRATCH/debian" -c . | docker import \
         -c "ENV PIP_CERT=$CERTIFICATES SSL_CERT_FILE=$CERTIFICATES UV_SYSTEM_CERTS=true" - "$BASE_IMAGE"
