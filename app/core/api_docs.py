@@ -10,8 +10,8 @@ import orjson
 from flask import Flask, Response, current_app, make_response, render_template, request, url_for
 from flask_smorest import Api
 
-# Both programs show data: pictures; ReDoc makes style elements, which its page gives the nonce, and searches in a worker
-# made of a blob; "try it out" sends requests to this host.
+# Both programs show data: pictures and send requests to this host; ReDoc makes style elements, which its page gives the
+# nonce, and searches in a worker made of a blob.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
     "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
