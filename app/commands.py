@@ -6,9 +6,10 @@ from flask import Flask
 
 from app.auth import cli as auth
 from app.products import cli as products
+from app.rpa import cli as rpa
 
 
 def register(app: Flask) -> None:
     """Add the domains' command groups."""
-    for domain in (auth, products):
-        app.cli.add_command(domain.group)
+    for group in (auth.group, products.group, rpa.storefront_commands, rpa.job_commands):
+        app.cli.add_command(group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +13,18 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from babel.numbers import list_currencies
+from limits import parse_many
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 T = TypeVar("T")
 
 CHROME_SHELL: Final = "/usr/lib/chromium/chromium-headless-shell"
 CHROME_FULL: Final = "/usr/bin/chromium"
 CHROMEDRIVER: Final = "/usr/bin/chromedriver"
+
+MIN_SECRET_LENGTH: Final = 32
+_TARGET: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
 
 
 class SettingsError(Exception):
@@ -120,13 +127,13 @@ class Settings:
             redis_cache_url=read.redis_url("REDIS_CACHE_URL", sockets, database=1, required=production),
             currency=read.choice("SHOP_CURRENCY", "USD", sorted(list_currencies())),
             timezone=read.parsed("SHOP_TIMEZONE", "UTC", ZoneInfo, "is no IANA time zone such as Europe/Berlin"),
-            worker_count=read.integer("WORKER_COUNT", os.cpu_count() or 2, 1, 64),
+            worker_count=read.integer("WORKER_COUNT", min(os.cpu_count() or 2, 64), 1, 64),
             stop_grace_s=read.number("STOP_GRACE_S", 150 if production else 10, 0, 3600),
             web_threads=read.integer("WEB_THREADS", 16, 4, 256),
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_json=read.flag("LOG_JSON", default=production),
             jwt_access_minutes=read.integer("JWT_ACCESS_MINUTES", 15, 1, 24 * 60),
-            login_rate=read.text("LOGIN_RATE", "10 per minute"),
+            login_rate=read.parsed("LOGIN_RATE", "10 per minute", _rate, "is no rate such as 10 per minute"),
             trusted_proxies=read.integer("TRUSTED_PROXIES", 0, 0, 5),
             farm=_farm(read),
             browsers=_browsers(read),
@@ -135,8 +142,13 @@ class Settings:
         return settings
 
 
+def _rate(text: str) -> str:
+    parse_many(text)
+    return text
+
+
 def _farm(read: _Reader) -> Farm:
-    return Farm(
+    farm = Farm(
         lease_s=read.number("LEASE_S", 60, 1, 3600),
         renew_s=read.number("LEASE_RENEW_S", 5, 0.1, 600),
         dispatch_s=read.number("DISPATCH_S", 0.2, 0.02, 60),
@@ -146,6 +158,9 @@ def _farm(read: _Reader) -> Farm:
         batch_stale_s=read.number("BATCH_STALE_S", 30, 0.1, 3600),
         worker_silent_s=read.number("WORKER_SILENT_S", 60, 1, 3600),
     )
+    read.rule(farm.renew_s * 2 <= farm.lease_s, "LEASE_RENEW_S must be at most half of LEASE_S, else leases run out.")
+    read.rule(farm.dispatch_s * 2 <= farm.leader_s, "DISPATCH_S must be at most half of LEADER_S, else nobody leads.")
+    return farm
 
 
 def _browsers(read: _Reader) -> Browsers:
@@ -172,6 +187,10 @@ class _Reader:
     def finish(self) -> None:
         if self._problems:
             raise SettingsError(self._problems)
+
+    def rule(self, holds: bool, problem: str) -> None:
+        if not holds:
+            self._problems.append(problem)
 
     def text(self, name: str, default: str) -> str:
         return self._environ.get(name) or default
@@ -214,13 +233,20 @@ class _Reader:
 
     def secret(self, name: str, instance: Path, *, required: bool) -> str:
         value = self._environ.get(name, "")
-        if value and len(value) < 32:
-            self._problems.append(f"{name} must have at least 32 characters.")
+        if value and len(value) < MIN_SECRET_LENGTH:
+            self._problems.append(f"{name} must have at least {MIN_SECRET_LENGTH} characters.")
         if value or required:
             if not value:
                 self._problems.append(f"{name} is missing.")
             return value
-        return _generated_secret(instance / name.lower())
+        path = instance / name.lower()
+        try:
+            value = _generated_secret(path)
+        except OSError as error:
+            self._problems.append(f"{name} is missing, and INSTANCE_DIR cannot keep a generated one: {error}.")
+        else:
+            self.rule(len(value) >= MIN_SECRET_LENGTH, f"{name}: {path} is damaged; delete it to have a new one made.")
+        return value
 
     def database_url(self, instance: Path, *, required: bool) -> str:
         value = self._environ.get("DATABASE_URL", "")
@@ -240,6 +266,10 @@ class _Reader:
             self._problems.append("DATABASE_URL must begin with sqlite://, mysql:// or postgresql://.")
         elif required and scheme == "sqlite":
             self._problems.append("DATABASE_URL must name a MySQL, MariaDB or PostgreSQL server in production.")
+        try:
+            make_url(f"{scheme}://{rest}")
+        except (ArgumentError, ValueError):
+            self._problems.append("DATABASE_URL cannot be read; %-encode special characters of the password.")
         return f"{scheme}://{rest}"
 
     def redis_url(self, name: str, sockets: Path, *, database: int, required: bool) -> str:
@@ -248,18 +278,22 @@ class _Reader:
             if required:
                 self._problems.append(f"{name} is missing.")
             return f"unix://{sockets / 'redis.sock'}?db={database}"
-        if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-            self._problems.append(f"{name} must begin with redis://, rediss:// or unix://.")
+        try:
+            parts = urlsplit(value)
+            known = parts.scheme in {"redis", "rediss", "unix"} and parts.port != 0
+        except ValueError:
+            known = False
+        self.rule(known, f"{name} must begin with redis://, rediss:// or unix:// and name a server.")
         return value
 
     def targets(self, name: str) -> frozenset[tuple[str, int]]:
         found = set()
         for entry in filter(None, (part.strip() for part in self.text(name, "").split(","))):
-            host, _, port = entry.rpartition(":")
-            if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            pair = _TARGET.fullmatch(entry)
+            if pair is None or not 0 < int(pair["port"]) < 65536:
                 self._problems.append(f"{name} must list exact host:port pairs; {entry!r} is none.")
                 continue
-            found.add((host.lower(), int(port)))
+            found.add((pair["host"].lower(), int(pair["port"])))
         return frozenset(found)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from app.auth import services as auth
-from app.core import personal_data
+from app.core import events, personal_data
+from app.products.events import ProductDeleted
+from app.rpa.services.baselines import forget_product
 
 
 def connect() -> None:
     """Connect the domains; safe to call again."""
+    events.subscribe(ProductDeleted, forget_product)
     personal_data.register("auth", personal_data.Holding(export=auth.export_person, erase=auth.erase_person))

@@ -30,6 +30,7 @@ class FieldErrorSchema(Schema):
 
     pointer = fields.String(metadata={"description": "JSON pointer (RFC 6901) to the field"})
     detail = fields.String(metadata={"description": "The rule it breaks"})
+    in_ = fields.String(data_key="in", metadata={"description": "Where the field was sent: body, query or header"})
 
 
 class ProblemSchema(Schema):
@@ -131,6 +132,9 @@ class ApiBlueprint(Blueprint):
         render = partial(_render, status, schema() if schema else None, location, etag)
 
         def decorate(view: View) -> View:
+            if getattr(view, "access", "public") != "public":
+                raise TypeError("who may enter stands above what is answered, else stored answers go to anybody")
+
             @wraps(view)
             def answering(*args: Any, **kwargs: Any) -> Response:
                 work = partial(view, *args, **kwargs)
@@ -161,7 +165,7 @@ def if_match() -> int:
     if header is None:
         raise VersionRequired("Send If-Match with the ETag of the record as you last read it.")
     value = header.strip().removeprefix("W/").strip('"').removeprefix("v")
-    if not value.isdigit() or len(value) > 18:
+    if not (value.isascii() and value.isdigit()) or len(value) > 18:
         raise Invalid.field("/If-Match", 'must be an ETag such as "v3".')
     return int(value)
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 from typing import Final
 
 from babel.numbers import get_currency_precision, list_currencies
 
-_PLAIN: Final = re.compile(r"^(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,4})?$")
+_PLAIN: Final = re.compile(r"(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,4})?")
 _KNOWN: Final = frozenset(list_currencies())
+# where Unicode's table, which babel reads, says how people write amounts rather than what ISO 4217 defines
+_ISO_4217: Final = {
+    "IQD": 3,
+    **dict.fromkeys(("AFN", "ALL", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "RSD", "SOS", "SYP", "YER"), 2),
+}
+_EXACT: Final = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
 MAX_MINOR: Final = 2**63 - 1
 
 
@@ -22,7 +28,7 @@ def exponent(currency: str) -> int:
     """How many decimals the currency has by ISO 4217 (JPY 0, EUR 2, KWD 3); raises MoneyError for an unknown code."""
     if currency not in _KNOWN:
         raise MoneyError(f"{currency!r} is not an ISO 4217 currency code.")
-    return get_currency_precision(currency)
+    return _ISO_4217.get(currency) or get_currency_precision(currency)
 
 
 @dataclass(frozen=True, slots=True, order=False)
@@ -39,19 +45,25 @@ class Money:
         Raises MoneyError for anything else: signs, exponents, grouping, or more decimals than the currency has
         (3.505 EUR is refused, not rounded).
         """
-        if not _PLAIN.match(text):
+        if not _PLAIN.fullmatch(text):
             raise MoneyError("must be a plain non-negative decimal such as 1299.90.")
         return cls.of(Decimal(text), currency)
 
     @classmethod
     def of(cls, amount: Decimal, currency: str) -> Money:
         """Make Money of an exact decimal; raises MoneyError where the currency cannot express it."""
-        scaled = amount.scaleb(exponent(currency))
-        if scaled != scaled.to_integral_value():
-            raise MoneyError(f"has more decimals than {currency} allows ({exponent(currency)}).")
-        if abs(scaled) > MAX_MINOR:
+        if not amount.is_finite():
+            raise MoneyError("must be a finite amount.")
+        decimals = exponent(currency)
+        if abs(amount) > MAX_MINOR:
             raise MoneyError("is too large.")
-        return cls(int(scaled), currency)
+        try:
+            minor = int(_EXACT.to_integral_exact(_EXACT.scaleb(amount, decimals)))
+        except DecimalException:
+            raise MoneyError(f"has more decimals than {currency} allows ({decimals}).") from None
+        if abs(minor) > MAX_MINOR:
+            raise MoneyError("is too large.")
+        return cls(minor, currency)
 
     @property
     def amount(self) -> Decimal:

@@ -125,6 +125,7 @@ def _lease(*, outbox_id: int, token: str) -> tuple[str, dict[str, Any]] | None:
         session,
         update(Outbox)
         .where(Outbox.id == outbox_id, Outbox.done_at.is_(None), Outbox.not_before <= now)
+        .where(Outbox.attempts < MAX_ATTEMPTS)
         .where(or_(Outbox.leased_until.is_(None), Outbox.leased_until < now))
         .values(lease_token=token, leased_until=now + timedelta(seconds=LEASE_S), attempts=Outbox.attempts + 1),
     )

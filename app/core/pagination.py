@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -45,7 +46,12 @@ def fetch_page(
     more = len(rows) > bounded
     rows = rows[:bounded]
     values: Callable[[Any], list[Any]] = lambda row: [getattr(row, column.key) for column, _ in keys]  # noqa: E731
-    return Page(rows, _encode(values(rows[-1])) if more else None)
+    return Page(rows, _encode([_order(keys), *values(rows[-1])]) if more else None)
+
+
+def _order(keys: Sequence[tuple[Any, bool]]) -> int:
+    """A number that tells one list's order from another's, so that their cursors are not mixed up."""
+    return zlib.crc32(" ".join(f"{column} {down}" for column, down in keys).encode())
 
 
 def _after(keys: Sequence[tuple[Any, bool]], values: list[Any]) -> ColumnElement[bool]:
@@ -64,17 +70,21 @@ def _encode(values: list[Any]) -> str:
 
 def _decode(cursor: str, keys: Sequence[tuple[Any, bool]]) -> list[Any]:
     try:
-        values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not isinstance(values, list) or len(values) != len(keys):
+        order, *values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if order != _order(keys):
             raise ValueError(cursor)
         return [_typed(value, column.type.python_type) for value, (column, _) in zip(values, keys, strict=True)]
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, OverflowError, binascii.Error):
         raise Invalid.field("/cursor", "is not a cursor of this list.") from None
 
 
 def _typed(value: Any, kind: type[Any]) -> Any:
+    """The value as its column takes it; what no database or only some would take is no cursor of ours."""
     if kind is datetime and isinstance(value, str):
-        return datetime.fromisoformat(value)
-    if type(value) is not kind:
+        instant = datetime.fromisoformat(value)
+        if instant.tzinfo is None:
+            raise ValueError(value)
+        return instant.astimezone(UTC)
+    if type(value) is not kind or (kind is int and abs(value) >= 2**63) or (kind is str and "\0" in value):
         raise TypeError(kind)
     return value

@@ -45,6 +45,18 @@ class RegisteredJob(Job):
         except KeyError:
             raise UnknownJob(f"no job is registered as {self.func_name!r}") from None
 
+    @property
+    def success_callback(self) -> None:
+        """None: a message's callbacks are importable paths, too."""
+
+    @property
+    def failure_callback(self) -> None:
+        """None, likewise."""
+
+    @property
+    def stopped_callback(self) -> None:
+        """None, likewise."""
+
 
 class Doorbell:
     """Puts ids on queues with short timeouts and without retry: the dispatcher repeats what did not arrive."""

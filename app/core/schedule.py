@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import UniqueConstraint, delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import outbox
@@ -24,12 +25,19 @@ class Schedule(Base):
     slot_at: Mapped[Instant]
 
 
-@in_transaction
 def fire_due(*, name: str, every: timedelta) -> bool:
     """Fire the present slot of a periodic job unless it was fired: an outbox row of kind ``name``.
 
     Slots are counted from 1970 in steps of ``every``; slots that were missed while nothing ran are not caught up.
     """
+    try:
+        return _fire(name=name, every=every)
+    except IntegrityError:
+        return False  # another dispatcher fired the slot between our look and our row
+
+
+@in_transaction
+def _fire(*, name: str, every: timedelta) -> bool:
     session = db.session()
     now = database_now(session)
     slot = datetime.fromtimestamp(now.timestamp() // every.total_seconds() * every.total_seconds(), UTC)

@@ -80,6 +80,7 @@ class Transactional(Generic[P, R]):
 
     def _once(self, session: Session, prepares: list[Callable[[R], None]], *args: P.args, **kwargs: P.kwargs) -> R:
         session.rollback()
+        session.expire_all()
         running = session.info["transaction"] = _Running()
         try:
             session.connection(execution_options={WRITE: True})

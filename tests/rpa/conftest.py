@@ -104,11 +104,11 @@ class FarmDriver:
 
     def task(self, task_id: int) -> Task:
         db.session.rollback()
-        return db.session.scalars(select(Task).where(Task.id == task_id)).one()
+        return db.session.get_one(Task, task_id, populate_existing=True)
 
     def job(self, job_id: int) -> Job:
         db.session.rollback()
-        return db.session.scalars(select(Job).where(Job.id == job_id)).one()
+        return db.session.get_one(Job, job_id, populate_existing=True)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ Threads = Callable[[list[Callable[[], Any]]], list[Any]]
 
 
 def _count(model: Any) -> int:
+    db.session.rollback()
     return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 

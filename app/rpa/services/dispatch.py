@@ -219,23 +219,31 @@ def _end_chunk(*, job_id: int, state: TaskState, code: Code) -> int:
 
 
 def _free_slots(session: Session, storefront_ids: Iterable[int], now: datetime) -> dict[int, int]:
-    """How many more tasks each storefront could start soon; one more than its free slots, so that none waits."""
+    """How many more tasks each storefront could start soon; one more than its free slots, so that no worker waits."""
     ids = list(storefront_ids)
-    busy: dict[int, int] = defaultdict(int)
     open_states = (TaskState.QUEUED, TaskState.LEASED)
-    counts = select(Task.storefront_id, func.count()).where(Task.storefront_id.in_(ids), Task.state.in_(open_states))
-    busy.update({row[0]: row[1] for row in session.execute(counts.group_by(Task.storefront_id))})
+    counts = select(Task.storefront_id, Task.state, func.count()).where(
+        Task.storefront_id.in_(ids), Task.state.in_(open_states)
+    )
+    open_tasks: dict[tuple[int, str], int] = defaultdict(int)
+    grouped = session.execute(counts.group_by(Task.storefront_id, Task.state))
+    open_tasks.update({(row[0], row[1]): row[2] for row in grouped})
     slots: dict[int, int] = {}
     for shop in session.scalars(select(Storefront).where(Storefront.id.in_(ids))):
-        free = shop.concurrency + 1 - busy[shop.id]
-        soon = now + timedelta(seconds=1)
-        if shop.gap_ms:
-            starts = max(0.0, (soon - max(shop.next_start_at, now)).total_seconds() * 1000 // shop.gap_ms)
-            free = min(free, int(starts) + (1 if shop.next_start_at <= now else 0))
-        if not shop.is_active or (shop.paused_until is not None and shop.paused_until > now):
-            free = 0
-        slots[shop.id] = free
+        queued, leased = (open_tasks[shop.id, state] for state in open_states)
+        may_start = min(shop.concurrency + 1 - leased, _starts_within(shop, now, seconds=1))
+        slots[shop.id] = may_start - queued
     return slots
+
+
+def _starts_within(shop: Storefront, now: datetime, *, seconds: float) -> int:
+    """How many tasks the storefront's pace lets start within the next seconds."""
+    if not shop.is_active or (shop.paused_until is not None and shop.paused_until > now):
+        return 0
+    if shop.gap_ms == 0:
+        return shop.concurrency + 1
+    left_s = seconds - max(0.0, (shop.next_start_at - now).total_seconds())
+    return 0 if left_s < 0 else 1 + int(left_s * 1000 // shop.gap_ms)
 
 
 def _take(session: Session, job_id: int, lane: str, count: int, now: datetime) -> list[_Release]:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.orm import selectinload
 
 from app.core import audit, outbox
 from app.core.extensions import db
@@ -106,7 +107,8 @@ def cancel_job(*, actor: Principal, job_id: int) -> Job:
     Asking again while it stops changes nothing. Raises JobNotFound or JobFinished.
     """
     session = db.session()
-    job = session.scalar(select(Job).where(Job.id == job_id).with_for_update())
+    locked = select(Job).where(Job.id == job_id).with_for_update().options(selectinload(Job.storefront))
+    job = session.scalar(locked)
     if job is None:
         raise JobNotFound("There is no such job.")
     if job.state not in OPEN_JOBS:

@@ -1,0 +1,237 @@
+"""The farm as its users run it: real processes, a real browser, a real marketplace; and what kills them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from app.config import Settings
+from app.core import permissions
+from app.core.extensions import db
+from app.core.money import Money
+from app.core.orm import utc_now
+from app.core.queues import doorbell
+from app.products.models import ProductUpdate
+from app.products.services import create_product
+from app.rpa.models import Attempt, Job, JobState, Observation, Storefront, Task, TaskState
+from app.rpa.services import jobs, storefronts
+from demo.market import DATA, Catalogue, serve
+from tests.servers import on_sqlite
+from tests.workers.farm import RunningFarm
+
+on_mariadb = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return Catalogue.load(DATA)
+
+
+@pytest.fixture(scope="module")
+def market_port(catalogue: Catalogue) -> Iterator[int]:
+    server = serve(catalogue, port=0)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join(timeout=10)
+
+
+def _open_shop(port: int, **changes: Any) -> Storefront:
+    text = (DATA.parent / "profile.json").read_text().replace("127.0.0.1:8090", f"127.0.0.1:{port}")
+    return storefronts.create_storefront(
+        actor=permissions.system(), now=utc_now(), code="market", name="Market", profile=json.loads(text) | changes
+    )
+
+
+def _stock_master(catalogue: Catalogue, count: int) -> list[str]:
+    """Products that the marketplace shows as they are, so that a visit finds no change."""
+    plain = [article for article in catalogue.articles.values() if article.page == "product" and not article.sold_out]
+    for article in plain[:count]:
+        create_product(
+            actor=permissions.system(),
+            now=utc_now(),
+            asin=article.asin,
+            name=article.name,
+            brand=article.brand,
+            description="",
+            price=Money.parse(article.price, "USD"),
+        )
+    return [article.asin for article in plain[:count]]
+
+
+@pytest.fixture
+def farm(context: Flask, settings: Settings, market_port: int, tmp_path: Path) -> Iterator[RunningFarm]:
+    running = RunningFarm(context, settings, tmp_path, market_port, secrets.token_hex(8))
+    yield running
+    for name in list(running.processes):
+        running.stop(name)
+    left = running.alive()
+    for process in left:
+        process.kill()
+    assert left == [], running.last_words()
+
+
+def _submit(asins: list[str], action: str = "view-product") -> Job:
+    return jobs.submit_job(actor=permissions.system(), action=action, storefront="market", name=action, asins=asins)
+
+
+def _exactly_once(job: Job) -> None:
+    """Every task of the job has ended once: counters, observations and rows agree."""
+    ended = select(Task.state, func.count()).where(Task.job_id == job.id).group_by(Task.state)
+    by_state = {row[0]: row[1] for row in db.session.execute(ended)}
+    assert by_state.get(TaskState.SUCCEEDED, 0) == job.succeeded_count
+    assert sum(by_state.values()) == job.current_count == job.total_count
+    observed = select(func.count(), func.count(Observation.task_id.distinct())).select_from(Observation)
+    count, distinct = db.session.execute(observed.join(Task).where(Task.job_id == job.id)).one()
+    assert count == distinct == job.succeeded_count
+
+
+@pytest.mark.parametrize("database", ["sqlite", "mariadb"], indirect=True)
+def test_both_errands_run_from_submission_to_result(farm: RunningFarm, catalogue: Catalogue) -> None:
+    asins = _stock_master(catalogue, 8)
+    _open_shop(farm.market_port)
+    farm.start_all()
+    views = farm.finished(_submit(asins))
+    assert (views.state, views.succeeded_count) == (JobState.COMPLETED, 8), farm.last_words()
+    _exactly_once(views)
+    assert db.session.scalar(select(func.count()).select_from(ProductUpdate)) == 0
+    carts = farm.finished(_submit(asins[:3], "add-to-cart"))
+    assert (carts.state, carts.succeeded_count) == (JobState.COMPLETED, 3), farm.last_words()
+    results = db.session.scalars(select(Task.result).where(Task.job_id == carts.id).order_by(Task.seq))
+    assert [(result["quantity"], result["price_differs"]) for result in results if result] == [(1, False)] * 3
+
+
+@on_mariadb
+def test_a_worker_killed_in_the_middle_of_a_job_loses_and_doubles_nothing(
+    farm: RunningFarm, catalogue: Catalogue
+) -> None:
+    asins = _stock_master(catalogue, 40)
+    _open_shop(farm.market_port)
+    farm.start_all()
+    job = _submit(asins)
+    farm.until(lambda: db.session.get(Job, job.id, populate_existing=True).current_count >= 5, "the job to run")
+    busy = next(worker for worker in farm.workers() if worker.pid)
+    os.kill(busy.pid, signal.SIGKILL)
+    ended = farm.finished(job)
+    assert (ended.state, ended.succeeded_count) == (JobState.COMPLETED, 40), farm.last_words()
+    _exactly_once(ended)
+    farm.stop()
+    assert farm.browsers() == []
+
+
+@on_mariadb
+def test_a_killed_pool_takes_its_workers_and_browsers_with_it_and_the_next_one_ends_the_job(
+    farm: RunningFarm, catalogue: Catalogue
+) -> None:
+    asins = _stock_master(catalogue, 30)
+    _open_shop(farm.market_port)
+    farm.start_all()
+    job = _submit(asins)
+    farm.until(lambda: db.session.get(Job, job.id, populate_existing=True).current_count >= 3, "the job to run")
+    assert farm.browsers()
+    pool = farm.processes.pop("pool")
+    pool.kill()
+    pool.wait(timeout=10)
+    farm.until(lambda: not farm.browsers(), "the browsers to end", seconds=10)
+    farm.start("pool", "workers")
+    ended = farm.finished(job)
+    assert (ended.state, ended.succeeded_count) == (JobState.COMPLETED, 30), farm.last_words()
+    _exactly_once(ended)
+
+
+@on_mariadb
+def test_asked_to_stop_a_pool_finishes_its_tasks_and_leaves_no_browser(farm: RunningFarm, catalogue: Catalogue) -> None:
+    asins = _stock_master(catalogue, 30)
+    _open_shop(farm.market_port)
+    farm.start_all()
+    job = _submit(asins)
+    farm.until(lambda: db.session.get(Job, job.id, populate_existing=True).current_count >= 3, "the job to run")
+    farm.processes["pool"].send_signal(signal.SIGTERM)
+    assert farm.processes["pool"].wait(timeout=30) == 0
+    assert farm.browsers() == []
+    leased = select(func.count()).where(Task.job_id == job.id, Task.state == TaskState.LEASED)
+    db.session.rollback()
+    assert db.session.scalar(leased) == 0
+    farm.start("pool", "workers")
+    ended = farm.finished(job)
+    assert (ended.state, ended.succeeded_count) == (JobState.COMPLETED, 30), farm.last_words()
+    lost = select(func.count()).where(Attempt.code == "WORKER_LOST")
+    assert db.session.scalar(lost) == 0
+
+
+@on_mariadb
+def test_redis_that_forgets_everything_costs_time_but_no_task(farm: RunningFarm, catalogue: Catalogue) -> None:
+    asins = _stock_master(catalogue, 30)
+    _open_shop(farm.market_port)
+    farm.start_all()
+    job = _submit(asins)
+    farm.until(lambda: db.session.get(Job, job.id, populate_existing=True).current_count >= 3, "the job to run")
+    doorbell().redis.flushall()
+    ended = farm.finished(job)
+    assert (ended.state, ended.succeeded_count) == (JobState.COMPLETED, 30), farm.last_words()
+    _exactly_once(ended)
+
+
+@on_mariadb
+def test_a_cancelled_job_stops_within_seconds_even_in_a_page_that_never_answers(
+    farm: RunningFarm, catalogue: Catalogue
+) -> None:
+    silent = next(article for article in catalogue.articles.values() if article.page == "silent")
+    create_product(
+        actor=permissions.system(),
+        now=utc_now(),
+        asin=silent.asin,
+        name=silent.name,
+        brand=silent.brand,
+        description="",
+        price=Money.parse(silent.price, "USD"),
+    )
+    _open_shop(farm.market_port, timeouts={"page_load_s": 60})
+    farm.start_all()
+    job = _submit([silent.asin])
+    leased = select(Task.state).where(Task.job_id == job.id)
+    farm.until(lambda: db.session.scalar(leased) == TaskState.LEASED, "the task to run")
+    jobs.cancel_job(actor=permissions.system(), job_id=job.id)
+    ended = farm.finished(job, seconds=8)
+    assert (ended.state, ended.cancelled_count) == (JobState.CANCELLED, 1)
+
+
+@on_sqlite
+def test_a_single_errand_is_answered_within_the_request(
+    farm: RunningFarm, catalogue: Catalogue, auth_headers: dict[str, str]
+) -> None:
+    (asin,) = _stock_master(catalogue, 1)
+    _open_shop(farm.market_port)
+    farm.start_all()
+    sent = {"asin": asin, "storefront": "market"}
+    answer = farm.app.test_client().post("/api/v1/view-product?wait=20", json=sent, headers=auth_headers)
+    assert answer.status_code == 200, farm.last_words()
+    told = answer.get_json()
+    assert (told["state"], told["code"]) == ("SUCCEEDED", None)
+    assert told["result"]["price"]["value"] == f"{catalogue.articles[asin].price} USD"
+    assert told["attempts"][0]["facts"]["http_status"] == 200
+
+
+@on_sqlite
+def test_browsers_never_run_as_root(farm: RunningFarm, catalogue: Catalogue) -> None:
+    (asin,) = _stock_master(catalogue, 1)
+    _open_shop(farm.market_port)
+    farm.start_all()
+    farm.finished(_submit([asin]))
+    chrome = farm.browsers()
+    assert chrome
+    assert all(process.uids().effective != 0 for process in chrome)
+    assert not any("--no-sandbox" in process.cmdline() for process in chrome)
+    assert psutil.pid_exists(farm.processes["pool"].pid)
