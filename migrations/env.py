@@ -94,12 +94,15 @@ def migrate_online() -> None:
             render_as_batch=True,
             process_revision_directives=tidy,
         )
-        with context.begin_transaction():
-            context.run_migrations()
-            if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise RuntimeError("the migration left rows that refer to rows that do not exist")
-        if sqlite:
-            _on_driver(connection, "PRAGMA foreign_keys=ON")
+        try:
+            with context.begin_transaction():
+                context.run_migrations()
+                if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                    raise RuntimeError("the migration left rows that refer to rows that do not exist")
+        finally:
+            if sqlite:
+                connection.rollback()  # the check has begun a transaction, in which the pragma would do nothing
+                _on_driver(connection, "PRAGMA foreign_keys=ON")
 
 
 def _on_driver(connection: sa.Connection, statement: str) -> None:

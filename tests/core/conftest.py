@@ -21,7 +21,7 @@ AtOnce = Callable[..., list[Any]]
 
 @pytest.fixture
 def at_once(app: Flask) -> AtOnce:
-    """Runs functions at once, each in a thread and application context of its own; gives results or what they raised."""
+    """Runs functions at once, each in a thread and application context of its own; gives what they return or raise."""
 
     def run(*functions: Callable[[], Any]) -> list[Any]:
         barrier = threading.Barrier(len(functions))

@@ -1,0 +1,1 @@
+"""What one domain sets off in another."""

@@ -1,0 +1,1 @@
+"""Every error has one shape, and says no more than it should."""

@@ -1,0 +1,1 @@
+"""The environment is checked before anything starts."""
