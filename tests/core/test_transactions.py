@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -51,7 +52,7 @@ def tallies() -> dict[str, int]:
     """All tallies as another connection sees them."""
     with db.engine.connect() as connection:
         rows = connection.execute(sa.select(Outbox.unique_key, Outbox.attempts).order_by(Outbox.unique_key))
-        return {name: count for name, count in rows}
+        return {row.unique_key: row.attempts for row in rows}
 
 
 @in_transaction
@@ -388,6 +389,6 @@ def test_a_repeated_service_waits_longer_each_time_and_gives_up_in_the_end(conte
 
     with pytest.raises(OperationalError):
         conflict()
-    pauses = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(moments)]
     assert len(pauses) == ATTEMPTS - 1
     assert all(pause >= 0.005 * 2**attempt for attempt, pause in enumerate(pauses, 1))

@@ -1,0 +1,94 @@
+"""Amounts are exact or refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.money import MAX_MINOR, Money, MoneyError, exponent
+
+CURRENCIES = {"JPY": 0, "KRW": 0, "USD": 2, "EUR": 2, "INR": 2, "KWD": 3, "BHD": 3, "CLF": 4}
+currencies = st.sampled_from(sorted(CURRENCIES))
+amounts = st.integers(0, 10**15)
+
+
+@pytest.mark.parametrize(("currency", "decimals"), CURRENCIES.items())
+def test_the_decimals_are_those_of_iso_4217(currency: str, decimals: int) -> None:
+    assert exponent(currency) == decimals
+
+
+@given(amounts, currencies)
+def test_what_json_carries_reads_back_as_the_same_amount(minor: int, currency: str) -> None:
+    money = Money(minor, currency)
+    assert Money.parse(money.decimal_string(), currency) == money
+
+
+@given(amounts, currencies)
+def test_a_decimal_of_major_units_is_exact(minor: int, currency: str) -> None:
+    assert Money.of(Money(minor, currency).amount, currency) == Money(minor, currency)
+
+
+@given(st.integers(0, 10**9), st.integers(1, 9), currencies)
+def test_one_decimal_too_many_is_refused_not_rounded(whole: int, last: int, currency: str) -> None:
+    text = f"{whole}.{'0' * CURRENCIES[currency]}{last}"
+    with pytest.raises(MoneyError):
+        Money.parse(text, currency)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_an_exact_amount_or_refused(text: str) -> None:
+    try:
+        money = Money.parse(text, "USD")
+    except MoneyError:
+        return
+    assert Decimal(text) * 100 == money.minor
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["3.505", "-1", "+1", "1e3", "1,299.00", "01", ".5", "5.", "", " 1", "1 ", "1\n", "٣", "NaN", "Infinity", "0x1"],
+)
+def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
+    with pytest.raises(MoneyError):
+        Money.parse(text, "USD")
+
+
+@pytest.mark.parametrize("currency", ["", "usd", "XXQ", "US"])
+def test_an_unknown_currency_is_refused(currency: str) -> None:
+    with pytest.raises(MoneyError, match="ISO 4217"):
+        Money.parse("1", currency)
+
+
+def test_more_than_the_database_holds_is_refused() -> None:
+    assert Money.of(Decimal(MAX_MINOR), "JPY").minor == MAX_MINOR
+    with pytest.raises(MoneyError, match="too large"):
+        Money.of(Decimal(MAX_MINOR) + 1, "JPY")
+
+
+def test_a_spelling_with_fewer_decimals_is_the_same_amount() -> None:
+    assert Money.parse("3.5", "USD") == Money.parse("3.50", "USD") == Money(350, "USD")
+    assert str(Money.parse("3.5", "KWD")) == "3.500 KWD"
+    assert str(Money.parse("350", "JPY")) == "350 JPY"
+
+
+def test_the_same_number_in_another_currency_is_another_amount() -> None:
+    assert Money(100, "USD") != Money(100, "EUR")
+
+
+@given(amounts, st.integers(1, 999))
+def test_an_amount_is_split_evenly_or_not_at_all(minor: int, count: int) -> None:
+    part = Money(minor, "USD").divided_by(count)
+    if part is None:
+        assert minor % count
+    else:
+        assert part.minor * count == minor
+
+
+def test_a_change_in_percent_needs_a_base_in_the_same_currency() -> None:
+    assert Money(1000, "USD").percent_change_to(Money(1125, "USD")) == Decimal("12.5")
+    assert Money(1000, "USD").percent_change_to(Money(500, "USD")) == Decimal("-50.0")
+    assert Money(0, "USD").percent_change_to(Money(500, "USD")) is None
+    assert Money(1000, "USD").percent_change_to(Money(500, "EUR")) is None
