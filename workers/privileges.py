@@ -63,7 +63,7 @@ def _barred(entry: pwd.struct_passwd, needs: list[Path]) -> Path | None:
         child = os.fork()
         if child == 0:
             _become(entry)
-            os._exit(0 if os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)) else 1)
+            os._exit(0 if os.access(path, os.R_OK | (os.X_OK if os.path.isdir(path) else 0)) else 1)
         if os.waitpid(child, 0)[1] != 0:
             return path
     return None

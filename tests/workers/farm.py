@@ -21,7 +21,6 @@ from app.core.extensions import db
 from app.rpa.models import OPEN_JOBS, Job, Worker
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-MARK = "CARTWRIGHT_TEST_FARM"
 
 
 @dataclass
@@ -32,7 +31,6 @@ class RunningFarm:
     settings: Settings
     folder: Path
     market_port: int
-    mark: str
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *command: str, **variables: str) -> subprocess.Popen[bytes]:
@@ -52,7 +50,7 @@ class RunningFarm:
             "INTERACTIVE_STALE_S": "1",
             "WORKER_COUNT": "2",
             "STOP_GRACE_S": "20",
-            MARK: self.mark,
+            "TMPDIR": str(self.folder),
             **variables,
         }
         with open(self.folder / f"{name}.log", "ab") as log:
@@ -97,19 +95,20 @@ class RunningFarm:
         return [row for row in rows if psutil.pid_exists(row.pid)]
 
     def browsers(self) -> list[psutil.Process]:
-        """Every process of a browser or its driver that this farm started."""
+        """Every process of a browser or its driver that this farm started, known by the folder they work in."""
         return [process for process in self.alive() if "chrom" in process.name()]
 
     def alive(self) -> list[psutil.Process]:
-        """Every living process of this farm, by the mark in its environment or its parent."""
-        found: dict[int, psutil.Process] = {}
+        """Every living process of this farm, known by the temporary folder in its environment."""
+        found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
-                    found[process.pid] = process
+                inside = process.environ().get("TMPDIR", "").startswith(str(self.folder))
+                if inside and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
             except (psutil.Error, OSError):
                 continue
-        return list(found.values())
+        return found
 
     def stop(self, *names: str) -> None:
         """Ask processes to end and wait for it; kills what does not."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -27,7 +25,7 @@ from app.products.services import create_product
 from app.rpa.models import Attempt, Job, JobState, Observation, Storefront, Task, TaskState
 from app.rpa.services import jobs, storefronts
 from demo.market import DATA, Catalogue, serve
-from tests.servers import on_sqlite
+from tests.servers import on_sqlite, private_folder
 from tests.workers.farm import RunningFarm
 
 on_mariadb = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
@@ -72,15 +70,15 @@ def _stock_master(catalogue: Catalogue, count: int) -> list[str]:
 
 
 @pytest.fixture
-def farm(context: Flask, settings: Settings, market_port: int, tmp_path: Path) -> Iterator[RunningFarm]:
-    running = RunningFarm(context, settings, tmp_path, market_port, secrets.token_hex(8))
-    yield running
-    for name in list(running.processes):
-        running.stop(name)
-    left = running.alive()
-    for process in left:
-        process.kill()
-    assert left == [], running.last_words()
+def farm(context: Flask, settings: Settings, market_port: int) -> Iterator[RunningFarm]:
+    with private_folder() as folder:
+        running = RunningFarm(context, settings, folder, market_port)
+        yield running
+        running.stop()
+        left = running.alive()
+        for process in left:
+            process.kill()
+        assert left == [], running.last_words()
 
 
 def _submit(asins: list[str], action: str = "view-product") -> Job:
