@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 from flask import Response, current_app, g, request
 from flask_smorest import Api, Blueprint
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
@@ -61,6 +61,10 @@ class Parser(FlaskParser):
             raise UnsupportedMediaType("The body must be JSON (Content-Type: application/json).")
         return super().load_json(req, schema)
 
+    def _raw_load_json(self, req: Any) -> Any:
+        """The JSON by the application's own reader, which has a limit on nesting; webargs' would overflow the stack."""
+        return current_app.json.loads(req.get_data()) if req.is_json else missing
+
 
 class SmorestApi(Api):
     """flask-smorest with our error shape."""
@@ -78,10 +82,43 @@ class SmorestApi(Api):
         return answer_http_exception(error)
 
 
+_IF_MATCH: Final = {
+    "in": "header",
+    "name": "If-Match",
+    "required": True,
+    "description": "ETag of the record as it was last read; 428 without it, 412 when the record has changed since",
+    "schema": {"type": "string", "examples": ['"v3"']},
+}
+_HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "post": {
+        "in": "header",
+        "name": "Idempotency-Key",
+        "required": False,
+        "description": "Sent twice with the same key, a request is done once; the answer is kept for 24 hours",
+        "schema": {"type": "string", "minLength": 1, "maxLength": idempotency.MAX_KEY_LENGTH},
+    },
+    "put": _IF_MATCH,
+    "patch": _IF_MATCH,
+    "delete": _IF_MATCH,
+}
+
+
 class ApiBlueprint(Blueprint):
     """A blueprint whose views say who may enter and what they answer."""
 
     ARGUMENTS_PARSER = Parser()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepare_doc_cbks.append(self._document_headers)
+
+    @staticmethod
+    def _document_headers(doc: dict[str, Any], _info: Any, *, method: str, **_kwargs: Any) -> dict[str, Any]:
+        """Show the headers that every POST takes and every change of a record needs."""
+        header = _HEADERS.get(method)
+        if header is not None:
+            doc["parameters"] = [*doc.get("parameters", []), header]
+        return doc
 
     def requires(self, permission: str) -> Callable[[View], View]:
         """Let in only principals with this permission, before anything is parsed."""

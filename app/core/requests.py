@@ -1,14 +1,17 @@
-"""What every request gets: an id, a limit on its size, headers that keep browsers careful, and the health checks."""
+"""What every request gets: an id, limits on what is sent, headers that keep browsers careful, and the health checks."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from typing import Final
+from typing import Any, Final
 
+import orjson
 import structlog
 from flask import Flask, Response, current_app, g, request
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter, Map
 
 from app.config import Settings
 from app.core.errors import Unavailable
@@ -27,8 +30,25 @@ _HEADERS: Final = {
 }
 
 
+class JsonProvider(DefaultJSONProvider):
+    """Reads JSON as the standard has it: no NaN, no lone surrogates, and nested a thousand deep at most."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """The values of a JSON text; raises ValueError."""
+        return orjson.loads(s.decode() if isinstance(s, bytes) else s)
+
+
+class IdConverter(IntegerConverter):
+    """A whole number that a database's id can be; any other is an unknown address."""
+
+    def __init__(self, url_map: Map, **kwargs: Any) -> None:
+        super().__init__(url_map, **({"max": 2**63 - 1} | kwargs))
+
+
 def register_requests(app: Flask, settings: Settings) -> None:
-    """Wire request ids, size limits, security headers and ``/healthz`` ``/readyz`` into the application."""
+    """Wire request ids, limits of what is sent, security headers and ``/healthz`` ``/readyz`` into the application."""
+    app.json = JsonProvider(app)
+    app.url_map.converters["int"] = IdConverter
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

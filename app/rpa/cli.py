@@ -19,7 +19,7 @@ from app.core.errors import Refusal
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.rpa import queries, schemas
-from app.rpa.models import OPEN_JOBS, Action, Job
+from app.rpa.models import MAX_QUANTITY, OPEN_JOBS, Action, Job
 from app.rpa.services import jobs, storefronts
 
 storefront_commands = AppGroup("storefront", help="Storefront profiles.")
@@ -65,7 +65,7 @@ def list_storefronts() -> None:
 @click.option("--asins-file", type=click.File(), help="File with one ASIN a line; - reads the standard input.")
 @click.option("--all", "everything", is_flag=True, help="All active products of the master.")
 @click.option("--brand", help="All active products of a brand.")
-@click.option("--quantity", type=click.IntRange(1, 999), default=1, show_default=True)
+@click.option("--quantity", type=click.IntRange(1, MAX_QUANTITY), default=1, show_default=True)
 @click.option("--wait", is_flag=True, help="Wait for the end with a progress bar; exit 1 when anything failed.")
 def submit(
     action: str,

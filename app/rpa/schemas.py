@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, page_of, utc_text
 from app.rpa.codes import RULES, Code
-from app.rpa.models import BATCH, ENDS, INTERACTIVE, Action, JobState, TaskState
+from app.rpa.models import BATCH, ENDS, INTERACTIVE, MAX_QUANTITY, Action, JobState, TaskState
 from app.rpa.profile_schemas import ProfileSchema
 from app.rpa.queries import outcomes
 from app.rpa.services.jobs import MAX_TASKS
@@ -22,7 +22,7 @@ _CODE = validate.Regexp(
 def _quantity() -> fields.Integer:
     description = "Pieces to put into the cart"
     return fields.Integer(
-        strict=True, load_default=1, validate=validate.Range(1, 999), metadata={"description": description}
+        strict=True, load_default=1, validate=validate.Range(1, MAX_QUANTITY), metadata={"description": description}
     )
 
 
