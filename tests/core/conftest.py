@@ -1,10 +1,9 @@
-"""Threads that start at the same moment, and a small API of notes on the house's own foundations."""
+"""A small API of notes on the house's own foundations."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.core.extensions import db
+from tests.concurrency import at_once as at_once_in
 from tests.conftest import Database
 from tests.core.notes import authenticate_by_header, blp
 
@@ -21,21 +21,8 @@ AtOnce = Callable[..., list[Any]]
 
 @pytest.fixture
 def at_once(app: Flask) -> AtOnce:
-    """Runs functions at once, each in a thread and application context of its own; gives what they return or raise."""
-
-    def run(*functions: Callable[[], Any]) -> list[Any]:
-        barrier = threading.Barrier(len(functions))
-
-        def one(function: Callable[[], Any]) -> Any:
-            with app.app_context():
-                barrier.wait(timeout=10)
-                return function()
-
-        with ThreadPoolExecutor(len(functions)) as pool:
-            futures = [pool.submit(one, function) for function in functions]
-            return [future.exception(timeout=60) or future.result() for future in futures]
-
-    return run
+    """Starts functions together, each in a thread and application context of its own."""
+    return partial(at_once_in, app)
 
 
 @pytest.fixture(scope="session")
