@@ -74,11 +74,11 @@ class Settings:
 
     production: bool
     instance_dir: Path
-    secret_key: str
-    jwt_secret_key: str
-    database_url: str
-    redis_queue_url: str
-    redis_cache_url: str
+    secret_key: str = field(repr=False)
+    jwt_secret_key: str = field(repr=False)
+    database_url: str = field(repr=False)
+    redis_queue_url: str = field(repr=False)
+    redis_cache_url: str = field(repr=False)
     currency: str = "USD"
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     worker_count: int = 2

@@ -53,8 +53,8 @@ class Dispatcher:
         while not self._stopped.is_set():
             try:
                 with self._app.app_context():
-                    self.turn()
-                pause = self._farm.dispatch_s
+                    leads = self.turn()
+                pause = self._farm.dispatch_s if leads else self._farm.leader_s / 3
             except Exception:
                 log.exception("a step of the dispatcher failed; it goes on")
                 pause = _FAILURE_PAUSE_S
@@ -63,12 +63,12 @@ class Dispatcher:
             dispatch.resign(owner=self._owner)
             db.engine.dispose()
 
-    def turn(self) -> None:
-        """One round: nothing without the leadership; the slow steps about once a second."""
+    def turn(self) -> bool:
+        """One round; the slow steps about once a second. Nothing, and False, without the leadership."""
         now = time.monotonic()
         if now - self._led_at > self._farm.leader_s / 3:
             if not dispatch.lead(owner=self._owner, lease_s=self._farm.leader_s):
-                return
+                return False
             self._led_at = now
         if queries.has_open_jobs():
             db.session.rollback()
@@ -76,6 +76,7 @@ class Dispatcher:
         if now - self._slow_at > _SLOW_S:
             self._slow_at = now
             self._slow()
+        return True
 
     def _quick(self) -> None:
         dispatch.end_open_tasks()

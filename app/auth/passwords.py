@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.core.errors import Invalid
 
@@ -32,9 +32,9 @@ def is_correct(password: str, stored_hash: str | None) -> bool:
     """Whether the password has this hash; for ``None`` (no such user) False, after the same amount of work."""
     try:
         _HASHER.verify(stored_hash or _nobodys_hash(), password)
-    except (VerifyMismatchError, InvalidHashError, UnicodeEncodeError):
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
-    return stored_hash is not None
+    return bool(stored_hash)
 
 
 def is_outdated(stored_hash: str) -> bool:

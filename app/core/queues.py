@@ -57,6 +57,9 @@ class RegisteredJob(Job):
     def stopped_callback(self) -> None:
         """None, likewise."""
 
+    def send_webhooks(self, *_args: Any, **_kwargs: Any) -> None:
+        """Send nothing: a message must not make a worker call an address either."""
+
 
 class Doorbell:
     """Puts ids on queues with short timeouts and without retry: the dispatcher repeats what did not arrive."""

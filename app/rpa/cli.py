@@ -19,7 +19,8 @@ from app.core.errors import Refusal
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.rpa import queries, schemas
-from app.rpa.models import MAX_QUANTITY, OPEN_JOBS, Action, Job
+from app.rpa.models import OPEN_JOBS, Action, Job
+from app.rpa.readings import MAX_QUANTITY
 from app.rpa.services import jobs, storefronts
 
 storefront_commands = AppGroup("storefront", help="Storefront profiles.")

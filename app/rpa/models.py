@@ -48,8 +48,6 @@ class TaskState(StrEnum):
 
 ENDS: Final = (TaskState.SUCCEEDED, TaskState.REFUSED, TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED)
 
-MAX_QUANTITY: Final = 10
-"""Most pieces of one product that an errand puts into a cart: one visit and one click each."""
 INTERACTIVE: Final = "interactive"
 BATCH: Final = "batch"
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from app.core.money import Money
 from app.rpa.codes import Code
 
 T = TypeVar("T")
+
+MAX_QUANTITY: Final = 10
+"""Most pieces of one product that an errand puts into a cart: one visit and one click each."""
 
 
 class Availability(StrEnum):

@@ -8,9 +8,10 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, page_of, utc_text
 from app.rpa.codes import RULES, Code
-from app.rpa.models import BATCH, ENDS, INTERACTIVE, MAX_QUANTITY, Action, JobState, TaskState
+from app.rpa.models import BATCH, ENDS, INTERACTIVE, Action, JobState, TaskState
 from app.rpa.profile_schemas import ProfileSchema
 from app.rpa.queries import outcomes
+from app.rpa.readings import MAX_QUANTITY
 from app.rpa.services.jobs import MAX_TASKS
 
 _ACTIONS = [action.value for action in Action]

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from app.core.money import Money
 from app.rpa.codes import Code
 from app.rpa.profile import Profile
-from app.rpa.readings import CartReading, Read, TaskOutcome
+from app.rpa.readings import MAX_QUANTITY, CartReading, Read, TaskOutcome
 from workers.actions.visit import Visit, run_errand
 from workers.chrome.browser import Browser
 from workers.errors import TaskError
 from workers.storefront.extraction import raw_strings
 from workers.storefront.pages import BuyBox, CartPage, ProductPage, cart_of
-
-MAX_QUANTITY: Final = 10
 
 
 def add_to_cart(
