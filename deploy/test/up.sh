@@ -62,7 +62,11 @@ done
 "${COMPOSE[@]}" ps --all --format 'table {{.Service}}\t{{.Status}}'
 ADMIN_EMAIL=$(sed -n 's/^ADMIN_EMAIL=//p' "$SCRATCH/env") ADMIN_PASSWORD=$(sed -n 's/^ADMIN_PASSWORD=//p' "$SCRATCH/env") \
     .venv/bin/python deploy/test/check.py "http://127.0.0.1:$PORT"
-if "${COMPOSE[@]}" exec worker sh -c 'cat /proc/[0-9]*/cmdline' | tr '\0' '\n' | grep -qx -- --no-sandbox; then
+for worker in 1 2; do
+    "${COMPOSE[@]}" exec --index "$worker" worker sh -c 'cat /proc/[0-9]*/cmdline' | tr '\0' '\n'
+done >"$SCRATCH/words"
+grep -q -- '/chromium-headless-shell$' "$SCRATCH/words"
+if grep -qx -- --no-sandbox "$SCRATCH/words"; then
     echo "A browser runs without its sandbox." >&2
     exit 1
 fi
