@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -15,7 +16,7 @@ from app.core.orm import utc_now
 from app.core.queues import BATCH, doorbell
 from app.products.models import ProductUpdate
 from app.rpa.codes import Code
-from app.rpa.models import Attempt, Job, JobState, Observation, ObservationCurrent, Storefront, Task, TaskState
+from app.rpa.models import Action, Attempt, Job, JobState, Observation, ObservationCurrent, Storefront, Task, TaskState
 from app.rpa.readings import Availability, TaskOutcome
 from app.rpa.services import dispatch, jobs, leases
 from app.rpa.services.outcomes import finish_task
@@ -132,7 +133,7 @@ def test_two_dispatchers_release_a_task_once(farm: FarmDriver, in_threads: Threa
 
 
 def test_one_dispatcher_leads_and_another_takes_over_after_it(context: Any, in_threads: Threads) -> None:
-    results = in_threads([lambda owner=owner: dispatch.lead(owner=owner, lease_s=30) for owner in "abc"])
+    results = in_threads([partial(dispatch.lead, owner=owner, lease_s=30) for owner in "abc"])
     assert sorted(results) == [False, False, True]
     leader = "abc"[results.index(True)]
     assert dispatch.lead(owner=leader, lease_s=30)
@@ -166,7 +167,7 @@ def test_tasks_that_end_at_once_are_all_counted(farm: FarmDriver, in_threads: Th
     job = farm.submit()
     farm.release()
     held = [farm.leased(task_id) for task_id in farm.task_ids(job)]
-    ends = [lambda lease=lease: finish_task(lease=lease, outcome=SUCCESS) for lease in held]
+    ends: list[Callable[[], Any]] = [partial(finish_task, lease=lease, outcome=SUCCESS) for lease in held]
     assert in_threads(ends) == [True] * 5
     assert farm.job(job.id).current_count == 5
 
@@ -294,7 +295,7 @@ def test_a_retry_of_a_cancelled_job_does_not_go_back_into_the_queue(farm: FarmDr
 
 def test_a_job_that_is_cancelled_while_it_is_prepared_ends_with_whole_counts(farm: FarmDriver) -> None:
     job = jobs.submit_job(
-        actor=permissions.system(), action="view-product", storefront="shop", name="check", asins=ASINS
+        actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", name="check", asins=ASINS
     )
     jobs.cancel_job(actor=permissions.system(), job_id=job.id)
     jobs.prepare_job(job_id=job.id)
@@ -306,7 +307,7 @@ def test_a_job_that_is_cancelled_while_it_is_prepared_ends_with_whole_counts(far
 def test_preparing_twice_at_once_makes_every_task_once(farm: FarmDriver, in_threads: Threads, monkeypatch: Any) -> None:
     monkeypatch.setattr(jobs, "PREPARE_CHUNK", 2)
     job = jobs.submit_job(
-        actor=permissions.system(), action="view-product", storefront="shop", name="check", asins=ASINS
+        actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", name="check", asins=ASINS
     )
     assert in_threads([lambda: jobs.prepare_job(job_id=job.id)] * 3) == [None] * 3
     seqs = list(db.session.scalars(select(Task.seq).order_by(Task.seq)))

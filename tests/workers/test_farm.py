@@ -22,7 +22,7 @@ from app.core.orm import utc_now
 from app.core.queues import doorbell
 from app.products.models import ProductUpdate
 from app.products.services import create_product
-from app.rpa.models import Attempt, Job, JobState, Observation, Storefront, Task, TaskState
+from app.rpa.models import Action, Attempt, Job, JobState, Observation, Storefront, Task, TaskState
 from app.rpa.services import jobs, storefronts
 from demo.market import DATA, Catalogue, serve
 from tests.servers import on_sqlite, private_folder
@@ -81,8 +81,12 @@ def farm(context: Flask, settings: Settings, market_port: int) -> Iterator[Runni
         assert left == [], running.last_words()
 
 
-def _submit(asins: list[str], action: str = "view-product") -> Job:
+def _submit(asins: list[str], action: Action = Action.VIEW_PRODUCT) -> Job:
     return jobs.submit_job(actor=permissions.system(), action=action, storefront="market", name=action, asins=asins)
+
+
+def _ended(job: Job) -> int:
+    return db.session.get_one(Job, job.id, populate_existing=True).current_count
 
 
 def _exactly_once(job: Job) -> None:
@@ -105,7 +109,7 @@ def test_both_errands_run_from_submission_to_result(farm: RunningFarm, catalogue
     assert (views.state, views.succeeded_count) == (JobState.COMPLETED, 8), farm.last_words()
     _exactly_once(views)
     assert db.session.scalar(select(func.count()).select_from(ProductUpdate)) == 0
-    carts = farm.finished(_submit(asins[:3], "add-to-cart"))
+    carts = farm.finished(_submit(asins[:3], Action.ADD_TO_CART))
     assert (carts.state, carts.succeeded_count) == (JobState.COMPLETED, 3), farm.last_words()
     results = db.session.scalars(select(Task.result).where(Task.job_id == carts.id).order_by(Task.seq))
     assert [(result["quantity"], result["price_differs"]) for result in results if result] == [(1, False)] * 3
@@ -119,7 +123,7 @@ def test_a_worker_killed_in_the_middle_of_a_job_loses_and_doubles_nothing(
     _open_shop(farm.market_port)
     farm.start_all()
     job = _submit(asins)
-    farm.until(lambda: db.session.get(Job, job.id, populate_existing=True).current_count >= 5, "the job to run")
+    farm.until(lambda: _ended(job) >= 5, "the job to run")
     busy = next(worker for worker in farm.workers() if worker.pid)
     os.kill(busy.pid, signal.SIGKILL)
     ended = farm.finished(job)
@@ -137,7 +141,7 @@ def test_a_killed_pool_takes_its_workers_and_browsers_with_it_and_the_next_one_e
     _open_shop(farm.market_port)
     farm.start_all()
     job = _submit(asins)
-    farm.until(lambda: db.session.get(Job, job.id, populate_existing=True).current_count >= 3, "the job to run")
+    farm.until(lambda: _ended(job) >= 3, "the job to run")
     assert farm.browsers()
     pool = farm.processes.pop("pool")
     pool.kill()
@@ -155,7 +159,7 @@ def test_asked_to_stop_a_pool_finishes_its_tasks_and_leaves_no_browser(farm: Run
     _open_shop(farm.market_port)
     farm.start_all()
     job = _submit(asins)
-    farm.until(lambda: db.session.get(Job, job.id, populate_existing=True).current_count >= 3, "the job to run")
+    farm.until(lambda: _ended(job) >= 3, "the job to run")
     farm.processes["pool"].send_signal(signal.SIGTERM)
     assert farm.processes["pool"].wait(timeout=30) == 0
     assert farm.browsers() == []
@@ -175,7 +179,7 @@ def test_redis_that_forgets_everything_costs_time_but_no_task(farm: RunningFarm,
     _open_shop(farm.market_port)
     farm.start_all()
     job = _submit(asins)
-    farm.until(lambda: db.session.get(Job, job.id, populate_existing=True).current_count >= 3, "the job to run")
+    farm.until(lambda: _ended(job) >= 3, "the job to run")
     doorbell().redis.flushall()
     ended = farm.finished(job)
     assert (ended.state, ended.succeeded_count) == (JobState.COMPLETED, 30), farm.last_words()
