@@ -266,10 +266,11 @@ class _Reader:
             self._problems.append("DATABASE_URL must begin with sqlite://, mysql:// or postgresql://.")
         elif required and scheme == "sqlite":
             self._problems.append("DATABASE_URL must name a MySQL, MariaDB or PostgreSQL server in production.")
-        try:
-            make_url(f"{scheme}://{rest}")
-        except (ArgumentError, ValueError):
-            self._problems.append("DATABASE_URL cannot be read; %-encode special characters of the password.")
+        else:
+            try:
+                make_url(f"{scheme}://{rest}")
+            except (ArgumentError, ValueError):
+                self._problems.append("DATABASE_URL cannot be read; %-encode special characters of the password.")
         return f"{scheme}://{rest}"
 
     def redis_url(self, name: str, sockets: Path, *, database: int, required: bool) -> str:
