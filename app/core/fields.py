@@ -10,7 +10,8 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, validate
 
 ASIN: Final = re.compile(r"^[A-Z0-9]{10}$")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_UNPRINTABLE_IN_LINES: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 class StrictSchema(Schema):
@@ -21,15 +22,17 @@ class StrictSchema(Schema):
 
 
 class Text(fields.String):
-    """A line of text: trimmed, NFC, without control characters, not empty unless ``blank``."""
+    """A line of text, with ``lines`` several: trimmed, NFC, without control characters, not empty unless ``blank``."""
 
-    def __init__(self, *, longest: int, blank: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, longest: int, blank: bool = False, lines: bool = False, **kwargs: Any) -> None:
         shortest = 0 if blank else 1
+        self._unprintable = _UNPRINTABLE_IN_LINES if lines else _UNPRINTABLE
         super().__init__(validate=validate.Length(min=shortest, max=longest), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs)).strip()
-        if _CONTROL.search(text):
+        text = text.replace("\r\n", "\n")
+        if self._unprintable.search(text):
             raise ValidationError("must not contain control characters.")
         return text
 

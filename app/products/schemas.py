@@ -32,7 +32,7 @@ class ProductIn(StrictSchema):
     brand = Text(longest=MAX_BRAND, blank=True, load_default=None, allow_none=True)
     price = fields.String(required=True, validate=validate.Length(max=40), metadata=_PRICE)
     currency = fields.String(load_default=None)
-    description = Text(longest=MAX_DESCRIPTION, blank=True, load_default="")
+    description = Text(longest=MAX_DESCRIPTION, blank=True, lines=True, load_default="")
     is_active = fields.Boolean(load_default=True, truthy={True}, falsy={False})
 
     @validates_schema(skip_on_field_errors=False)
@@ -52,7 +52,7 @@ class ProductIn(StrictSchema):
     @post_load
     def make_money(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         """Join price and currency; an empty brand is none."""
-        del data["currency"]
+        data.pop("currency", None)
         return data | {"price": Money.parse(data["price"], _currency()), "brand": data["brand"] or None}
 
 

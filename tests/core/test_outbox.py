@@ -23,7 +23,7 @@ from app.core.orm import database_now
 from app.core.outbox import Outbox
 from app.core.queues import BACKGROUND, doorbell
 from app.core.transactions import in_transaction
-from tests.concurrency import TIMEOUT_S, at_once
+from tests.concurrency import at_once
 
 
 @in_transaction

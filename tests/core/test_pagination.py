@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -29,11 +31,11 @@ def add_roles(*, count: int, first: int = 0) -> None:
     )
 
 
-def page(keys: list[tuple[object, bool]], limit: int = 4, cursor: str | None = None) -> Page[Role]:
+def page(keys: Sequence[tuple[Any, bool]], limit: int = 4, cursor: str | None = None) -> Page[Role]:
     return fetch_page(select(Role), keys=keys, limit=limit, cursor=cursor)
 
 
-def walk(keys: list[tuple[object, bool]], limit: int) -> list[list[str]]:
+def walk(keys: Sequence[tuple[Any, bool]], limit: int) -> list[list[str]]:
     pages, cursor = [], None
     while True:
         found = page(keys, limit, cursor)

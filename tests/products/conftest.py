@@ -1,0 +1,60 @@
+"""What tests of the product master share: the API with an administrator's access, and what is in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from app.core.audit import AuditEvent
+from app.core.extensions import db
+from app.products.models import Product, ProductUpdate
+
+URL: Final = "/api/v1/products"
+LAMP: Final[dict[str, Any]] = {
+    "asin": "B0CW1A0001",
+    "name": "Reading lamp",
+    "brand": "Lumo",
+    "price": "12.50",
+    "description": "Warm light.",
+    "is_active": True,
+}
+
+Send = Callable[..., TestResponse]
+
+
+@pytest.fixture
+def send(client: FlaskClient, auth_headers: dict[str, str]) -> Send:
+    """Sends a request as the administrator: ``send("PUT", url, LAMP, version=1)``."""
+
+    def request(method: str, url: str, body: Any = None, *, version: int | None = None, **headers: str) -> TestResponse:
+        stated = {} if version is None else {"If-Match": f'"v{version}"'}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return client.open(url, method=method, json=body, headers=auth_headers | stated | named)
+
+    return request
+
+
+def stored(app: Flask) -> dict[str, list[dict[str, Any]]]:
+    """Every row of the product master, its history and what the audit trail says of products."""
+    with app.app_context():
+        audited = select(AuditEvent).where(AuditEvent.subject_kind == "product")
+        return {
+            "products": [_row(row) for row in db.session.scalars(select(Product).order_by(Product.id))],
+            "updates": [_row(row) for row in db.session.scalars(select(ProductUpdate).order_by(ProductUpdate.id))],
+            "audit": [_row(row) for row in db.session.scalars(audited.order_by(AuditEvent.id))],
+        }
+
+
+def changes(app: Flask) -> list[tuple[str, str | None, str | None]]:
+    """The update history as (attribute, previous, current), in order."""
+    return [(row["attribute"], row["previous_attribute"], row["current_attribute"]) for row in stored(app)["updates"]]
+
+
+def _row(row: Any) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in row.__table__.columns}

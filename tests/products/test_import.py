@@ -1,0 +1,209 @@
+"""Importing products from CSV: good rows come in, bad rows are named, none stops the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+from marshmallow import ValidationError
+
+from app import create_app
+from app.config import Settings
+from app.core.extensions import db
+from app.products.importing import GoodRow, HeaderRefused, RefusedRow, read_products
+from tests.products.conftest import changes, stored
+from tests.servers import on_sqlite
+
+HEADER = "asin,name,brand,price,description\n"
+LAMP = "B0CW1A0001,Reading lamp,Lumo,12.50,Warm light.\n"
+
+
+def run(app: Flask, path: Path, text: str | bytes) -> Result:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return app.test_cli_runner().invoke(args=["product", "import", str(path)])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "products.csv"
+
+
+def test_a_file_is_imported_changed_and_found_unchanged(app: Flask, file: Path) -> None:
+    other = 'B0CW1A0002,"Lamp, small",,5,"Two\nlines"\n'
+    first = run(app, file, HEADER + LAMP + other)
+    assert (first.exit_code, first.output) == (0, "new 2, changed 0, unchanged 0, refused 0\n")
+    rows = stored(app)["products"]
+    assert [(row["asin"], row["name"], row["brand"], row["price_minor"]) for row in rows] == [
+        ("B0CW1A0001", "Reading lamp", "Lumo", 1250),
+        ("B0CW1A0002", "Lamp, small", None, 500),
+    ]
+    assert rows[1]["description"] == "Two\nlines"
+    assert changes(app) == []
+    second = run(app, file, HEADER + LAMP.replace("12.50", "13") + other)
+    assert (second.exit_code, second.output) == (0, "new 0, changed 1, unchanged 1, refused 0\n")
+    assert changes(app) == [("price", "12.50 USD", "13.00 USD")]
+    update = stored(app)["updates"][0]
+    assert (update["source"], update["actor_kind"], update["actor_id"]) == ("import", "system", None)
+    assert [row["version"] for row in stored(app)["products"]] == [2, 1]
+
+
+def test_bad_rows_are_named_and_the_others_come_in(app: Flask, file: Path) -> None:
+    result = run(
+        app,
+        file,
+        HEADER
+        + LAMP
+        + "B0CW1A00,Short asin,,5,\n"
+        + 'B0CW1A0003,"Two\nlines",,5,\n'
+        + "B0CW1A0004,,,3.505,\n"
+        + "\n"
+        + "B0CW1A0005,Too,few\n"
+        + "b0cw1a0001,Twice,,6,\n"
+        + "B0CW1A0006,Last,,7,\n",
+    )
+    assert result.exit_code == 1
+    assert result.stdout == "new 2, changed 0, unchanged 0, refused 5\n"
+    assert result.stderr.splitlines() == [
+        "line 3: asin must be ten letters and digits, such as B0CW1A0001.",
+        "line 4: name must not contain control characters.",
+        "line 6: name Length must be between 1 and 500.; price has more decimals than USD allows (2).",
+        "line 8: has 3 fields instead of 5.",
+        "line 9: asin B0CW1A0001 stands on line 2 already.",
+    ]
+    assert [row["asin"] for row in stored(app)["products"]] == ["B0CW1A0001", "B0CW1A0006"]
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "column 'asin' is missing"),
+        (LAMP, "column 'asin' is missing"),
+        ("asin,name,brand,price\n" + LAMP, "column 'description' is missing"),
+        ("asin,name,brand,price,description,colour\n" + LAMP, "column 'colour' is not known"),
+        ("asin,name,brand,price,description,name\n" + LAMP, "column 'name' stands there twice"),
+        ('"asin\n' + LAMP, "is not CSV"),
+    ],
+)
+def test_a_wrong_header_is_refused_before_anything_comes_in(app: Flask, file: Path, text: str, reason: str) -> None:
+    result = run(app, file, text)
+    assert result.exit_code == 1
+    assert reason in result.output
+    assert stored(app)["products"] == []
+
+
+@on_sqlite
+def test_columns_may_stand_in_any_order_and_a_byte_order_mark_is_no_harm(app: Flask, file: Path) -> None:
+    text = "\ufeffname,price,asin,description,brand\nLämp,5,B0CW1A0001,,\n"
+    assert run(app, file, text).output == "new 1, changed 0, unchanged 0, refused 0\n"
+    assert stored(app)["products"][0]["name"] == "Lämp"
+
+
+@on_sqlite
+def test_a_row_that_is_not_utf_8_is_refused_alone(app: Flask, file: Path) -> None:
+    latin = "B0CW1A0002,Lämp,,5,\n".encode("latin-1")
+    result = run(app, file, HEADER.encode() + latin + LAMP.encode())
+    assert (result.exit_code, result.stderr) == (1, "line 2: is not UTF-8.\n")
+    assert [row["asin"] for row in stored(app)["products"]] == ["B0CW1A0001"]
+
+
+@on_sqlite
+def test_broken_quoting_is_refused_by_line(app: Flask, file: Path) -> None:
+    result = run(app, file, HEADER + LAMP + 'B0CW1A0002,"Lamp"x,,5,\n' + "B0CW1A0003,Lamp,,5,\n")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("line 3: is not CSV")
+    assert [row["asin"] for row in stored(app)["products"]] == ["B0CW1A0001", "B0CW1A0003"]
+
+
+def test_more_rows_than_one_transaction_takes_all_come_in(app: Flask, file: Path) -> None:
+    rows = "".join(f"B{at:09},Lamp {at},,1.{at % 100:02},\n" for at in range(1201))
+    assert run(app, file, HEADER + rows).output == "new 1201, changed 0, unchanged 0, refused 0\n"
+    assert len(stored(app)["products"]) == 1201
+    assert [row["action"] for row in stored(app)["audit"]] == ["product.import"] * 3
+    assert run(app, file, HEADER + rows).output == "new 0, changed 0, unchanged 1201, refused 0\n"
+
+
+def test_a_deleted_product_comes_back_by_import(app: Flask, file: Path, auth_headers: dict[str, str]) -> None:
+    run(app, file, HEADER + LAMP)
+    product_id = stored(app)["products"][0]["id"]
+    app.test_client().delete(f"/api/v1/products/{product_id}", headers=auth_headers | {"If-Match": '"v1"'})
+    assert run(app, file, HEADER + LAMP).output == "new 1, changed 0, unchanged 0, refused 0\n"
+    assert [change[0] for change in changes(app)] == ["is_deleted", "is_deleted"]
+    assert stored(app)["products"][0]["deleted_at"] is None
+
+
+@on_sqlite
+def test_what_an_import_does_not_name_stays(app: Flask, file: Path, auth_headers: dict[str, str]) -> None:
+    run(app, file, HEADER + LAMP)
+    product_id = stored(app)["products"][0]["id"]
+    inactive = {"asin": "B0CW1A0001", "name": "Reading lamp", "price": "12.50", "is_active": False}
+    answer = app.test_client().put(
+        f"/api/v1/products/{product_id}", json=inactive, headers=auth_headers | {"If-Match": '"v1"'}
+    )
+    assert answer.status_code == 200
+    assert run(app, file, HEADER + LAMP).output == "new 0, changed 1, unchanged 0, refused 0\n"
+    assert stored(app)["products"][0]["is_active"] is False
+
+
+@on_sqlite
+def test_prices_have_the_decimals_of_the_shops_currency(app: Flask, settings: Settings, file: Path) -> None:
+    japanese = create_app(dataclasses.replace(settings, currency="JPY"))
+    result = run(japanese, file, HEADER + LAMP + "B0CW1A0002,Lamp,,1250,\n")
+    assert (result.exit_code, result.stderr) == (1, "line 2: price has more decimals than JPY allows (0).\n")
+    assert [(row["price_minor"], row["currency"]) for row in stored(app)["products"]] == [(1250, "JPY")]
+    with japanese.app_context():
+        db.engine.dispose()
+
+
+@on_sqlite
+def test_a_file_that_is_not_there_is_named(app: Flask) -> None:
+    result = app.test_cli_runner().invoke(args=["product", "import", "/nowhere/products.csv"])
+    assert result.exit_code == 2
+    assert "/nowhere/products.csv" in result.output
+
+
+@on_sqlite
+def test_the_list_shows_products_page_by_page(app: Flask, file: Path) -> None:
+    run(app, file, HEADER + LAMP + "B0CW1A0002,Other lamp,,1234.50,\n")
+    shown = app.test_cli_runner().invoke(args=["product", "list", "--limit", "1"]).output
+    assert re.search(r"^ +\d+  B0CW1A0001 +12\.50 USD  Reading lamp \[Lumo\]$", shown, re.MULTILINE)
+    cursor = shown.split("--cursor ")[1].strip()
+    rest = app.test_cli_runner().invoke(args=["product", "list", "--cursor", cursor]).output
+    assert "B0CW1A0002" in rest
+    assert "B0CW1A0001" not in rest
+    assert "--cursor" not in rest
+
+
+def accept(row: dict[str, Any]) -> dict[str, Any]:
+    """A check that knows one rule only."""
+    if not row["asin"]:
+        raise ValidationError({"asin": ["missing."]})
+    return row
+
+
+@given(st.text(alphabet='ab",\n\r\0\udc80 é', max_size=60))
+def test_any_text_gives_rows_or_refusals_and_never_an_error(text: str) -> None:
+    for row in read_products(io.StringIO(HEADER + text, newline=""), accept):
+        assert row.line >= 2
+        assert isinstance(row, GoodRow) or row.reason
+
+
+def test_a_line_number_is_where_the_row_begins() -> None:
+    text = HEADER + 'a,"1\n2\n3",b,c,d\n' + ",x,b,c,d\n"
+    assert list(read_products(io.StringIO(text, newline=""), accept)) == [
+        GoodRow(2, {"asin": "a", "name": "1\n2\n3", "brand": "b", "price": "c", "description": "d"}),
+        RefusedRow(5, "asin missing."),
+    ]
+
+
+def test_without_a_header_there_is_nothing_to_read() -> None:
+    with pytest.raises(HeaderRefused, match="'price' is missing"):
+        next(iter(read_products(iter(["asin,name,brand,description\n"]), accept)))

@@ -1,0 +1,75 @@
+"""Who may enter is written on every door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.core.permissions import CATALOGUE
+from tests.servers import on_sqlite
+
+OPEN: Final = {
+    "/api/v1/auth/login",
+    "/healthz",
+    "/readyz",
+    "/docs",
+    "/redoc",
+    "/openapi.json",
+    "/static/<path:filename>",
+}
+
+
+def doors(app: Flask) -> Iterator[tuple[str, str, Any]]:
+    """Every (path, method, function that answers) of the application."""
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            of_class = getattr(view, "view_class", None)
+            yield rule.rule, method, getattr(of_class, method.lower()) if of_class else view
+
+
+@on_sqlite
+def test_every_route_says_who_may_enter(app: Flask) -> None:
+    known = {*CATALOGUE, "public", "authenticated"}
+    silent = [(path, method) for path, method, view in doors(app) if getattr(view, "access", None) not in known]
+    assert silent == []
+
+
+@on_sqlite
+def test_only_login_health_and_documentation_are_open(app: Flask) -> None:
+    assert {path for path, _method, view in doors(app) if view.access == "public"} == OPEN
+
+
+@on_sqlite
+def test_reading_needs_a_permission_to_read_and_the_rest_one_to_write(app: Flask) -> None:
+    guarded = [(method, view.access) for _path, method, view in doors(app) if view.access in CATALOGUE]
+    assert len(guarded) > 10
+    for method, permission in guarded:
+        assert permission.endswith(":read" if method == "GET" else ":write")
+
+
+@on_sqlite
+def test_nobody_gets_through_a_guarded_door_without_a_token(app: Flask, client: FlaskClient) -> None:
+    for path, method, view in doors(app):
+        if view.access != "public":
+            answer = client.open(_filled(path), method=method)
+            assert (path, answer.status_code) == (path, 401)
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+            assert answer.mimetype == "application/problem+json"
+
+
+@on_sqlite
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."])
+def test_a_token_nobody_signed_opens_nothing(client: FlaskClient, token: str) -> None:
+    answer = client.get("/api/v1/products", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
+    assert answer.get_json()["code"] in {"TOKEN_REFUSED", "UNAUTHENTICATED"}
+
+
+def _filled(path: str) -> str:
+    """The path with 1 for every number in it."""
+    return "/".join("1" if part.startswith("<int:") else part for part in path.split("/"))
