@@ -20,11 +20,8 @@ pytestmark = [pytest.mark.usefixtures("database"), on_sqlite]
 
 
 def test_vendored_files_are_those_that_the_list_names() -> None:
-    listed = dict(
-        reversed(line.split("  ", 1))
-        for line in (VENDOR / "README.md").read_text().splitlines()
-        if re.match(r"[0-9a-f]{64}  ", line)
-    )
+    lines = re.findall(r"^([0-9a-f]{64})  (\S+)$", (VENDOR / "README.md").read_text(), re.MULTILINE)
+    listed = {name: digest for digest, name in lines}
     there = {
         str(path.relative_to(VENDOR)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in VENDOR.rglob("*")

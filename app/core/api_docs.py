@@ -28,7 +28,8 @@ def register_api_docs(app: Flask, api: Api) -> None:
     def openapi() -> Response:
         answer = Response(document(), mimetype="application/json")
         answer.add_etag()
-        return answer.make_conditional(request)
+        answer.make_conditional(request)
+        return answer
 
     pages = {
         "/openapi.json": ("openapi", openapi),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,17 +11,24 @@ from typing import Any
 import orjson
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from sqlalchemy import Select, select
 
 from app.auth.models import Role
 from app.core.errors import Invalid
 from app.core.extensions import db
-from app.core.pagination import MAX_LIMIT, Page, fetch_page
+from app.core.outbox import Outbox
+from app.core.pagination import MAX_LIMIT, Page, _order, fetch_page
 from app.core.transactions import in_transaction
+from tests.servers import on_sqlite
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NEWEST_FIRST = [(Role.created_at, True), (Role.id, True)]
 BY_ID = [(Role.id, False)]
+MIXED = [(Outbox.kind, False), (Outbox.not_before, True), (Outbox.id, False)]
+Keys = Sequence[tuple[Any, bool]]
 
 
 @in_transaction
@@ -75,6 +83,7 @@ def test_rows_that_come_in_between_move_nothing(context: Flask) -> None:
 def test_a_page_is_never_larger_than_the_limit_of_all_pages(context: Flask) -> None:
     add_roles(count=MAX_LIMIT + 1)
     assert len(page(BY_ID, limit=10_000).items) == MAX_LIMIT
+    assert len(page(BY_ID, limit=0).items) == len(page(BY_ID, limit=-5).items) == 1
 
 
 @pytest.mark.parametrize(
@@ -93,3 +102,108 @@ def test_a_cursor_of_another_order_is_refused(context: Flask) -> None:
     cursor = page(NEWEST_FIRST).next_cursor
     with pytest.raises(Invalid):
         page(BY_ID, cursor=cursor)
+
+
+@in_transaction
+def add_effects(*, count: int) -> None:
+    """Effects of which many share a kind or an instant, in no order."""
+    chance = random.Random(7)
+    db.session.add_all(
+        Outbox(
+            kind=chance.choice(["a", "A", "é", "zz"]),
+            unique_key=str(at),
+            arguments={},
+            not_before=START + timedelta(microseconds=chance.randrange(4)),
+        )
+        for at in range(count)
+    )
+
+
+def effects(limit: int, cursor: str | None = None) -> Page[Outbox]:
+    return fetch_page(select(Outbox), keys=MIXED, limit=limit, cursor=cursor)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 60])
+def test_a_mixed_order_with_ties_meets_every_row_once(context: Flask, limit: int) -> None:
+    add_effects(count=60)
+    whole = list(db.session.scalars(select(Outbox).order_by(Outbox.kind, Outbox.not_before.desc(), Outbox.id)))
+    walked, cursor = [], None
+    for _ in range(61):
+        found = effects(limit, cursor)
+        walked += found.items
+        cursor = found.next_cursor
+        if cursor is None:
+            break
+    assert walked == whole
+    assert len({row.id for row in walked}) == 60
+
+
+def test_named_columns_are_paged_like_records(context: Flask) -> None:
+    add_roles(count=5)
+    columns: Select[Any] = select(Role.id, Role.name)
+    first = fetch_page(columns, keys=BY_ID, limit=3, cursor=None, scalars=False)
+    second = fetch_page(columns, keys=BY_ID, limit=3, cursor=first.next_cursor, scalars=False)
+    assert [row.name for row in first.items + second.items] == ["r000", "r001", "r002", "r003", "r004"]
+
+
+def forged(*values: object) -> str:
+    """A cursor of the list of effects that somebody made up."""
+    return base64.urlsafe_b64encode(orjson.dumps([_order(MIXED), *values])).decode().rstrip("=")
+
+
+NOW = "2026-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ("a", NOW, 2**63),
+        ("a", NOW, -(2**63)),
+        ("a", NOW, 1.0),
+        ("a", NOW, True),
+        ("a", NOW, "1"),
+        ("a", NOW, None),
+        ("a", NOW, [1]),
+        ("a", "2026-01-01T00:00:00", 1),
+        ("a", "0001-01-01T00:00:00+14:00", 1),
+        ("a", "9999-12-31T23:59:59-14:00", 1),
+        ("a", "yesterday", 1),
+        ("a", 1767225600, 1),
+        ("a\0", NOW, 1),
+        (1, NOW, 1),
+        ("a", NOW),
+        ("a", NOW, 1, 1),
+        (),
+    ],
+    ids=str,
+)
+def test_a_forged_cursor_is_refused_before_it_reaches_the_database(context: Flask, values: tuple[object, ...]) -> None:
+    with pytest.raises(Invalid) as refusal:
+        effects(5, forged(*values))
+    assert [error.pointer for error in refusal.value.errors] == ["/cursor"]
+
+
+@pytest.mark.parametrize(
+    "values", [("a", "0001-01-02T00:00:00+00:00", 1), ("'; DROP TABLE outbox; --", NOW, 2**63 - 1), ("", NOW, -1)]
+)
+def test_a_cursor_that_could_be_ours_is_only_a_place_in_the_list(context: Flask, values: tuple[object, ...]) -> None:
+    add_effects(count=3)
+    assert len(effects(5, forged(*values)).items) <= 3
+    assert len(effects(5).items) == 3
+
+
+@on_sqlite
+@given(cursor=st.text(max_size=40) | st.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
+@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_cursor_gives_a_page_or_is_refused(context: Flask, cursor: str) -> None:
+    try:
+        found = effects(5, cursor).items
+    except Invalid:
+        return
+    assert found == []
+
+
+def test_a_cursor_of_another_list_in_the_same_order_is_refused(context: Flask) -> None:
+    add_roles(count=6)
+    with pytest.raises(Invalid):
+        fetch_page(select(Outbox), keys=[(Outbox.id, False)], limit=5, cursor=page(BY_ID).next_cursor)

@@ -1,0 +1,79 @@
+"""The documentation pages in a real browser: they show the API, and their content security policy blocks nothing."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from flask import Flask
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+from werkzeug.serving import make_server
+
+from app.config import CHROME_SHELL, CHROMEDRIVER
+from tests.servers import on_sqlite
+
+SHOWN_S: Final = 20
+
+pytestmark = [pytest.mark.usefixtures("database"), on_sqlite]
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    """Where the application is served."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+
+
+@pytest.fixture
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = os.environ.get("CHROME_BINARY", CHROME_SHELL)
+    options.add_argument("--window-size=1280,1600")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    if os.geteuid() == 0:  # this test is about pages, not about the browser's sandbox
+        options.add_argument("--no-sandbox")
+    folder = str(tmp_path_factory.mktemp("chrome"))
+    environ = {**os.environ, "TMPDIR": folder, "SE_OFFLINE": "true", "SE_AVOID_STATS": "true"}
+    driver = webdriver.Chrome(options, Service(os.environ.get("CHROMEDRIVER", CHROMEDRIVER), env=environ))
+    driver.set_page_load_timeout(20)
+    yield driver
+    driver.quit()
+
+
+def console(chrome: webdriver.Chrome) -> list[Any]:
+    """What the page complained about."""
+    return list(chrome.get_log("browser"))  # type: ignore[no-untyped-call]
+
+
+def wait_for(chrome: webdriver.Chrome, selector: str, at_least: int) -> None:
+    WebDriverWait(chrome, SHOWN_S).until(
+        lambda browser: len(browser.find_elements(By.CSS_SELECTOR, selector)) >= at_least
+    )
+
+
+def test_swagger_ui_shows_every_operation_and_opens_one(chrome: webdriver.Chrome, address: str) -> None:
+    chrome.get(f"{address}/docs")
+    wait_for(chrome, ".opblock", 15)
+    chrome.find_element(By.CSS_SELECTOR, ".opblock-summary-control").click()
+    wait_for(chrome, ".opblock-body .try-out__btn", 1)
+    assert console(chrome) == []
+
+
+def test_redoc_shows_the_api_and_searches_in_it(chrome: webdriver.Chrome, address: str) -> None:
+    chrome.get(f"{address}/redoc")
+    wait_for(chrome, "[data-section-id*='/paths/']", 15)
+    assert "Cartwright" in chrome.find_element(By.TAG_NAME, "h1").text
+    chrome.find_element(By.CSS_SELECTOR, "input[type=text], input[placeholder]").send_keys("history")
+    wait_for(chrome, "[data-role='search:results'] [role=menuitem]", 1)
+    assert console(chrome) == []
