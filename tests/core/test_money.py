@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.core.money import MAX_MINOR, Money, MoneyError, exponent
 
-CURRENCIES = {"JPY": 0, "KRW": 0, "USD": 2, "EUR": 2, "INR": 2, "KWD": 3, "BHD": 3, "CLF": 4}
+CURRENCIES = {"JPY": 0, "KRW": 0, "RSD": 2, "IQD": 3, "USD": 2, "EUR": 2, "INR": 2, "KWD": 3, "BHD": 3, "CLF": 4}
 currencies = st.sampled_from(sorted(CURRENCIES))
 amounts = st.integers(0, 10**15)
 
@@ -92,3 +92,26 @@ def test_a_change_in_percent_needs_a_base_in_the_same_currency() -> None:
     assert Money(1000, "USD").percent_change_to(Money(500, "USD")) == Decimal("-50.0")
     assert Money(0, "USD").percent_change_to(Money(500, "USD")) is None
     assert Money(1000, "USD").percent_change_to(Money(500, "EUR")) is None
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["NaN", "sNaN", "Infinity", "-Infinity", "1e999999", "1e-999999", "1." + "0" * 40 + "1", "0." + "0" * 90 + "1"],
+)
+def test_a_decimal_that_is_no_amount_is_refused(amount: str) -> None:
+    with pytest.raises(MoneyError):
+        Money.of(Decimal(amount), "USD")
+
+
+def test_trailing_zeros_change_no_amount() -> None:
+    assert Money.of(Decimal("1." + "0" * 60), "USD") == Money(100, "USD")
+    assert Money.of(Decimal("-3.50"), "USD") == Money(-350, "USD")
+
+
+@given(st.decimals(allow_nan=True, allow_infinity=True))
+def test_any_decimal_is_an_exact_amount_or_refused(amount: Decimal) -> None:
+    try:
+        money = Money.of(amount, "KWD")
+    except MoneyError:
+        return
+    assert money.amount == amount

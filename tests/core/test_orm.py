@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from app.auth.models import Role, UserRole
 from app.core.extensions import db
 from app.core.money import Money
-from app.core.orm import Base, database_now, utc_now
+from app.core.orm import Base, count_changed, database_now, utc_now
 from app.core.transactions import in_transaction
 from app.products.models import Product
+from tests.servers import on_sqlite
 
 
 @in_transaction
@@ -30,7 +32,10 @@ def product(**values: object) -> Product:
     return Product(**({"asin": "B0CW1A0001", "name": "Lamp", "price": Money(1250, "USD")} | values))
 
 
-@pytest.mark.parametrize(("one", "other"), [("é", "e"), ("a", "A"), ("ß", "ss"), ("ſ", "s")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("é", "e"), ("a", "A"), ("ß", "ss"), ("ſ", "s"), ("İ", "i"), ("ａ", "a"), ("🔑", "🗝"), ("e\u0301", "é")],
+)
 def test_keys_that_only_look_alike_are_different(context: Flask, one: str, other: str) -> None:
     add(Role(name=one), Role(name=other))
     found = db.session.scalars(select(Role.name).where(Role.name == other)).all()
@@ -96,3 +101,50 @@ def test_every_text_beyond_ascii_is_kept(context: Flask) -> None:
     db.session.rollback()
     kept = db.session.scalars(select(Product)).one()
     assert (kept.name, kept.description) == (name, name * 100)
+
+
+def test_instants_are_compared_to_the_microsecond(context: Flask) -> None:
+    start = datetime(2026, 3, 4, 12, 0, 0, 999998, UTC)
+    moments = [start + timedelta(microseconds=step) for step in range(3)]
+    add(*(Role(name=str(at), created_at=moment) for at, moment in enumerate(moments)))
+    between = select(Role.created_at).where(Role.created_at > moments[0], Role.created_at < moments[2])
+    assert db.session.scalars(between).all() == [moments[1]]
+
+
+def test_the_databases_clock_is_the_real_one(context: Flask) -> None:
+    before = utc_now() - timedelta(milliseconds=2)
+    shown = database_now(db.session())
+    assert before <= shown <= utc_now() + timedelta(milliseconds=2)
+
+
+def test_the_databases_clock_goes_on_within_a_transaction_and_never_back(context: Flask) -> None:
+    @in_transaction
+    def look() -> list[datetime]:
+        session = db.session()
+        shown = [database_now(session) for _ in range(50)]
+        time.sleep(0.03)
+        return [*shown, database_now(session)]
+
+    shown = look()
+    assert shown == sorted(shown)
+    assert shown[-1] - shown[0] >= timedelta(milliseconds=28)
+
+
+def test_a_compare_and_set_counts_the_rows_it_met_even_when_nothing_in_them_changes(context: Flask) -> None:
+    add(*(Role(name=name) for name in "abc"))
+
+    @in_transaction
+    def change() -> list[int]:
+        session = db.session()
+        same = update(Role).where(Role.name.in_(["a", "b"])).values(name=Role.name, updated_at=Role.updated_at)
+        none = update(Role).where(Role.name == "x").values(name="y")
+        return [count_changed(session, step) for step in (same, none, delete(Role).where(Role.name == "c"))]
+
+    assert change() == [2, 0, 1]
+    assert count(Role) == 2
+
+
+@on_sqlite
+def test_sqlite_checks_references_and_lets_readers_read_beside_a_writer(context: Flask) -> None:
+    found = {name: db.session.scalar(text(f"PRAGMA {name}")) for name in ("foreign_keys", "journal_mode")}
+    assert found == {"foreign_keys": 1, "journal_mode": "wal"}

@@ -179,7 +179,7 @@ def test_who_lost_the_lease_marks_nothing(context: Flask) -> None:
 
 
 def test_an_effect_that_keeps_failing_is_given_up(context: Flask) -> None:
-    ask()
+    row_id = ask()
 
     @in_transaction
     def tire() -> None:
@@ -188,6 +188,33 @@ def test_an_effect_that_keeps_failing_is_given_up(context: Flask) -> None:
     tire()
     set_all(rung_until=-1)
     assert outbox.ring_due() == 0
+    assert outbox.deliver(row_id, {"mail": nothing}) is False
+    assert only_row().done_at is None
+
+
+def test_an_effect_of_an_unknown_kind_is_postponed_not_lost(context: Flask) -> None:
+    row_id = ask()
+    with pytest.raises(KeyError, match="mail"):
+        outbox.deliver(row_id, {})
+    assert (only_row().attempts, only_row().last_error) == (1, "KeyError: 'mail'")
+
+
+def test_the_longest_pause_is_an_hour_and_the_longest_error_fits(context: Flask) -> None:
+    row_id = ask()
+
+    @in_transaction
+    def tire() -> None:
+        db.session.execute(update(Outbox).values(attempts=outbox.MAX_ATTEMPTS - 1))
+
+    def fail_at_length(**_ids: object) -> None:
+        raise OSError("é" * 1000)
+
+    tire()
+    with pytest.raises(OSError, match="é"):
+        outbox.deliver(row_id, {"mail": fail_at_length})
+    pause = only_row().not_before - database_now(db.session())
+    assert timedelta(seconds=3595) < pause <= timedelta(seconds=3600)
+    assert len(only_row().last_error or "") == 500
 
 
 def test_effects_done_long_ago_are_purged_and_others_stay(context: Flask) -> None:

@@ -14,7 +14,7 @@ from flask import Flask
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from app.auth.models import Role
 from app.core.errors import Invalid
@@ -140,7 +140,7 @@ def test_a_mixed_order_with_ties_meets_every_row_once(context: Flask, limit: int
 
 def test_named_columns_are_paged_like_records(context: Flask) -> None:
     add_roles(count=5)
-    columns: Select[Any] = select(Role.id, Role.name)
+    columns: Any = select(Role.id, Role.name)
     first = fetch_page(columns, keys=BY_ID, limit=3, cursor=None, scalars=False)
     second = fetch_page(columns, keys=BY_ID, limit=3, cursor=first.next_cursor, scalars=False)
     assert [row.name for row in first.items + second.items] == ["r000", "r001", "r002", "r003", "r004"]

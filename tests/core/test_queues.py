@@ -96,7 +96,7 @@ def test_no_other_name_is_run_or_even_imported(
 ) -> None:
     careless(bell).enqueue(name or "x.y", job_id="evil")
     if not name:
-        bell.redis.hset("rq:job:evil", "data", JSONSerializer.dumps(("", None, (), {})))
+        bell.redis.hset("rq:job:evil", "data", b'["", null, [], {}]')
     work(bell)
     assert done == []
     assert hostile not in sys.modules

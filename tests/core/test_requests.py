@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -58,7 +59,8 @@ def test_a_system_that_can_work_is_alive_and_ready(client: FlaskClient) -> None:
 def test_without_its_database_or_queue_the_system_is_alive_but_not_ready(
     app: Flask, settings: Settings, setting: str, value: str, missing: str
 ) -> None:
-    lame = create_app(dataclasses.replace(settings, **{setting: value}))
+    changed: dict[str, Any] = {setting: value}
+    lame = create_app(dataclasses.replace(settings, **changed))
     answer = lame.test_client().get("/readyz")
     assert (answer.status_code, answer.get_json()["code"]) == (503, "UNAVAILABLE")
     assert answer.get_json()["detail"] == f"The {missing} does not answer."

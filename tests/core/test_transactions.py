@@ -320,7 +320,7 @@ def test_the_first_service_of_a_block_is_prepared_with_its_result_and_no_other(c
     def answer(text: str) -> str:
         return text
 
-    with before_next_commit(add_tally):
+    with before_next_commit(make_tallies.joined):
         assert answer("first") == "first"
         assert answer("second") == "second"
     assert answer("third") == "third"
@@ -337,14 +337,14 @@ def test_a_preparation_that_fails_undoes_the_service(context: Flask) -> None:
 
 
 def test_a_preparation_is_forgotten_when_its_block_ends_without_a_service(context: Flask) -> None:
-    with before_next_commit(lambda _: add_tally("wrong")):
+    with before_next_commit(lambda _: make_tallies.joined("wrong")):
         pass
     make_tallies("right")
     assert tallies() == {"right": 0}
 
 
 def test_a_service_aside_leaves_the_preparation_to_the_work_itself(context: Flask) -> None:
-    with before_next_commit(lambda _: add_tally("prepared")):
+    with before_next_commit(lambda _: make_tallies.joined("prepared")):
         make_tallies.aside("note")
         assert tallies() == {"note": 0}
         make_tallies("work")
