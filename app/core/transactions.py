@@ -130,9 +130,9 @@ def is_retryable(error: DBAPIError) -> bool:
     original: Any = error.orig
     if getattr(original, "sqlite_errorcode", None) is not None:
         return bool(original.sqlite_errorcode & 0xFF == _SQLITE_BUSY)
-    if getattr(original, "sqlstate", None) is not None:
-        return original.sqlstate in _POSTGRES_RETRY
-    return bool(getattr(original, "args", None)) and original.args[0] in _MYSQL_RETRY
+    # MySQL drivers may have a sqlstate as well, but a lock timeout's is only "general error"
+    number = next(iter(getattr(original, "args", ())), None)
+    return number in _MYSQL_RETRY or getattr(original, "sqlstate", None) in _POSTGRES_RETRY
 
 
 def _running() -> _Running:

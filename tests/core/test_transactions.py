@@ -13,7 +13,7 @@ from itertools import pairwise
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.core.extensions import db
 from app.core.orm import utc_now
@@ -25,6 +25,7 @@ from app.core.transactions import (
     after_commit,
     before_next_commit,
     in_transaction,
+    is_retryable,
 )
 from tests.core.conftest import AtOnce
 from tests.servers import on_servers, on_sqlite
@@ -392,3 +393,55 @@ def test_a_repeated_service_waits_longer_each_time_and_gives_up_in_the_end(conte
     pauses = [later - earlier for earlier, later in pairwise(moments)]
     assert len(pauses) == ATTEMPTS - 1
     assert all(pause >= 0.005 * 2**attempt for attempt, pause in enumerate(pauses, 1))
+
+
+REPORTS = {
+    "mysql": "SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'reported'",
+    "postgresql": "DO $$ BEGIN RAISE EXCEPTION 'reported' USING ERRCODE = '{state}'; END $$",
+}
+
+
+@on_servers
+@pytest.mark.parametrize(
+    ("states", "repeated"),
+    [
+        ({"mysql": ("40001", 1213), "postgresql": ("40P01", 0)}, True),
+        ({"mysql": ("HY000", 1205), "postgresql": ("55P03", 0)}, True),
+        ({"mysql": ("HY000", 1020), "postgresql": ("40001", 0)}, True),
+        ({"mysql": ("23000", 1062), "postgresql": ("23505", 0)}, False),
+        ({"mysql": ("42000", 1064), "postgresql": ("57014", 0)}, False),
+    ],
+    ids=["deadlock", "lock timeout", "snapshot conflict", "duplicate", "other error"],
+)
+def test_only_conflicts_with_others_are_worth_repeating(
+    context: Flask, states: dict[str, tuple[str, int]], repeated: bool
+) -> None:
+    dialect = db.engine.dialect.name
+    state, number = states[dialect]
+    with pytest.raises(DBAPIError) as report:
+        db.session.execute(sa.text(REPORTS[dialect].format(state=state, number=number)))
+    assert is_retryable(report.value) is repeated
+
+
+@on_servers
+def test_a_lock_that_is_not_had_in_time_is_tried_again(context: Flask) -> None:
+    impatient = {
+        "mysql": "SET STATEMENT innodb_lock_wait_timeout = 0 FOR UPDATE outbox SET attempts = 5",
+        "postgresql": "SET LOCAL lock_timeout = '20ms'; UPDATE outbox SET attempts = 5",
+    }
+    make_tallies("locked")
+    runs: list[int] = []
+
+    @in_transaction
+    def change() -> None:
+        runs.append(1)
+        db.session.connection().exec_driver_sql(impatient[db.engine.dialect.name])
+
+    with db.engine.connect() as other:
+        other.execute(sa.update(Outbox).values(attempts=1))
+        release = threading.Timer(0.1, other.rollback)
+        release.start()
+        change()
+        release.join()
+    assert len(runs) > 1
+    assert tallies() == {"locked": 5}
