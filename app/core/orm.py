@@ -59,7 +59,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 def key_text(length: int) -> String:
     """Text that is a key (email, ASIN, token): compared byte by byte on every database.
 
-    MySQL's default collation says that é equals e, which in a password reset is an account takeover.
+    MySQL's default collation says that é equals e, which in a password reset is an account takeover. What even this one
+    ignores there is trailing spaces: trim keys before they get here.
     """
     binary = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
     return String(length).with_variant(binary, "mysql", "mariadb")
