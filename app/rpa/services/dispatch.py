@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -26,6 +26,7 @@ from app.rpa.services.jobs import mark_started
 from app.rpa.services.outcomes import count_ends, reap_task
 
 CHUNK: Final = 5_000
+_RELEASABLE: Final = (JobState.QUEUED, JobState.RUNNING)
 _QUEUES: Final = {BATCH: queues.BATCH, INTERACTIVE: queues.INTERACTIVE}
 
 
@@ -79,13 +80,8 @@ def release_tasks(*, farm: Farm) -> int:
     alive = select(func.count()).where(Worker.heartbeat_at > since, Worker.stopped_at.is_(None))
     waiting = select(func.count()).where(Task.state == TaskState.QUEUED)
     room = max(1, session.scalar(alive) or 0) * farm.release_window - (session.scalar(waiting) or 0)
-    jobs = session.execute(
-        select(Job.id, Job.lane, Job.storefront_id)
-        .where(Job.state.in_((JobState.QUEUED, JobState.RUNNING)))
-        .order_by(Job.lane.desc(), Job.last_released_at)
-        .limit(200)
-    ).all()
-    slots = _free_slots(session, {job.storefront_id for job in jobs}, now)
+    slots = _free_slots(session, now)
+    jobs = _startable_jobs(session, [id_ for id_, free in slots.items() if free > 0], now)
     share = max(1, room // max(1, len(jobs)))
     released: list[_Release] = []
     for job in jobs:
@@ -145,8 +141,7 @@ def end_open_tasks() -> int:
     session = db.session()
     now = database_now(session)
     cancelled = list(session.scalars(select(Job.id).where(Job.state == JobState.CANCELLING).limit(100)))
-    running = Job.state.in_((JobState.QUEUED, JobState.RUNNING))
-    overdue = list(session.scalars(select(Job.id).where(running, Job.deadline_at < now).limit(100)))
+    overdue = list(session.scalars(select(Job.id).where(Job.state.in_(_RELEASABLE), Job.deadline_at < now).limit(100)))
     session.rollback()
     ended = 0
     for job_ids, state, code in (
@@ -164,34 +159,40 @@ def finish_jobs() -> int:
     """End every job whose tasks have all ended; returns how many."""
     session = db.session()
     now = database_now(session)
-    _write_off_unprepared(session)
+    _write_off_unprepared(session, now)
     finished = 0
     errors = Job.failed_count + Job.skipped_count
     for before, after, matches in (
         ((JobState.CANCELLING,), JobState.CANCELLED, errors >= 0),
-        ((JobState.QUEUED, JobState.RUNNING), JobState.COMPLETED, errors == 0),
-        ((JobState.QUEUED, JobState.RUNNING), JobState.COMPLETED_WITH_ERRORS, errors > 0),
+        (_RELEASABLE, JobState.COMPLETED, errors == 0),
+        (_RELEASABLE, JobState.COMPLETED_WITH_ERRORS, errors > 0),
     ):
         done = update(Job).where(Job.state.in_(before), Job.current_count == Job.total_count, matches)
         finished += count_changed(session, done.values(state=after, finished_at=now, updated_at=now))
     return finished
 
 
-def _write_off_unprepared(session: Session) -> None:
-    """Tasks of a cancelled job that were never made count as cancelled."""
+def _write_off_unprepared(session: Session, now: datetime) -> None:
+    """Tasks that were never made count as cancelled in a cancelled job, as skipped after the deadline."""
     gap = Job.total_count - Job.prepared_count
-    count_changed(
-        session,
-        update(Job)
-        .where(Job.state == JobState.CANCELLING, Job.prepared_count < Job.total_count)
-        # In this order: MySQL lets later assignments see what earlier ones made.
-        .ordered_values(
-            (Job.current_count, Job.current_count + gap),
-            (Job.cancelled_count, Job.cancelled_count + gap),
-            (Job.prepared_count, Job.total_count),
-            (Job.selection, None),
-        ),
-    )
+    overdue = (Job.state == JobState.PREPARING) & (Job.deadline_at < now)
+    for over, counter, state in (
+        (Job.state == JobState.CANCELLING, Job.cancelled_count, JobState.CANCELLING),
+        (overdue, Job.skipped_count, JobState.QUEUED),
+    ):
+        count_changed(
+            session,
+            update(Job)
+            .where(over, Job.prepared_count < Job.total_count)
+            # In this order: MySQL lets later assignments see what earlier ones made.
+            .ordered_values(
+                (Job.current_count, Job.current_count + gap),
+                (counter, counter + gap),
+                (Job.prepared_count, Job.total_count),
+                (Job.selection, None),
+                (Job.state, state),
+            ),
+        )
 
 
 @in_transaction
@@ -218,27 +219,42 @@ def _end_chunk(*, job_id: int, state: TaskState, code: Code) -> int:
     return ended
 
 
-def _free_slots(session: Session, storefront_ids: Iterable[int], now: datetime) -> dict[int, int]:
+def _free_slots(session: Session, now: datetime) -> dict[int, int]:
     """How many more tasks each storefront could start soon; one more than its free slots, so that no worker waits."""
-    ids = list(storefront_ids)
+    wanted = select(Job.storefront_id).where(Job.state.in_(_RELEASABLE))
+    shops = list(session.scalars(select(Storefront).where(Storefront.id.in_(wanted), Storefront.is_active)))
     open_states = (TaskState.QUEUED, TaskState.LEASED)
     counts = select(Task.storefront_id, Task.state, func.count()).where(
-        Task.storefront_id.in_(ids), Task.state.in_(open_states)
+        Task.storefront_id.in_([shop.id for shop in shops]), Task.state.in_(open_states)
     )
     open_tasks: dict[tuple[int, str], int] = defaultdict(int)
     grouped = session.execute(counts.group_by(Task.storefront_id, Task.state))
     open_tasks.update({(row[0], row[1]): row[2] for row in grouped})
     slots: dict[int, int] = {}
-    for shop in session.scalars(select(Storefront).where(Storefront.id.in_(ids))):
+    for shop in shops:
         queued, leased = (open_tasks[shop.id, state] for state in open_states)
         may_start = min(shop.concurrency + 1 - leased, _starts_within(shop, now, seconds=1))
         slots[shop.id] = may_start - queued
     return slots
 
 
+def _startable_jobs(session: Session, storefront_ids: list[int], now: datetime) -> Sequence[Row[int, str, int]]:
+    """Jobs with a task that is due on one of these storefronts, interactive ones first, then by their last turn.
+
+    Only those: otherwise jobs that have to wait would fill the list and keep the others from their turn.
+    """
+    due = select(Task.id).where(Task.job_id == Job.id, Task.state == TaskState.READY, Task.not_before <= now)
+    return session.execute(
+        select(Job.id, Job.lane, Job.storefront_id)
+        .where(Job.state.in_(_RELEASABLE), Job.deadline_at > now, Job.storefront_id.in_(storefront_ids), due.exists())
+        .order_by(Job.lane.desc(), Job.last_released_at)
+        .limit(200)
+    ).all()
+
+
 def _starts_within(shop: Storefront, now: datetime, *, seconds: float) -> int:
     """How many tasks the storefront's pace lets start within the next seconds."""
-    if not shop.is_active or (shop.paused_until is not None and shop.paused_until > now):
+    if shop.paused_until is not None and shop.paused_until > now:
         return 0
     if shop.gap_ms == 0:
         return shop.concurrency + 1

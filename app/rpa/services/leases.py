@@ -147,6 +147,8 @@ def beat(session: Session, worker_id: int, now: datetime, *, task_id: int | None
 
 def _next_slot(session: Session, storefront: Storefront, now: datetime) -> datetime | None:
     """When the storefront may be asked again, or None when it has a slot right now."""
+    if not storefront.is_active:
+        return now
     if storefront.paused_until is not None and storefront.paused_until > now:
         return storefront.paused_until
     if storefront.next_start_at > now:
