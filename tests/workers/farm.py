@@ -35,6 +35,9 @@ class RunningFarm:
 
     def start(self, name: str, *command: str, **variables: str) -> subprocess.Popen[bytes]:
         """Start ``python -m <command>`` with short leases; its output is in a file of the folder."""
+        scratch = self.folder / "tmp"
+        scratch.mkdir(exist_ok=True)
+        scratch.chmod(0o1777)  # for a pool that gave up root, as /tmp is
         environment = os.environ | {
             "INSTANCE_DIR": str(self.folder / "instance"),
             "SECRET_KEY": "x" * 32,
@@ -50,7 +53,7 @@ class RunningFarm:
             "INTERACTIVE_STALE_S": "1",
             "WORKER_COUNT": "2",
             "STOP_GRACE_S": "20",
-            "TMPDIR": str(self.folder),
+            "TMPDIR": str(scratch),
             **variables,
         }
         with open(self.folder / f"{name}.log", "ab") as log:
