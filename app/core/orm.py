@@ -123,13 +123,19 @@ def database_now(session: Session, *, plus_s: float = 0) -> datetime:
     return datetime.fromisoformat(shown).replace(tzinfo=UTC) + timedelta(seconds=plus_s)
 
 
+_MYSQL_SESSION: Final = (
+    "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+)
+"""Refuse what does not fit instead of cutting it, whatever the server's default is."""
+
+
 def engine_options(url: str) -> dict[str, Any]:
     """Options of ``create_engine`` for a database URL: READ COMMITTED and time limits; SQLite has neither."""
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": 15, "check_same_thread": False}}
     connect: dict[str, Any] = {"connect_timeout": 10}
     if url.startswith("mysql"):
-        connect |= {"read_timeout": 60, "write_timeout": 60, "init_command": "SET time_zone = '+00:00'"}
+        connect |= {"read_timeout": 60, "write_timeout": 60, "init_command": _MYSQL_SESSION}
         connect |= {"charset": "utf8mb4"}
     else:
         connect |= {"options": "-c timezone=UTC -c statement_timeout=60000"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,6 +32,8 @@ MAX_ATTEMPTS: Final = 20
 KEEP_DAYS: Final = 7
 
 Handler = Callable[..., None]
+
+log = logging.getLogger(__name__)
 
 
 class Outbox(Timestamps, Base):
@@ -150,6 +153,8 @@ def _postpone(*, outbox_id: int, token: str, error: str) -> None:
         pause = min(3600, 2**row.attempts)
         row.not_before = database_now(session, plus_s=pause)
         row.leased_until, row.rung_until, row.last_error = None, None, error
+        if row.attempts >= MAX_ATTEMPTS:
+            log.error("outbox row %d (%s) is given up after %d attempts: %s", row.id, row.kind, row.attempts, error)
 
 
 def _ring(rows: list[tuple[int, int]]) -> None:

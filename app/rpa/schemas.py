@@ -100,7 +100,10 @@ class WaitArguments(StrictSchema):
     wait = fields.Float(
         load_default=0,
         validate=validate.Range(0, 30),
-        metadata={"description": "Seconds to wait for the result; 202 with a Location when it is not there by then"},
+        metadata={
+            "description": "Seconds to wait for the result; 202 with a Location when it is not there by then. "
+            "A repeat with the same Idempotency-Key gets the 202 of the task that was started."
+        },
     )
 
 
