@@ -13,12 +13,15 @@ from typing import Any, Final
 from flask import Flask
 from redis import Redis
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
 from app.config import Settings
 from app.core.extensions import db
 from app.core.queues import BACKGROUND, BATCH, INTERACTIVE, RegisteredJob
 from app.rpa.services import leases
+from workers.chrome.slot import sweep
 from workers.errands import Errands, shelf_for
 from workers.jobs.outbox import Deliveries
 from workers.pulse import Pulse
@@ -34,10 +37,19 @@ class FarmWorker(SimpleWorker):
 
     job_class = RegisteredJob
 
+    max_connection_wait_time = 5.0
+    """Seconds between two looks for a Redis that is away; RQ's minute would be a minute without work after it."""
+
     def request_stop(self, signum: Any, frame: Any) -> None:
-        """End after the job at hand; asked twice is not asked to break it off."""
-        if not self._stop_requested:
-            super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+        """End after the job at hand; asking again changes nothing.
+
+        Unlike RQ's own it speaks to nobody: in the middle of a job, a Redis that is away would break the job off.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        if self.get_state() != WorkerStatus.BUSY:
+            raise StopRequested
+        self._stop_requested = True
 
     def _install_signal_handlers(self) -> None:
         # The pool decides: an interrupt from the terminal reaches the pool, which asks its workers with SIGTERM.
@@ -47,6 +59,7 @@ class FarmWorker(SimpleWorker):
 
 def run_farm_worker(app: Flask, settings: Settings, *, root: Path, run_as: str | None) -> None:
     """Serve the interactive and batch queues until asked to stop; leaves no browser behind."""
+    sweep(root)  # what this worker's predecessor left, when it was killed
     worker_id = _register(app)
     pulse = Pulse(app, settings.farm, worker_id)
     browsers = shelf_for(settings.browsers, root, run_as)

@@ -72,6 +72,10 @@ class Shop:
 
     def profile(self, **changes: Any) -> Profile:
         """The shop's profile with short limits; ``changes`` replace parts of the document."""
+        return Profile.from_document(self.document(**changes))
+
+    def document(self, **changes: Any) -> dict[str, Any]:
+        """The profile as its author writes it."""
         document: dict[str, Any] = {
             "base_url": f"{self.address}/",
             "allowed_hosts": [f"127.0.0.1:{self.port}"],
@@ -105,7 +109,7 @@ class Shop:
             "timeouts": {"page_load_s": 3, "ready_s": 1, "script_s": 2, "confirm_s": 1},
             "page_bytes": 1_000_000,
         }
-        return Profile.from_document({**document, **changes})
+        return document | changes
 
 
 class _Server(ThreadingHTTPServer):

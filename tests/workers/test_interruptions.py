@@ -1,0 +1,127 @@
+"""What a worker does when it is asked to stop, and when its database or Redis is away, in the middle of a task."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from redis import Redis
+from sqlalchemy import select
+
+from app import create_base
+from app.config import Settings
+from app.core import permissions
+from app.core.extensions import db
+from app.core.money import Money
+from app.core.orm import utc_now
+from app.products.services import create_product
+from app.rpa.models import Action, Attempt, Job, Task, TaskState
+from app.rpa.services import jobs, storefronts
+from tests.servers import on_sqlite, private_folder, redis_server
+from tests.workers.farm import RunningFarm
+from tests.workers.shop import Shop
+
+HANGS = "HANG000001"
+PAGE_LOAD_S = 5
+
+
+@pytest.fixture
+def own_redis() -> Iterator[str]:
+    """A Redis that the test may stop."""
+    with private_folder() as folder, redis_server(folder) as url:
+        yield url
+
+
+@pytest.fixture
+def farm(context: Flask, settings: Settings, own_redis: str, shop: Shop) -> Iterator[RunningFarm]:
+    """A farm with a storefront whose one product hangs, and no retry."""
+    settings = dataclasses.replace(settings, redis_queue_url=f"{own_redis}?db=0")
+    with private_folder() as folder, create_base(settings).app_context():
+        _stock(HANGS)
+        document = shop.document(
+            timeouts={"page_load_s": PAGE_LOAD_S}, retry={"attempts": 1}, pace={"gap_ms": 0, "concurrency": 2}
+        )
+        storefronts.create_storefront(
+            actor=permissions.system(), now=utc_now(), code="shop", name="Shop", profile=document
+        )
+        running = RunningFarm(context, settings, folder, shop.port)
+        yield running
+        running.stop()
+        left = running.alive()
+        for process in left:
+            process.kill()
+        assert left == [], running.last_words()
+
+
+def _stock(asin: str) -> None:
+    price = Money.parse("24.99", "USD")
+    create_product(
+        actor=permissions.system(), now=utc_now(), asin=asin, name="Kettle", brand="B", description="", price=price
+    )
+
+
+def _submit(asin: str) -> Job:
+    return jobs.submit_job(
+        actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", name="check", asins=[asin]
+    )
+
+
+def _busy_worker(farm: RunningFarm, job: Job) -> int:
+    """The process that runs the job's task, once it runs."""
+    state = select(Task.state).where(Task.job_id == job.id)
+    farm.until(lambda: db.session.scalar(state) == TaskState.LEASED, "the task to run")
+    mine = db.session.scalars(select(Task.worker_id).where(Task.job_id == job.id)).one()
+    return next(worker.pid for worker in farm.workers() if worker.id == mine)
+
+
+def _codes(job: Job) -> list[str | None]:
+    """How the attempts of a job's task ended."""
+    db.session.rollback()
+    return list(db.session.scalars(select(Attempt.code).join(Task).where(Task.job_id == job.id).order_by(Attempt.id)))
+
+
+@on_sqlite
+def test_asked_to_stop_again_and_again_a_worker_still_finishes_its_task(farm: RunningFarm) -> None:
+    farm.start_all()
+    job = _submit(HANGS)
+    pid = _busy_worker(farm, job)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        os.kill(pid, number)
+        time.sleep(1.2)
+    farm.finished(job)
+    assert _codes(job) == ["NAV_TIMEOUT"]
+
+
+@on_sqlite
+def test_a_stop_while_redis_is_away_does_not_break_the_task_off(farm: RunningFarm) -> None:
+    farm.start_all()
+    job = _submit(HANGS)
+    pid = _busy_worker(farm, job)
+    Redis.from_url(farm.settings.redis_queue_url).shutdown(nosave=True)
+    os.kill(pid, signal.SIGTERM)
+    farm.finished(job)
+    assert _codes(job) == ["NAV_TIMEOUT"]
+
+
+@on_sqlite
+def test_what_a_killed_worker_left_on_disk_is_gone_when_the_next_one_works(farm: RunningFarm) -> None:
+    farm.start_all()
+    job = _submit(HANGS)
+    pid = _busy_worker(farm, job)
+    root = next(farm.folder.rglob("cartwright-browsers-*"))
+    farm.until(lambda: _slots_of(root, pid), "the browser's folder")
+    os.kill(pid, signal.SIGKILL)
+    farm.until(lambda: pid not in [worker.pid for worker in farm.workers()], "the worker's end")
+    farm.until(lambda: len(farm.workers()) == 2, "another worker")
+    farm.until(lambda: not _slots_of(root, pid), "the folder to go", seconds=5)
+
+
+def _slots_of(root: Path, pid: int) -> list[Path]:
+    """The folders of the browsers that a process started."""
+    return [lock.parent for lock in root.glob("slot-*/lock") if lock.read_text() == f"{pid}\n"]
