@@ -1,4 +1,7 @@
-"""The thread beside an errand: renews its lease, says that the worker lives, and ends an errand that must end."""
+"""The threads beside an errand: one renews its lease and says that the worker lives, one ends what must end.
+
+They are two because the heart waits for the database, and the watchdog must not.
+"""
 
 from __future__ import annotations
 
@@ -58,20 +61,28 @@ class Pulse:
         self._lock = threading.Lock()
         self._watch: Watch | None = None
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._keep_beating, name="heart", daemon=True),
+            threading.Thread(target=self._keep_watch, name="watchdog", daemon=True),
+        ]
 
     def start(self) -> None:
         """Begin to beat."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def end(self) -> None:
         """Stop beating and wait for the last beat."""
         self._ended.set()
-        self._thread.join(timeout=10)
+        for thread in self._threads:
+            thread.join(timeout=10)
 
     @contextmanager
     def watching(self, lease: leases.Lease, *, limit_s: float) -> Iterator[Watch]:
-        """Keep the lease of one errand alive, and stop the errand when it is cancelled, lost or over its limit."""
+        """Keep the lease of one errand alive, and stop the errand when it is cancelled, lost or over its limit.
+
+        Leaving it waits for a kill that has begun, so that none ever meets the next errand.
+        """
         now = time.monotonic()
         watch = Watch(lease, ends_at=now + limit_s, lease_ends_at=now + self._farm.lease_s)
         with self._lock:
@@ -82,17 +93,11 @@ class Pulse:
             with self._lock:
                 self._watch = None
 
-    def _run(self) -> None:
-        beaten_at = 0.0
+    def _keep_watch(self) -> None:
         while not self._ended.wait(min(0.25, self._farm.renew_s)):
             with self._lock:
-                watch = self._watch
-            due = time.monotonic() - beaten_at >= self._farm.renew_s
-            if watch is not None:
-                self._guard(watch)
-            if due:
-                beaten_at = time.monotonic()
-                self._beat(watch)
+                if self._watch is not None:
+                    self._guard(self._watch)
 
     def _guard(self, watch: Watch) -> None:
         now = time.monotonic()
@@ -105,31 +110,36 @@ class Pulse:
             log.error("task %d does not come back; the worker ends itself", watch.lease.task_id)
             os._exit(STUCK_EXIT)
 
+    def _keep_beating(self) -> None:
+        while True:
+            with self._lock:
+                watch = self._watch
+            try:
+                self._beat(watch)
+            except SQLAlchemyError as error:
+                log.warning("the heartbeat did not reach the database: %s", error)
+            except Exception:
+                log.exception("the heartbeat failed; the next one comes")
+            if self._ended.wait(self._farm.renew_s):
+                return
+
     def _beat(self, watch: Watch | None) -> None:
         asked_at = time.monotonic()
-        try:
-            with self._app.app_context():
-                if watch is None or watch.stop is Stop.LEASE_LOST:
-                    leases.heartbeat(worker_id=self._worker_id)
-                    return
-                renewal = leases.renew_lease(lease=watch.lease, lease_s=self._farm.lease_s)
-        except SQLAlchemyError as error:
-            log.warning("the heartbeat did not reach the database: %s", error)
-            return
-        if renewal.held:
-            watch.lease_ends_at = asked_at + self._farm.lease_s
-        if watch.stop is None and not renewal.held:
-            self._stop_if_current(watch, Stop.LEASE_LOST)
-        elif watch.stop is None and renewal.cancelled:
-            self._stop_if_current(watch, Stop.CANCELLED)
-
-    def _stop_if_current(self, watch: Watch, why: Stop) -> None:
+        with self._app.app_context():
+            if watch is None or watch.stop is Stop.LEASE_LOST:
+                leases.heartbeat(worker_id=self._worker_id)
+                return
+            renewal = leases.renew_lease(lease=watch.lease, lease_s=self._farm.lease_s)
         with self._lock:
-            current = self._watch is watch
-        if current:
-            self._stop(watch, why)
+            if renewal.held:
+                watch.lease_ends_at = asked_at + self._farm.lease_s
+            if self._watch is watch and watch.stop is None and not renewal.held:
+                self._stop(watch, Stop.LEASE_LOST)
+            elif self._watch is watch and watch.stop is None and renewal.cancelled:
+                self._stop(watch, Stop.CANCELLED)
 
     def _stop(self, watch: Watch, why: Stop) -> None:
+        """Stop the errand under watch; the lock is held."""
         watch.stop, watch.stopped_at = why, time.monotonic()
         log.info("task %d is stopped: %s", watch.lease.task_id, why)
         try:
