@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import structlog
 from flask import Flask
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.config import Browsers, Farm
 from app.rpa.codes import Code
@@ -26,6 +28,8 @@ from workers.pulse import Pulse, Stop, Watch
 log = logging.getLogger(__name__)
 
 _STOPPED: Final = {Stop.CANCELLED: Code.CANCELLED, Stop.TIMEOUT: Code.TASK_TIMEOUT}
+_RECORD_AGAIN_S: Final = 1.0
+_UNRECORDABLE: Final = "The result could not be recorded"
 
 
 class Errands:
@@ -53,12 +57,32 @@ class Errands:
         limit_s = limits.view_task_s if lease.action is Action.VIEW_PRODUCT else limits.cart_task_s
         with self._pulse.watching(lease, limit_s=limit_s) as watch:
             outcome = self._visit(lease, watch)
-        if watch.stop is Stop.LEASE_LOST:
-            log.warning("the lease was lost; the result is dropped")
+        if watch.stop is Stop.LEASE_LOST and outcome.code is not None:
+            log.warning("the lease was lost; the errand was broken off")
             return
-        with self._app.app_context():
-            recorded = outcomes.finish_task(lease=lease, outcome=outcome)
+        recorded = self._record(lease, outcome, until=watch.lease_ends_at)
         log.info("%s %s: %s%s", lease.action, lease.asin, outcome.code or "ok", "" if recorded else " (dropped)")
+
+    def _record(self, lease: leases.Lease, outcome: TaskOutcome, *, until: float) -> bool:
+        """Record what came of an errand; False when somebody else has the task.
+
+        A database that is away is asked again until the lease ends (``until``, on the monotonic clock). A result that
+        it does not take ends the attempt as INTERNAL, so that the task does not come back as that of a lost worker.
+        """
+        while True:
+            try:
+                with self._app.app_context():
+                    return outcomes.finish_task(lease=lease, outcome=outcome)
+            except (OperationalError, InterfaceError) as error:
+                if time.monotonic() + _RECORD_AGAIN_S > until:
+                    raise
+                log.warning("the result cannot be recorded now and is sent again: %s", error.orig)
+                time.sleep(_RECORD_AGAIN_S)
+            except Exception as error:
+                if outcome.detail.startswith(_UNRECORDABLE):
+                    raise
+                log.exception("the result cannot be recorded")
+                outcome = TaskOutcome(Code.INTERNAL, detail=f"{_UNRECORDABLE}: {type(error).__name__}.")
 
     def _visit(self, lease: leases.Lease, watch: Watch) -> TaskOutcome:
         try:

@@ -27,7 +27,7 @@ from tests.servers import on_sqlite, private_folder, redis_server
 from tests.workers.farm import RunningFarm
 from tests.workers.shop import Shop
 
-HANGS = "HANG000001"
+HANGS, PLAIN = "HANG000001", "PLAIN00001"
 PAGE_LOAD_S = 5
 
 
@@ -40,10 +40,11 @@ def own_redis() -> Iterator[str]:
 
 @pytest.fixture
 def farm(context: Flask, settings: Settings, own_redis: str, shop: Shop) -> Iterator[RunningFarm]:
-    """A farm with a storefront whose one product hangs, and no retry."""
+    """A farm with a storefront of two products, one of which hangs, and no retry."""
     settings = dataclasses.replace(settings, redis_queue_url=f"{own_redis}?db=0")
     with private_folder() as folder, create_base(settings).app_context():
         _stock(HANGS)
+        _stock(PLAIN)
         document = shop.document(
             timeouts={"page_load_s": PAGE_LOAD_S}, retry={"attempts": 1}, pace={"gap_ms": 0, "concurrency": 2}
         )
@@ -120,6 +121,41 @@ def test_what_a_killed_worker_left_on_disk_is_gone_when_the_next_one_works(farm:
     farm.until(lambda: pid not in [worker.pid for worker in farm.workers()], "the worker's end")
     farm.until(lambda: len(farm.workers()) == 2, "another worker")
     farm.until(lambda: not _slots_of(root, pid), "the folder to go", seconds=5)
+
+
+@on_sqlite
+def test_a_result_is_not_lost_while_the_database_refuses_it_for_a_moment(farm: RunningFarm) -> None:
+    farm.start("dispatcher", "workers.dispatcher")
+    farm.start("background", "workers", "--background")
+    farm.start("pool", "workers", LEASE_S="20")
+    farm.until(lambda: len(farm.workers()) == 2, "two workers")
+    _run_sql("ALTER TABLE observation RENAME TO hidden")
+    try:
+        job = _submit(PLAIN)
+        _busy_worker(farm, job)
+        farm.until(lambda: "again" in farm.last_words(), "the refusal", seconds=15)
+    finally:
+        _run_sql("ALTER TABLE hidden RENAME TO observation")
+    ended = farm.finished(job)
+    assert (ended.succeeded_count, _codes(job)) == (1, [None]), farm.last_words()
+
+
+@on_sqlite
+def test_a_result_that_can_never_be_recorded_ends_its_task_as_our_own_error(farm: RunningFarm) -> None:
+    _run_sql("CREATE TRIGGER refuse BEFORE INSERT ON observation BEGIN SELECT RAISE(ABORT, 'never'); END")
+    try:
+        farm.start_all()
+        job = _submit(PLAIN)
+        ended = farm.finished(job)
+        assert (ended.failed_count, _codes(job)) == (1, ["INTERNAL"]), farm.last_words()
+    finally:
+        _run_sql("DROP TRIGGER refuse")
+
+
+def _run_sql(statement: str) -> None:
+    db.session.rollback()
+    with db.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
 
 
 def _slots_of(root: Path, pid: int) -> list[Path]:
