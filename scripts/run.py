@@ -91,7 +91,7 @@ def _start(supervisor: Supervisor, settings: Settings, environ: dict[str, str]) 
         print(
             f"\nCartwright is running; its state is in {settings.instance_dir}.\n"
             f"  http://{_in_url(host)}:{port}/docs   the API and its documentation\n"
-            f"  http://{_in_url(host)}:{live_port}/       live events\n"
+            f"  http://{_in_url(host)}:{live_port}/docs   the same, for connections that stay open\n"
             "Ctrl-C stops it.\n",
             flush=True,
         )

@@ -13,6 +13,7 @@ from app.core.permissions import CATALOGUE
 from tests.servers import on_sqlite
 
 OPEN: Final = {
+    "/",
     "/api/v1/auth/login",
     "/healthz",
     "/readyz",

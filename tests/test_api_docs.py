@@ -89,3 +89,9 @@ def test_errors_are_documented_as_problem_documents(client: FlaskClient) -> None
     assert shapes
     for content in shapes.values():
         assert set(content) == {"application/problem+json"}
+
+
+@on_sqlite
+def test_the_root_leads_to_the_documentation(client: FlaskClient) -> None:
+    answer = client.get("/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/docs")

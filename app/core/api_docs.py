@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 import orjson
-from flask import Flask, Response, current_app, make_response, render_template, request, url_for
+from flask import Flask, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask_smorest import Api
 
 # Both programs show data: pictures and send requests to this host; ReDoc makes style elements, which its page gives the
@@ -19,7 +19,7 @@ _POLICY: Final = (
 
 
 def register_api_docs(app: Flask, api: Api) -> None:
-    """Add /openapi.json, /docs and /redoc, which everybody may read."""
+    """Add /openapi.json, /docs and /redoc, which everybody may read; the root leads to /docs."""
 
     @cache
     def document() -> bytes:
@@ -32,13 +32,14 @@ def register_api_docs(app: Flask, api: Api) -> None:
         return answer
 
     pages = {
+        "/": ("root", lambda: redirect("/docs")),
         "/openapi.json": ("openapi", openapi),
         "/docs": ("docs", lambda: _page("docs/swagger.html")),
         "/redoc": ("redoc", lambda: _page("docs/redoc.html")),
     }
     for path, (endpoint, view) in pages.items():
         app.add_url_rule(path, endpoint, view)
-    for endpoint in ("openapi", "docs", "redoc", "static"):
+    for endpoint in ("root", "openapi", "docs", "redoc", "static"):
         shown: Any = app.view_functions[endpoint]
         shown.access = "public"
 

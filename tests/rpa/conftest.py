@@ -111,9 +111,8 @@ class FarmDriver:
         return db.session.get_one(Job, job_id, populate_existing=True)
 
 
-@pytest.fixture
-def master(context: Flask) -> list[str]:
-    """Five products."""
+def stock_master() -> None:
+    """Five products that a visit shows as they are."""
     for asin in ASINS:
         create_product(
             actor=permissions.system(),
@@ -121,9 +120,14 @@ def master(context: Flask) -> list[str]:
             asin=asin,
             name="Kettle",
             brand="Hearth",
-            description="",
             price=Money.parse("10.00", "USD"),
         )
+
+
+@pytest.fixture
+def master(context: Flask) -> list[str]:
+    """Five products."""
+    stock_master()
     return ASINS
 
 

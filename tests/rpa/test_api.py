@@ -8,13 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from app.core import permissions
 from app.core.extensions import db
-from app.core.money import Money
-from app.core.orm import utc_now
-from app.products.services import create_product
 from app.rpa.models import Job, Storefront, Task
-from tests.rpa.conftest import ASINS, profile
+from tests.rpa.conftest import ASINS, profile, stock_master
 
 Headers = dict[str, str]
 
@@ -23,16 +19,7 @@ Headers = dict[str, str]
 def shop(client: FlaskClient, auth_headers: Headers) -> dict[str, Any]:
     """A storefront made through the API, and five products."""
     with client.application.app_context():
-        for asin in ASINS:
-            create_product(
-                actor=permissions.system(),
-                now=utc_now(),
-                asin=asin,
-                name="Kettle",
-                brand="Hearth",
-                description="",
-                price=Money.parse("10.00", "USD"),
-            )
+        stock_master()
     answer = client.post(
         "/api/v1/storefronts", json={"code": "shop", "name": "Shop", "profile": profile()}, headers=auth_headers
     )
