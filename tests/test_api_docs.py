@@ -91,7 +91,6 @@ def test_errors_are_documented_as_problem_documents(client: FlaskClient) -> None
         assert set(content) == {"application/problem+json"}
 
 
-@on_sqlite
 def test_the_root_leads_to_the_documentation(client: FlaskClient) -> None:
     answer = client.get("/")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/docs")
