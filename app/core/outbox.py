@@ -71,25 +71,38 @@ def add(kind: str, *, key: str, **ids: int | str) -> None:
     after_commit(partial(_ring, [(row.id, 0)]))
 
 
-@in_transaction
 def ring_due(*, limit: int = 200) -> int:
-    """Ring for every effect that is due and whose message seems lost; returns how many. Called by the dispatcher."""
+    """Ring for every effect that is due and whose message is gone; returns how many. Called by the dispatcher.
+
+    Redis is asked outside of any transaction: who waits for it must hold no lock.
+    """
     session = db.session()
     now = database_now(session)
     due = (
-        select(Outbox)
+        select(Outbox.id, Outbox.attempts)
         .where(Outbox.done_at.is_(None), Outbox.not_before <= now, Outbox.attempts < MAX_ATTEMPTS)
         .where(or_(Outbox.leased_until.is_(None), Outbox.leased_until < now))
         .where(or_(Outbox.rung_until.is_(None), Outbox.rung_until < now))
         .order_by(Outbox.id)
         .limit(limit)
     )
-    rows = list(session.scalars(due))
-    for row in rows:
-        row.rung_until = now + timedelta(seconds=30)
-    if rows:
-        after_commit(partial(_ring, [(row.id, row.attempts) for row in rows]))
-    return len(rows)
+    rows = [(row.id, row.attempts) for row in session.execute(due)]
+    session.rollback()
+    if not rows:
+        return 0
+    held = doorbell().held([(BACKGROUND, _message(*row)) for row in rows])
+    lost = [row for row, still_there in zip(rows, held, strict=True) if not still_there]
+    _ring_again(looked_at=[id_ for id_, _ in rows], lost=lost)
+    return len(lost)
+
+
+@in_transaction
+def _ring_again(*, looked_at: list[int], lost: list[tuple[int, int]]) -> None:
+    session = db.session()
+    later = database_now(session, plus_s=30)
+    count_changed(session, update(Outbox).where(Outbox.id.in_(looked_at)).values(rung_until=later))
+    if lost:
+        after_commit(partial(_ring, lost))
 
 
 def deliver(outbox_id: int, handlers: dict[str, Handler]) -> bool:
@@ -158,5 +171,9 @@ def _postpone(*, outbox_id: int, token: str, error: str) -> None:
 
 
 def _ring(rows: list[tuple[int, int]]) -> None:
-    calls: list[tuple[str, tuple[int | str, ...]]] = [(f"outbox-{id_}-{attempt}", (id_,)) for id_, attempt in rows]
+    calls: list[tuple[str, tuple[int | str, ...]]] = [(_message(*row), row[:1]) for row in rows]
     doorbell().ring(BACKGROUND, "deliver_outbox", calls)
+
+
+def _message(id_: int, attempts: int) -> str:
+    return f"outbox-{id_}-{attempts}"

@@ -96,9 +96,11 @@ def release_tasks(*, farm: Farm) -> int:
     return len(released)
 
 
-@in_transaction
 def release_again(*, farm: Farm) -> int:
-    """Release once more what was released but never claimed and whose message is gone; returns how many."""
+    """Release once more what was released but never claimed and whose message is gone; returns how many.
+
+    Redis is asked outside of any transaction: who waits for it must hold no lock.
+    """
     session = db.session()
     now = database_now(session)
     patience = min(farm.interactive_stale_s, farm.batch_stale_s)
@@ -109,13 +111,23 @@ def release_again(*, farm: Farm) -> int:
         .order_by(Task.released_at)
         .limit(500)
     ).all()
+    session.rollback()
     waits = {BATCH: timedelta(seconds=farm.batch_stale_s), INTERACTIVE: timedelta(seconds=farm.interactive_stale_s)}
-    due = [row for row in stale if row.released_at < now - waits[row.lane]]
-    held = doorbell().held([(_QUEUES[row.lane], f"task-{row.id}-{row.release_no}") for row in due])
-    released = []
-    for row, still_there in zip(due, held, strict=True):
-        if not still_there and _release_one(session, row.id, row.release_no, TaskState.QUEUED, now):
-            released.append(_Release(row.id, row.release_no + 1, row.lane))
+    due = [_Release(row.id, row.release_no, row.lane) for row in stale if row.released_at < now - waits[row.lane]]
+    held = doorbell().held([(_QUEUES[one.lane], f"task-{one.task_id}-{one.release_no}") for one in due])
+    lost = [one for one, still_there in zip(due, held, strict=True) if not still_there]
+    return _release_lost(lost=lost) if lost else 0
+
+
+@in_transaction
+def _release_lost(*, lost: list[_Release]) -> int:
+    session = db.session()
+    now = database_now(session)
+    released = [
+        _Release(one.task_id, one.release_no + 1, one.lane)
+        for one in lost
+        if _release_one(session, one.task_id, one.release_no, TaskState.QUEUED, now)
+    ]
     _ring_after_commit(released)
     return len(released)
 
