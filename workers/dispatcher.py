@@ -14,10 +14,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from flask import Flask
-from sqlalchemy.exc import IntegrityError
 
 from app import create_base
 from app.config import Farm, Settings, SettingsError
@@ -64,34 +64,36 @@ class Dispatcher:
             db.engine.dispose()
 
     def turn(self) -> bool:
-        """One round; the slow steps about once a second. Nothing, and False, without the leadership."""
+        """One round; the slow steps about once a second. Nothing, and False, without the leadership.
+
+        A step that fails does not keep the others from their turn; raises ExceptionGroup after the last.
+        """
         now = time.monotonic()
         if now - self._led_at > self._farm.leader_s / 3:
             if not dispatch.lead(owner=self._owner, lease_s=self._farm.leader_s):
                 return False
             self._led_at = now
+        steps: list[Callable[[], object]] = []
         if queries.has_open_jobs():
-            db.session.rollback()
-            self._quick()
+            steps += [dispatch.end_open_tasks, dispatch.finish_jobs, partial(dispatch.release_tasks, farm=self._farm)]
+        db.session.rollback()
         if now - self._slow_at > _SLOW_S:
             self._slow_at = now
-            self._slow()
+            steps += [dispatch.reap_expired, partial(dispatch.release_again, farm=self._farm), outbox.ring_due]
+            steps += [partial(schedule.fire_due, name=name, every=every) for name, every in TIMETABLE.items()]
+        failures = [failure for step in steps if (failure := _failure_of(step)) is not None]
+        if failures:
+            raise ExceptionGroup("steps of the dispatcher failed", failures)
         return True
 
-    def _quick(self) -> None:
-        dispatch.end_open_tasks()
-        dispatch.finish_jobs()
-        dispatch.release_tasks(farm=self._farm)
 
-    def _slow(self) -> None:
-        dispatch.reap_expired()
-        dispatch.release_again(farm=self._farm)
-        outbox.ring_due()
-        for name, every in TIMETABLE.items():
-            try:
-                schedule.fire_due(name=name, every=every)
-            except IntegrityError:
-                log.debug("slot of %s was fired by another dispatcher", name)
+def _failure_of(step: Callable[[], object]) -> Exception | None:
+    try:
+        step()
+    except Exception as failure:  # noqa: BLE001  # the caller raises it after the other steps
+        db.session.rollback()
+        return failure
+    return None
 
 
 def main() -> int:
