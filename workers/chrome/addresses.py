@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import time
 from collections.abc import Callable, Iterable
 from threading import Thread
 from typing import Final
@@ -50,10 +51,12 @@ def resolve(
 ) -> dict[Target, str]:
     """Look up every (host, port) and check all its addresses; returns the one address each may be reached at.
 
-    ``private`` are exact (host, port) pairs whose address need not be public. ``timeout_s`` bounds each lookup. Raises
-    TaskError: NAV_DNS when a name does not resolve, ADDRESS_REFUSED when any of its addresses is not public.
+    ``private`` are exact (host, port) pairs whose address need not be public. ``timeout_s`` bounds all lookups
+    together. Raises TaskError: NAV_DNS when a name does not resolve, ADDRESS_REFUSED when any of its addresses is not
+    public.
     """
-    return {target: _checked(target, private, timeout_s, lookup or _getaddrinfo) for target in targets}
+    deadline = time.monotonic() + timeout_s
+    return {target: _checked(target, private, deadline, lookup or _getaddrinfo) for target in targets}
 
 
 def resolver_rules(addresses: dict[Target, str]) -> str:
@@ -65,9 +68,9 @@ def resolver_rules(addresses: dict[Target, str]) -> str:
     return ", ".join([*rules, "MAP * ~NOTFOUND"])
 
 
-def _checked(target: Target, private: frozenset[Target], timeout_s: float, lookup: Lookup) -> str:
+def _checked(target: Target, private: frozenset[Target], deadline: float, lookup: Lookup) -> str:
     host, port = target
-    found = _bounded(lookup, host.strip("[]"), port, timeout_s)
+    found = _bounded(lookup, host.strip("[]"), port, deadline)
     if not found:
         raise TaskError(Code.NAV_DNS, f"{host} did not resolve to an address.")
     for text in found:
@@ -76,14 +79,14 @@ def _checked(target: Target, private: frozenset[Target], timeout_s: float, looku
     return found[0]
 
 
-def _bounded(lookup: Lookup, host: str, port: int, timeout_s: float) -> list[str]:
-    """The lookup's answer within the limit: the system's resolver has no timeout of its own to set."""
+def _bounded(lookup: Lookup, host: str, port: int, deadline: float) -> list[str]:
+    """The lookup's answer before the deadline: the system's resolver has no timeout of its own to set."""
     answer: list[str] = []
     thread = Thread(target=lambda: answer.extend(lookup(host, port)), name=f"resolve-{host}", daemon=True)
     thread.start()
-    thread.join(timeout_s)
+    thread.join(max(0.0, deadline - time.monotonic()))
     if thread.is_alive():
-        raise TaskError(Code.NAV_DNS, f"{host} was not resolved within {timeout_s:g} s.")
+        raise TaskError(Code.NAV_DNS, f"{host} was not resolved in time.")
     return answer
 
 

@@ -99,6 +99,19 @@ def test_a_resolver_that_hangs_is_a_dns_failure_within_the_limit() -> None:
     assert time.monotonic() - started < 0.8
 
 
+def test_many_slow_hosts_do_not_add_up_their_limits() -> None:
+    def slow(_host: str, _port: int) -> list[str]:
+        time.sleep(0.2)
+        return ["8.8.8.8"]
+
+    targets = [(f"{number}.shop.example", 443) for number in range(20)]
+    started = time.monotonic()
+    with pytest.raises(TaskError) as failed:
+        resolve(targets, private=NONE, timeout_s=0.5, lookup=slow)
+    assert failed.value.code is Code.NAV_DNS
+    assert time.monotonic() - started < 1.5
+
+
 def test_the_rules_allow_the_checked_addresses_and_refuse_everything_else() -> None:
     rules = resolver_rules({("shop.example", 443): "8.8.8.8", ("v6.example", 8443): "2606:4700::1111"})
     assert rules == ("MAP shop.example:443 8.8.8.8:443, MAP v6.example:8443 [2606:4700::1111]:8443, MAP * ~NOTFOUND")
