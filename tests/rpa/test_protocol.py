@@ -15,6 +15,7 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.queues import BATCH, doorbell
 from app.products.models import ProductUpdate
+from app.products.services import delete_product
 from app.rpa.codes import Code
 from app.rpa.models import Action, Attempt, Job, JobState, Observation, ObservationCurrent, Storefront, Task, TaskState
 from app.rpa.readings import Availability, TaskOutcome
@@ -191,6 +192,17 @@ def test_changes_go_into_the_history_once_with_job_and_actor(farm: FarmDriver) -
     }
     assert _count(ObservationCurrent) == 4
     assert _count(Observation) == 2
+
+
+def test_a_product_deleted_during_its_visit_is_forgotten_all_the_same(farm: FarmDriver) -> None:
+    job = farm.submit([ASINS[0]])
+    farm.release()
+    lease = farm.leased(farm.task_ids(job)[0])
+    delete_product(actor=permissions.system(), now=utc_now(), product_id=lease.product_id, expected_version=1)
+    before = _count(ProductUpdate)
+    assert finish_task(lease=lease, outcome=TaskOutcome(None, reading=reading("12.00")))
+    assert farm.job(job.id).succeeded_count == 1
+    assert (_count(Observation), _count(ObservationCurrent), _count(ProductUpdate)) == (1, 0, before)
 
 
 def test_two_storefronts_do_not_flap_against_one_master(farm: FarmDriver) -> None:

@@ -158,6 +158,9 @@ def _close_attempt(session: Session, token: str, after: retrying.Next, outcome: 
 
 def _record_observation(session: Session, lease: Lease, reading: ProductReading, now: datetime) -> None:
     master = session.scalars(select(Product).where(Product.id == lease.product_id).with_for_update()).one()
+    session.add(_observation(lease, reading, now))
+    if master.deleted_at is not None:
+        return  # what was last seen of it is forgotten, so that it is measured against the master when it comes back
     observed = changes.observed_values(reading)
     rows = session.scalars(
         select(ObservationCurrent).where(
@@ -185,7 +188,6 @@ def _record_observation(session: Session, lease: Lease, reading: ProductReading,
             job_id=lease.job_id,
             task_id=lease.task_id,
         )
-    session.add(_observation(lease, reading, now))
     for attribute, value in observed.items():
         row = current.get(attribute) or ObservationCurrent(
             product_id=lease.product_id, storefront_id=lease.storefront_id, attribute=attribute
