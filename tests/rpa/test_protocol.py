@@ -227,6 +227,13 @@ def test_a_failed_visit_changes_nothing_but_its_task(farm: FarmDriver) -> None:
     assert (task.state, task.code, task.detail) == (TaskState.FAILED, Code.BLOCKED, "robot check")
 
 
+def test_a_detail_that_no_database_takes_is_recorded_without_its_bad_characters(farm: FarmDriver) -> None:
+    job = farm.submit([ASINS[0]])
+    farm.release()
+    _finish_all(farm, job, TaskOutcome(Code.BLOCKED, detail="a\0b \ud800 c"))
+    assert farm.task(farm.task_ids(job)[0]).detail == "ab ? c"
+
+
 def test_a_refusal_of_the_shop_is_no_error_of_the_job(farm: FarmDriver) -> None:
     job = farm.submit([ASINS[0]])
     farm.release()

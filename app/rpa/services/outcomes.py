@@ -126,7 +126,7 @@ def _settle(
         mine.values(
             state=after.state,
             code=after.code,
-            detail=detail[:2000] or None,
+            detail=_kept(detail),
             result=result,
             lease_token=None,
             leased_until=None,
@@ -150,10 +150,15 @@ def _close_attempt(session: Session, token: str, after: retrying.Next, outcome: 
             ended_at=now,
             outcome="RETRY" if after.state is TaskState.READY else after.state,
             code=outcome.code,
-            detail=outcome.detail[:2000] or None,
+            detail=_kept(outcome.detail),
             facts=asdict(outcome.facts) if outcome.facts != PageFacts() else None,
         ),
     )
+
+
+def _kept(detail: str) -> str | None:
+    """The detail as every database takes it: a browser's message may quote anything that a page holds."""
+    return detail[:2000].encode("utf-8", "replace").decode("utf-8").replace("\0", "") or None
 
 
 def _record_observation(session: Session, lease: Lease, reading: ProductReading, now: datetime) -> None:
