@@ -14,6 +14,7 @@ from workers.privileges import die_with_parent
 
 log = logging.getLogger(__name__)
 
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _LONGEST_PAUSE_S: Final = 30.0
 _STEADY_S: Final = 60.0
 """A worker that lived this long is restarted at once; one that did not waits, twice as long every time."""
@@ -42,7 +43,7 @@ class Pool:
 
     def run(self) -> None:
         """Fork the workers and look after them; returns when all have ended after a signal."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _SIGNALS:
             signal.signal(number, self._on_signal)
         while not self._stopping:
             for slot in self._slots:
@@ -57,8 +58,11 @@ class Pool:
 
     def _fork(self, slot: _Slot) -> None:
         parent = os.getpid()
+        # Blocked until the child has handlers of its own: a signal to the newborn must not be lost in the pool's.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             slot.pid, slot.started_at = pid, time.monotonic()
             return
         status = 1
@@ -67,6 +71,7 @@ class Pool:
             if os.getppid() == parent:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
                 self._work()
                 status = 0
         except BaseException:

@@ -60,7 +60,7 @@ class Storefront(MethodView):
     def put(self, sent: dict[str, Any], storefront_id: int) -> Any:
         """Replace a storefront's name and profile; If-Match names the version it is based on."""
         return storefronts.update_storefront(
-            actor=current_principal(), storefront_id=storefront_id, expected_version=if_match(), **sent
+            actor=current_principal(), now=utc_now(), storefront_id=storefront_id, expected_version=if_match(), **sent
         )
 
     @blp.requires("storefronts:write")

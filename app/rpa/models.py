@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, Timestamps, UtcDateTime, key_text
+from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, Timestamps, UtcDateTime, key_text, utc_now
 
 
 class Action(StrEnum):
@@ -65,6 +65,8 @@ class Storefront(Timestamps, Base):
     profile: Mapped[dict[str, Any]] = mapped_column(JSON)
     gap_ms: Mapped[int]
     concurrency: Mapped[int]
+    updated_at: Mapped[Instant] = mapped_column(default=utc_now)
+    """When its name or profile was changed last; claims and pauses do not count."""
     next_start_at: Mapped[Instant]
     paused_until: Mapped[Instant | None] = mapped_column(UtcDateTime)
 

@@ -101,6 +101,19 @@ def test_the_storefronts_pace_is_kept_however_many_messages_wait(farm: FarmDrive
     assert timedelta(seconds=50) < slot - utc_now() <= timedelta(seconds=60)
 
 
+def test_a_claim_is_no_change_of_the_storefront(farm: FarmDriver) -> None:
+    shop = farm.storefront("slow", pace={"gap_ms": 60_000, "concurrency": 5})
+    changed_at = shop.updated_at
+    job = farm.submit(storefront="slow")
+    farm.release()
+    lease = farm.leased(farm.task_ids(job)[0])
+    assert finish_task(lease=lease, outcome=TaskOutcome(Code.RATE_LIMITED, retry_after_s=30))
+    db.session.rollback()
+    after = db.session.get_one(Storefront, shop.id, populate_existing=True)
+    assert after.paused_until is not None
+    assert (after.updated_at, after.version) == (changed_at, 1)
+
+
 def test_the_storefronts_concurrency_is_kept(farm: FarmDriver) -> None:
     farm.storefront("narrow", pace={"gap_ms": 0, "concurrency": 2})
     job = farm.submit(storefront="narrow")

@@ -41,6 +41,7 @@ def create_storefront(
 def update_storefront(
     *,
     actor: Principal,
+    now: datetime,
     storefront_id: int,
     expected_version: int,
     name: str,
@@ -56,6 +57,7 @@ def update_storefront(
     pace = Profile.from_document(profile).pace
     row.name, row.profile, row.is_active = name, profile, is_active
     row.gap_ms, row.concurrency, row.version = pace.gap_ms, pace.concurrency, row.version + 1
+    row.updated_at = now
     audit.record(
         actor=actor, action="storefront.update", subject=("storefront", row.id), before=before, after=_audited(row)
     )
