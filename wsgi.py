@@ -1,6 +1,13 @@
 """The web process: settings from the environment, one application."""
 
-from app import create_app
-from app.config import Settings
+import sys
 
-application = create_app(Settings.from_env())
+from app import create_app
+from app.config import Settings, SettingsError
+
+try:
+    settings = Settings.from_env()
+except SettingsError as problem:
+    sys.exit(str(problem))  # the list of what is wrong, without a traceback
+
+application = create_app(settings)

@@ -138,6 +138,8 @@ class Settings:
             farm=_farm(read),
             browsers=_browsers(read),
         )
+        differ = not settings.secret_key or settings.secret_key != settings.jwt_secret_key
+        read.rule(differ, "SECRET_KEY and JWT_SECRET_KEY must differ.")
         read.finish()
         return settings
 

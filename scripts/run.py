@@ -35,6 +35,7 @@ _START_TIMEOUT_S: Final = 60.0
 _MIGRATION_TIMEOUT_S: Final = 600.0
 _STOP_TIMEOUT_S: Final = 12.0
 _REDIS: Final = "redis"
+_SHORT_FOLDER: Final = "cartwright-socket-"
 
 
 class CannotRunError(Exception):
@@ -68,7 +69,7 @@ def main() -> int:
         status = 1
     except BrokenPipeError:
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # nobody reads us any more: end in silence
-    _stop(supervisor, mark)
+    _stop(supervisor, settings, mark)
     return status
 
 
@@ -97,7 +98,7 @@ def _start(supervisor: Supervisor, settings: Settings, environ: dict[str, str]) 
         )
 
 
-def _stop(supervisor: Supervisor, mark: str) -> None:
+def _stop(supervisor: Supervisor, settings: Settings, mark: str) -> None:
     print("Stopping ...", flush=True)
     names = supervisor.names()
     supervisor.stop([name for name in names if name != _REDIS], timeout_s=_STOP_TIMEOUT_S)
@@ -105,6 +106,8 @@ def _stop(supervisor: Supervisor, mark: str) -> None:
     left = kill_marked(mark, timeout_s=3)
     if left:
         print(f"Still running: {', '.join(str(process.pid) for process in left)}", file=sys.stderr)
+    if settings.redis_socket_dir.name.startswith(_SHORT_FOLDER):
+        shutil.rmtree(settings.redis_socket_dir, ignore_errors=True)
     print("Stopped.", flush=True)
 
 
@@ -145,7 +148,7 @@ def _socket_folder(instance: Path) -> Path:
     if len(os.fsencode(instance / "redis.sock")) <= _LONGEST_SOCKET_PATH:
         return instance
     digest = hashlib.sha256(os.fsencode(instance)).hexdigest()[:12]
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"cartwright-{os.getuid()}-{digest}"  # noqa: S108
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"{_SHORT_FOLDER}{os.getuid()}-{digest}"  # noqa: S108
     folder.mkdir(mode=0o700, exist_ok=True)
     facts = folder.lstat()
     if folder.is_symlink() or facts.st_uid != os.getuid() or facts.st_mode & 0o077:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import click
 import orjson
 from flask.cli import AppGroup
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,6 +21,7 @@ from app.core.errors import Refusal
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.rpa import queries, schemas
+from app.rpa.codes import RULES, Code
 from app.rpa.models import OPEN_JOBS, Action, Job
 from app.rpa.readings import MAX_QUANTITY
 from app.rpa.services import jobs, storefronts
@@ -27,25 +30,41 @@ storefront_commands = AppGroup("storefront", help="Storefront profiles.")
 job_commands = AppGroup("job", help="Farm jobs.")
 
 _POLL_S: Final = 0.5
+_JSON_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @storefront_commands.command("create")
-@click.argument("profile", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("profile", type=_JSON_FILE)
 @click.option("--code", required=True, help="Short name that jobs use.")
 @click.option("--name", help="Name for people; the code when not given.")
 def create_storefront(profile: Path, code: str, name: str | None) -> None:
     """Create a storefront from the JSON file PROFILE; every mistake in it is named."""
-    try:
-        sent = {"code": code, "name": name or code, "profile": orjson.loads(profile.read_bytes())}
-        checked: Any = schemas.StorefrontIn().load(sent)
+    checked = _checked(schemas.StorefrontIn(), {"code": code, "name": name or code}, profile)
+    with _refusals_shown():
         row = storefronts.create_storefront(actor=permissions.system(), now=utc_now(), **checked)
-    except orjson.JSONDecodeError as error:
-        raise click.ClickException(f"{profile} is not JSON: {error}") from None
-    except ValidationError as error:
-        raise click.ClickException("The profile breaks rules:\n" + _listed(error.messages)) from None
-    except Refusal as refusal:
-        raise click.ClickException(refusal.detail) from None
     click.echo(f"storefront {row.id} {row.code}")
+
+
+@storefront_commands.command("update")
+@click.argument("code")
+@click.argument("profile", type=_JSON_FILE)
+@click.option("--name", help="A new name for people.")
+@click.option("--active/--inactive", default=True, show_default=True, help="Whether tasks may start on it.")
+def update_storefront(code: str, profile: Path, name: str | None, active: bool) -> None:
+    """Give the storefront CODE the profile in the JSON file PROFILE; it holds from the next task on."""
+    known = queries.find_storefront(code)
+    if known is None:
+        raise click.ClickException(f"There is no storefront {code}; create it first.")
+    checked = _checked(schemas.StorefrontChange(), {"name": name or known.name, "is_active": active}, profile)
+    with _refusals_shown():
+        row = storefronts.update_storefront(
+            actor=permissions.system(),
+            now=utc_now(),
+            storefront_id=known.id,
+            expected_version=known.version,
+            **checked,
+        )
+    click.echo(f"storefront {row.id} {row.code} version {row.version}")
 
 
 @storefront_commands.command("list")
@@ -86,7 +105,7 @@ def submit(
     chosen: dict[str, Any] = {"asins": named} if named else {"product_filter": {"is_active": True}}
     if brand is not None:
         chosen["product_filter"]["brand"] = brand
-    try:
+    with _refusals_shown():
         job = jobs.submit_job(
             actor=permissions.system(),
             action=Action(action),
@@ -95,9 +114,6 @@ def submit(
             quantity=quantity,
             **chosen,
         )
-    except Refusal as refusal:
-        details = "; ".join(f"{error.pointer.lstrip('/')} {error.detail}" for error in refusal.errors)
-        raise click.ClickException(details or refusal.detail) from None
     click.echo(f"job {job.id}: {job.total_count} tasks")
     if wait:
         job = _watch(job.id)
@@ -109,20 +125,16 @@ def submit(
 @click.argument("job_id", type=int)
 def show(job_id: int) -> None:
     """Show how far a job is."""
-    try:
+    with _refusals_shown():
         _show(queries.get_progress(job_id))
-    except Refusal as refusal:
-        raise click.ClickException(refusal.detail) from None
 
 
 @job_commands.command("cancel")
 @click.argument("job_id", type=int)
 def cancel(job_id: int) -> None:
     """Cancel a job."""
-    try:
+    with _refusals_shown():
         job = jobs.cancel_job(actor=permissions.system(), job_id=job_id)
-    except Refusal as refusal:
-        raise click.ClickException(refusal.detail) from None
     click.echo(f"job {job.id}: {job.state}")
 
 
@@ -150,10 +162,31 @@ def _show(job: Job) -> None:
         "rate": f"{job.rate_per_minute or 0:g} tasks/min",
         "left": "" if job.seconds_left is None else f"{job.seconds_left} s",
         **{kind: str(found["count"]) for kind, found in job.report.items() if found["count"]},
+        **{code: f"{count}  {RULES[Code(code)].advice}" for code, count in queries.count_codes(job.id).items()},
     }
     for name, value in facts.items():
         table.add_row(name, value)
     Console().print(table)
+
+
+def _checked(schema: Schema, about: dict[str, Any], profile: Path) -> dict[str, Any]:
+    try:
+        checked: dict[str, Any] = schema.load(about | {"profile": orjson.loads(profile.read_bytes())})
+    except orjson.JSONDecodeError as error:
+        raise click.ClickException(f"{profile} is not JSON: {error}") from None
+    except ValidationError as error:
+        raise click.ClickException("The profile breaks rules:\n" + _listed(error.messages)) from None
+    return checked
+
+
+@contextmanager
+def _refusals_shown() -> Iterator[None]:
+    """Show a refusal as a sentence, with the fields it points at."""
+    try:
+        yield
+    except Refusal as refusal:
+        details = "; ".join(f"{error.pointer.lstrip('/')} {error.detail}" for error in refusal.errors)
+        raise click.ClickException(details or refusal.detail) from None
 
 
 def _listed(messages: Any, path: str = "") -> str:

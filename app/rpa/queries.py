@@ -12,7 +12,7 @@ from app.core.extensions import db
 from app.core.orm import database_now
 from app.core.pagination import Page, fetch_page
 from app.rpa.errors import JobNotFound, StorefrontNotFound, TaskNotFound
-from app.rpa.models import BATCH, ENDS, OPEN_JOBS, Job, Storefront, Task, Worker
+from app.rpa.models import BATCH, ENDS, OPEN_JOBS, Job, Storefront, Task, TaskState, Worker
 
 RATE_WINDOW: Final = timedelta(seconds=60)
 
@@ -81,6 +81,13 @@ def get_task(task_id: int) -> Task:
     return row
 
 
+def count_codes(job_id: int) -> dict[str, int]:
+    """How many of a job's tasks ended with which code, the most frequent first; successes have none."""
+    query = select(Task.code, func.count()).where(Task.job_id == job_id, Task.state.in_(ENDS), Task.code.is_not(None))
+    rows = db.session.execute(query.group_by(Task.code).order_by(func.count().desc(), Task.code))
+    return {code: count for code, count in rows if code}
+
+
 def is_task_ended(task_id: int) -> bool:
     """Whether a task has come to its end."""
     return db.session.scalar(select(Task.state).where(Task.id == task_id)) in ENDS
@@ -110,7 +117,7 @@ def _pace(job: Job) -> tuple[float | None, int | None]:
         return None, None
     until = job.finished_at or database_now(db.session())
     since = max(job.started_at, until - RATE_WINDOW) if job.finished_at is None else job.started_at
-    ended = _count_ended(job.id, since) if job.finished_at is None else job.current_count
+    ended = _count_visited(job.id, since) if job.finished_at is None else _visited(job)
     elapsed = max((until - since).total_seconds(), 0.001)
     rate = round(ended * 60 / elapsed, 1)
     left = job.total_count - job.current_count
@@ -119,9 +126,15 @@ def _pace(job: Job) -> tuple[float | None, int | None]:
     return rate, round(left * 60 / rate) if rate else None
 
 
-def _count_ended(job_id: int, since: datetime) -> int:
-    query = select(func.count()).where(Task.job_id == job_id, Task.finished_at >= since)
+def _count_visited(job_id: int, since: datetime) -> int:
+    visited = Task.state.in_((TaskState.SUCCEEDED, TaskState.REFUSED, TaskState.FAILED))
+    query = select(func.count()).where(Task.job_id == job_id, Task.finished_at >= since, visited)
     return db.session.scalar(query) or 0
+
+
+def _visited(job: Job) -> int:
+    """Tasks that a browser was sent out for; cancelled and skipped ones say nothing of the farm's speed."""
+    return job.succeeded_count + job.refused_count + job.failed_count
 
 
 def outcomes(job: Job) -> dict[str, Any]:

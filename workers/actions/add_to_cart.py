@@ -57,7 +57,12 @@ def _add_one(
         price = page.price_before_buying(raw)
     box = BuyBox(visit.page, profile, asin, browser.driver)
     with visit.stage("click"):
-        box.press()
+        try:
+            box.press()
+        except TaskError as error:
+            if error.code is Code.SELECTOR_MISSING and page.is_sold_out(raw):
+                raise TaskError(Code.OUT_OF_STOCK, "The page says so and has no button to click.") from error
+            raise
     with visit.stage("confirm"):
         box.wait_for_answer()
     return price, box.standing_refusal

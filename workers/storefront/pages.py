@@ -127,6 +127,14 @@ class ProductPage(ShopPage):
                 return None
             raise
 
+    def is_sold_out(self, raw: RawPage) -> bool:
+        """Whether the profile's sources say that the product cannot be bought now."""
+        try:
+            read = extraction.interpret(raw, self._profile, self._asin).availability
+        except TaskError:
+            return False
+        return read is not None and read.value in extraction.NOT_SELLABLE
+
 
 class BuyBox(ShopPage):
     """The part of a product's page that puts it into the cart."""

@@ -86,6 +86,12 @@ def test_what_cannot_be_bought_ends_with_its_code(browser: Browser, asin: str, c
     assert reading_of(add(browser, "GOOD000001")).quantity == 1
 
 
+def test_a_sold_out_page_without_a_button_needs_no_refusal_marker(browser: Browser, shop: Shop) -> None:
+    cart = {name: part for name, part in shop.document()["cart"].items() if name != "refuse"}
+    outcome = add(browser, "SOLDOUT001", profile=shop.profile(cart=cart))
+    assert (outcome.code, outcome.reading) == (Code.OUT_OF_STOCK, None), outcome
+
+
 def test_without_confirm_markers_the_cart_is_read_after_the_page_came_to_rest(browser: Browser, shop: Shop) -> None:
     cart = {
         "add": "#add",
