@@ -94,3 +94,52 @@ def test_errors_are_documented_as_problem_documents(client: FlaskClient) -> None
 def test_the_root_leads_to_the_documentation(client: FlaskClient) -> None:
     answer = client.get("/")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/docs")
+
+
+NO_PROBLEMS: Final = {"200", "201", "202", "204", "304", "default"}
+
+
+def test_every_operation_names_the_problems_it_answers_with(client: FlaskClient) -> None:
+    document = client.get("/openapi.json").get_json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method == "parameters":
+                continue
+            named = set(operation["responses"])
+            wanted = {"401"} if "security" in operation else set()
+            wanted |= {"403"} if "x-permission" in operation else set()
+            wanted |= {"404"} if "{" in path else set()
+            wanted |= {"409"} if method != "get" else set()
+            wanted |= {"412", "428"} if method in {"put", "delete"} else set()
+            wanted |= {"400", "413", "415", "422"} if "requestBody" in operation else set()
+            assert wanted <= named, (method, path)
+            for status in named - NO_PROBLEMS:
+                assert "application/problem+json" in operation["responses"][status]["content"], (method, path, status)
+    assert "PaginationMetadata" not in document["components"]["schemas"]
+
+
+def test_answers_carry_the_headers_and_statuses_that_the_document_names(
+    client: FlaskClient, auth_headers: dict[str, str]
+) -> None:
+    paths = client.get("/openapi.json").get_json()["paths"]
+    sent = {"asin": "b0cw1a0001", "name": "Kettle", "price": "1.00"}
+    products, product = "/api/v1/products", "/api/v1/products/{product_id}"
+    made = client.post(products, json=sent, headers=auth_headers | {"Idempotency-Key": "k"})
+    again = client.post(products, json=sent, headers=auth_headers | {"Idempotency-Key": "k"})
+    url = made.headers["Location"]
+    requests = [
+        (made, products, "post", 201),
+        (again, products, "post", 201),
+        (client.post(products, json=sent), products, "post", 401),
+        (client.post(products, json=sent, headers=auth_headers), products, "post", 409),
+        (client.post(products, data="x", headers=auth_headers), products, "post", 415),
+        (client.post(products, json={}, headers=auth_headers), products, "post", 422),
+        (client.get("/api/v1/products/999", headers=auth_headers), product, "get", 404),
+        (client.put(url, json=sent, headers=auth_headers), product, "put", 428),
+        (client.put(url, json=sent, headers=auth_headers | {"If-Match": '"v9"'}), product, "put", 412),
+    ]
+    common = {"Location", "ETag", "Idempotent-Replayed", "X-Request-Id", "WWW-Authenticate"}
+    for answer, path, method, status in requests:
+        assert answer.status_code == status, answer.text
+        named = paths[path][method]["responses"][str(status)].get("headers", {})
+        assert common & set(answer.headers.keys()) <= set(named), (method, path, status)

@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 from app.core import idempotency
 from app.core.errors import Invalid, Unauthenticated, VersionRequired
 from app.core.http import PROBLEM, answer_http_exception
+from app.core.openapi import ETAG, LOCATION
 from app.core.permissions import CATALOGUE, Principal
 from app.core.transactions import before_next_commit
 
@@ -180,7 +181,8 @@ class ApiBlueprint(Blueprint):
                     return _as_response(render, work())
                 return _once(key, work, render, secret=secret)
 
-            documented: View = self.response(status, schema)(answering)
+            headers = ({"Location": LOCATION} if location else {}) | ({"ETag": ETAG} if etag else {})
+            documented: View = self.response(status, schema, headers=headers or None)(answering)
             return documented
 
         return decorate
@@ -203,7 +205,7 @@ def if_match() -> int:
         raise VersionRequired("Send If-Match with the ETag of the record as you last read it.")
     value = header.strip().removeprefix("W/").strip('"').removeprefix("v")
     if not (value.isascii() and value.isdigit()) or len(value) > 18:
-        raise Invalid.field("/If-Match", 'must be an ETag such as "v3".')
+        raise Invalid.field("/If-Match", 'must be an ETag such as "v3".', place="header")
     return int(value)
 
 

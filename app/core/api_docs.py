@@ -10,6 +10,8 @@ import orjson
 from flask import Flask, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask_smorest import Api
 
+from app.core.openapi import complete
+
 # Both programs show data: pictures and send requests to this host; ReDoc makes style elements, which its page gives the
 # nonce, and searches in a worker made of a blob.
 _POLICY: Final = (
@@ -23,7 +25,7 @@ def register_api_docs(app: Flask, api: Api) -> None:
 
     @cache
     def document() -> bytes:
-        return orjson.dumps(api.spec.to_dict())
+        return orjson.dumps(complete(api.spec.to_dict()))
 
     def openapi() -> Response:
         answer = Response(document(), mimetype="application/json")

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with one field; ``pointer`` is a JSON pointer (RFC 6901) into what was sent."""
+    """One thing wrong with one field; ``pointer`` is a JSON pointer (RFC 6901) into the part of the request."""
 
     pointer: str
     detail: str
+    place: str = "body"
+    """``body``, ``query``, ``header`` or ``path``."""
 
 
 class Refusal(Exception):
@@ -47,6 +49,11 @@ class Conflict(Refusal):
 
     code = "CONFLICT"
 
+    @classmethod
+    def at(cls, pointer: str, detail: str) -> Conflict:
+        """Refuse because of one field of the body, which ``detail`` explains in a sentence."""
+        return cls(detail, errors=(FieldError(pointer, detail),))
+
 
 class StaleVersion(Refusal):
     """The record has changed since the version that the change was based on."""
@@ -66,9 +73,9 @@ class Invalid(Refusal):
     code = "INVALID"
 
     @classmethod
-    def field(cls, pointer: str, detail: str) -> Invalid:
-        """Refuse one field."""
-        return cls("The request breaks a rule.", errors=(FieldError(pointer, detail),))
+    def field(cls, pointer: str, detail: str, *, place: str = "body") -> Invalid:
+        """Refuse one field of the body, or of another place."""
+        return cls("The request breaks a rule.", errors=(FieldError(pointer, detail, place),))
 
 
 class Unavailable(Refusal):

@@ -41,7 +41,7 @@ class Asin(fields.String):
     """An ASIN: ten letters and digits; lower case is accepted and becomes upper case."""
 
     def __init__(self, **kwargs: Any) -> None:
-        metadata = {"description": "Ten letters and digits", "examples": ["B0CW1A0001"], "pattern": ASIN.pattern}
+        metadata = {"description": "Ten letters and digits", "examples": ["B0CW1A0001"], "pattern": "^[A-Za-z0-9]{10}$"}
         super().__init__(metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:

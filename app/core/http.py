@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -43,7 +44,8 @@ _CODES: Final = {
     429: "RATE_LIMITED",
     500: "INTERNAL",
 }
-_TITLES: Final = {412: "Precondition Failed", 422: "Unprocessable Content", 428: "Precondition Required"}
+_TITLES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Where Python 3.11 still has the phrase of an RFC before 9110."""
 
 
 def register_errors(app: Flask) -> None:
@@ -55,11 +57,16 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(Exception, _failed)
 
 
-def problem(status: int, code: str, title: str, detail: str, found: list[dict[str, Any]] | None = None) -> Response:
+def phrase(status: int) -> str:
+    """The status in words (RFC 9110), which a problem of type about:blank has as its title (RFC 9457, 4.2.1)."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def problem(status: int, code: str, detail: str, found: list[dict[str, Any]] | None = None) -> Response:
     """Build a problem document; ``found`` lists what is wrong with which field."""
     document = {
         "type": "about:blank",
-        "title": title,
+        "title": phrase(status),
         "status": status,
         "detail": detail,
         "code": code,
@@ -78,7 +85,7 @@ def answer_http_exception(error: HTTPException) -> Response:
     found = list(_fields(data.get("messages") or {}))
     code = _CODES.get(status, error.name.upper().replace(" ", "_"))
     detail = "The request breaks a rule." if found else (error.description or error.name)
-    answer = problem(status, code, _TITLES.get(status, error.name), detail, found)
+    answer = problem(status, code, detail, found)
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             answer.headers[name] = value
@@ -87,9 +94,8 @@ def answer_http_exception(error: HTTPException) -> Response:
 
 def _refused(refusal: errors.Refusal) -> Response:
     status = next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
-    title = type(refusal).__name__
-    found = [{"pointer": error.pointer, "detail": error.detail} for error in refusal.errors]
-    answer = problem(status, refusal.code, _spaced(title), refusal.detail, found)
+    found = [{"pointer": error.pointer, "detail": error.detail, "in": error.place} for error in refusal.errors]
+    answer = problem(status, refusal.code, refusal.detail, found)
     if status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
@@ -101,7 +107,7 @@ def _bad_token(error: Exception) -> Response:
 
 def _failed(error: Exception) -> Response:
     log.error("unhandled error", exc_info=error, extra={"path": request.path})
-    return problem(500, "INTERNAL", "Internal Server Error", "Something went wrong here; quote the request_id.")
+    return problem(500, "INTERNAL", "Something went wrong here; quote the request_id.")
 
 
 def _fields(messages: Any) -> Iterator[dict[str, Any]]:
@@ -122,7 +128,3 @@ def _flatten(pointer: str, nested: Any) -> Iterator[tuple[str, str]]:
             yield from _flatten(pointer, inner)
     else:
         yield pointer, str(nested)
-
-
-def _spaced(name: str) -> str:
-    return "".join(f" {letter}" if letter.isupper() and at else letter for at, letter in enumerate(name))

@@ -93,7 +93,9 @@ def claim(*, principal: str, key: str, request_hash: str) -> Claim | Answer:
     came with another request, AnswerNotStored when it is done but was answered with a secret.
     """
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
-        raise Invalid.field("/Idempotency-Key", f"must be 1 to {MAX_KEY_LENGTH} visible ASCII characters.")
+        raise Invalid.field(
+            "/Idempotency-Key", f"must be 1 to {MAX_KEY_LENGTH} visible ASCII characters.", place="header"
+        )
     try:
         return _claim(principal=principal, key=key, request_hash=request_hash)
     except IntegrityError:
@@ -108,7 +110,7 @@ def _claim(*, principal: str, key: str, request_hash: str) -> Claim | Answer:
     row = session.scalar(of_key.with_for_update())
     if row is not None and row.expires_at > now:
         if row.request_hash != request_hash:
-            raise IdempotencyKeyReused.field("/Idempotency-Key", "was used for another request.")
+            raise IdempotencyKeyReused.field("/Idempotency-Key", "was used for another request.", place="header")
         if row.completed_at is not None:
             return _stored(row)
         if row.locked_until > now:

@@ -75,7 +75,7 @@ def _decode(cursor: str, keys: Sequence[tuple[Any, bool]]) -> list[Any]:
             raise ValueError(cursor)
         return [_typed(value, column.type.python_type) for value, (column, _) in zip(values, keys, strict=True)]
     except (ValueError, TypeError, OverflowError, binascii.Error):
-        raise Invalid.field("/cursor", "is not a cursor of this list.") from None
+        raise Invalid.field("/cursor", "is not a cursor of this list.", place="query") from None
 
 
 def _typed(value: Any, kind: type[Any]) -> Any:

@@ -10,6 +10,7 @@ import orjson
 import structlog
 from flask import Flask, Response, current_app, g, request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
@@ -54,6 +55,7 @@ def register_requests(app: Flask, settings: Settings) -> None:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.before_request(_identify)
+    app.before_request(_refuse_endless_body)
     app.after_request(_finish)
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/readyz", view_func=readyz)
@@ -84,6 +86,12 @@ def _identify() -> None:
     g.request_id = sent if _REQUEST_ID.match(sent) else secrets.token_hex(8)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _refuse_endless_body() -> None:
+    """Refuse a body that came in chunks and is larger than the limit: werkzeug would cut it there and say nothing."""
+    if request.content_length is None and len(request.get_data()) >= MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
 
 
 def _finish(response: Response) -> Response:

@@ -57,7 +57,7 @@ def create_product(
     if product is None:
         product = _add(values, now)
     elif product.deleted_at is None:
-        raise AsinTaken(f"Product {product.id} has the ASIN {asin}.")
+        raise AsinTaken.at("/asin", f"Product {product.id} has the ASIN {asin}.")
     else:
         _revive(product, values, actor=actor, now=now, source=Source.API)
     _flush(asin)
@@ -235,4 +235,4 @@ def _flush(asin: str) -> None:
     try:
         db.session.flush()
     except IntegrityError as error:
-        raise AsinTaken(f"Another product has the ASIN {asin}.") from error
+        raise AsinTaken.at("/asin", f"Another product has the ASIN {asin}.") from error

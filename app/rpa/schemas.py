@@ -51,7 +51,9 @@ class StorefrontSchema(Schema):
     name = fields.String()
     is_active = fields.Boolean()
     version = fields.Integer()
-    profile = fields.Raw(metadata={"description": "The profile as it was sent; see StorefrontProfile"})
+    profile = fields.Raw(
+        metadata={"type": "object", "description": "The profile as it was sent; see the schema Profile"}
+    )
     paused_until = Instant(allow_none=True, metadata={"description": "The shop asked us to wait until then"})
     created_at = Instant()
     updated_at = Instant()
@@ -133,9 +135,12 @@ class JobSchema(Schema):
     state = fields.String(validate=validate.OneOf([state.value for state in JobState]))
     total_count = fields.Integer()
     current_count = fields.Integer(metadata={"description": "Tasks that have ended"})
-    outcomes = fields.Function(outcomes, metadata={"description": "Ended tasks by how they ended"})
+    outcomes = fields.Function(outcomes, metadata={"type": "object", "description": "Ended tasks by how they ended"})
     report = fields.Raw(
-        metadata={"description": "Duplicated, malformed and unknown ASINs that were merged or left out"},
+        metadata={
+            "type": "object",
+            "description": "Duplicated, malformed and unknown ASINs that were merged or left out",
+        },
     )
     rate_per_minute = fields.Float(allow_none=True)
     seconds_left = fields.Integer(allow_none=True)
@@ -158,7 +163,9 @@ class TaskSchema(Schema):
     detail = fields.String(allow_none=True)
     advice = fields.Function(lambda task: RULES[Code(task.code)].advice if task.code else None)
     attempt_count = fields.Integer()
-    result = fields.Raw(allow_none=True, metadata={"description": "What was read, with its sources"})
+    result = fields.Raw(
+        allow_none=True, metadata={"type": ["object", "null"], "description": "What was read, with its sources"}
+    )
     not_before = fields.Function(
         lambda task: None if task.state in ENDS else utc_text(task.not_before),
         metadata={"description": "An open task does not start before"},
@@ -176,7 +183,9 @@ class AttemptSchema(Schema):
     outcome = fields.String(allow_none=True)
     code = fields.String(allow_none=True)
     detail = fields.String(allow_none=True)
-    facts = fields.Raw(allow_none=True, metadata={"description": "Final URL, status, timings, raw strings"})
+    facts = fields.Raw(
+        allow_none=True, metadata={"type": ["object", "null"], "description": "Final URL, status, timings, raw strings"}
+    )
 
 
 class TaskDetailSchema(TaskSchema):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from app.config import Settings
@@ -25,6 +28,24 @@ from tests.servers import on_sqlite
 pytestmark = [pytest.mark.usefixtures("database"), on_sqlite]
 
 
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    412: "Precondition Failed",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    428: "Precondition Required",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
 def problem(answer: TestResponse, status: int, code: str) -> dict[str, str]:
     """The pointers and rules of a problem document that must be whole."""
     assert answer.status_code == status
@@ -32,7 +53,8 @@ def problem(answer: TestResponse, status: int, code: str) -> dict[str, str]:
     document = answer.get_json()
     assert set(document) == {"type", "title", "status", "detail", "code", "errors", "request_id"}
     assert (document["status"], document["code"]) == (status, code)
-    assert document["title"]
+    assert document["title"] == TITLES[status]
+    assert {error["in"] for error in document["errors"]} <= {"body", "query", "header", "path"}
     assert document["detail"]
     assert document["request_id"] == answer.headers["X-Request-Id"]
     return {error["pointer"]: error["detail"] for error in document["errors"]}
@@ -55,6 +77,26 @@ def test_a_body_beyond_the_limit_is_413(notes: FlaskClient) -> None:
     body = b'{"text": "' + b"x" * MAX_BODY_BYTES + b'"}'
     answer = notes.post("/notes", data=body, content_type="application/json")
     assert problem(answer, 413, "TOO_LARGE") == {}
+    assert kept_in(notes) == []
+
+
+def test_a_body_in_chunks_beyond_the_limit_is_413_too_and_not_cut(notes: FlaskClient) -> None:
+    server = make_server("127.0.0.1", 0, notes.application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    body = b'{"text": "kettle"}' + b" " * MAX_BODY_BYTES
+    chunks = (body[at : at + 2**20] for at in range(0, len(body), 2**20))
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+    try:
+        connection.request(
+            "POST", "/notes", chunks, {"Content-Type": "application/json", "X-User": "1"}, encode_chunked=True
+        )
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["code"]) == (413, "TOO_LARGE")
+    finally:
+        connection.close()
+        server.shutdown()
+        thread.join(timeout=10)
     assert kept_in(notes) == []
 
 

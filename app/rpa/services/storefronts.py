@@ -32,7 +32,7 @@ def create_storefront(
         with session.begin_nested():
             session.add(row)
     except IntegrityError:
-        raise StorefrontCodeTaken(f"A storefront with the code {code} exists.") from None
+        raise StorefrontCodeTaken.at("/code", f"A storefront with the code {code} exists.") from None
     audit.record(actor=actor, action="storefront.create", subject=("storefront", row.id), after=_audited(row))
     return row
 
