@@ -82,6 +82,12 @@ class JobIn(StrictSchema):
         if ("asins" in data) == ("products" in data):
             raise ValidationError("name either asins or products.", "asins")
 
+    @validates_schema
+    def quantity_of_a_cart(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        """Refuse a number of pieces where nothing is put into a cart."""
+        if data.get("action") == Action.VIEW_PRODUCT and data.get("quantity", 1) != 1:
+            raise ValidationError("belongs to add-to-cart.", "quantity")
+
 
 class ErrandIn(StrictSchema):
     """One errand for one product."""

@@ -152,6 +152,7 @@ def test_a_job_sent_twice_with_a_key_is_made_once(
         ({"products": {}}, "/asins"),
         ({"surprise": 1}, "/surprise"),
         ({"quantity": 0}, "/quantity"),
+        ({"quantity": 2}, "/quantity"),
     ],
 )
 def test_a_bad_job_is_refused_at_the_field_and_nothing_is_made(
