@@ -31,7 +31,9 @@ class FieldErrorSchema(Schema):
 
     pointer = fields.String(metadata={"description": "JSON pointer (RFC 6901) to the field"})
     detail = fields.String(metadata={"description": "The rule it breaks"})
-    in_ = fields.String(data_key="in", metadata={"description": "Where the field was sent: body, query or header"})
+    in_ = fields.String(
+        data_key="in", metadata={"description": "Where the field was sent: body, query, header or path"}
+    )
 
 
 class ProblemSchema(Schema):
@@ -58,7 +60,7 @@ class Parser(FlaskParser):
 
     def load_json(self, req: Any, schema: Any) -> Any:
         """The JSON body; raises 415 for a body of another kind."""
-        if not req.is_json and req.content_length:
+        if not req.is_json and req.get_data():
             raise UnsupportedMediaType("The body must be JSON (Content-Type: application/json).")
         return super().load_json(req, schema)
 

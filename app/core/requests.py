@@ -90,7 +90,9 @@ def _identify() -> None:
 
 def _refuse_endless_body() -> None:
     """Refuse a body that came in chunks and is larger than the limit: werkzeug would cut it there and say nothing."""
-    if request.content_length is None and len(request.get_data()) >= MAX_BODY_BYTES:
+    if request.content_length is not None or len(request.get_data()) < MAX_BODY_BYTES:
+        return
+    if request.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
 
 
