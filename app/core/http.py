@@ -44,7 +44,12 @@ _CODES: Final = {
     429: "RATE_LIMITED",
     500: "INTERNAL",
 }
-_TITLES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
+_TITLES: Final = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
 """Where Python 3.11 still has the phrase of an RFC before 9110."""
 
 
