@@ -56,6 +56,13 @@ def console(chrome: webdriver.Chrome) -> list[Any]:
     return list(chrome.get_log("browser"))  # type: ignore[no-untyped-call]
 
 
+def broken_images(chrome: webdriver.Chrome) -> list[str | None]:
+    """Pictures for which the page shows a browser's own placeholder."""
+    images = chrome.find_elements(By.TAG_NAME, "img")
+    shown = [image for image in images if image.is_displayed()]
+    return [image.get_attribute("alt") for image in shown if image.get_property("naturalWidth") == 0]
+
+
 def wait_for(chrome: webdriver.Chrome, selector: str, at_least: int) -> None:
     WebDriverWait(chrome, SHOWN_S).until(
         lambda browser: len(browser.find_elements(By.CSS_SELECTOR, selector)) >= at_least
@@ -74,6 +81,8 @@ def test_redoc_shows_the_api_and_searches_in_it(chrome: webdriver.Chrome, addres
     chrome.get(f"{address}/redoc")
     wait_for(chrome, "[data-section-id*='/paths/']", 15)
     assert "Cartwright" in chrome.find_element(By.TAG_NAME, "h1").text
+    assert broken_images(chrome) == []
+    assert chrome.find_element(By.LINK_TEXT, "API docs by Redocly").is_displayed()
     chrome.find_element(By.CSS_SELECTOR, "input[type=text], input[placeholder]").send_keys("history")
     wait_for(chrome, "[data-role='search:results'] [role=menuitem]", 1)
     assert console(chrome) == []
