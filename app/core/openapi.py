@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any, Final
 
 from app.core.http import PROBLEM, phrase
@@ -25,49 +26,55 @@ _OF_STATUS: Final = {
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add to every operation the problems it can answer with and the headers it sends; changes ``document``."""
-    document["components"]["schemas"].pop("PaginationMetadata", None)  # flask-smorest's pages, which we do not use
-    for path, operations in document["paths"].items():
+    """The document with the problems that every operation can answer with, as references, and the headers it sends."""
+    whole = deepcopy(document)
+    components = whole["components"]
+    components["schemas"].pop("PaginationMetadata", None)  # flask-smorest's pages, which we do not use
+    components["responses"] = {"DEFAULT_ERROR": _problem("Any other error")}
+    for path, operations in whole["paths"].items():
         for method in _METHODS:
             if method in operations:
-                _complete(path, method, operations[method])
-    return document
+                _complete(path, method, operations[method], components["responses"])
+    return whole
 
 
-def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+def _complete(path: str, method: str, operation: dict[str, Any], shared: dict[str, Any]) -> None:
     answers = operation["responses"]
-    if "429" in answers:
-        answers["429"] = _problem(429)
-    for status in _problems(path, method, operation):
-        answers[str(status)] = _problem(status)
-    for status, answer in answers.items():
-        if status.startswith("2"):
-            headers = answer.setdefault("headers", {})
-            headers["X-Request-Id"] = REQUEST_ID
-            if method == "post":
-                headers["Idempotent-Replayed"] = REPLAYED
+    declared = {int(status) for status in answers if status.startswith("4")}
+    for status in sorted(declared | set(_problems(path, method, operation))):
+        name = phrase(status).replace(" ", "")
+        shared.setdefault(name, _problem(phrase(status), status))
+        said = answers.get(str(status), {}).get("description")  # by the view; beside a reference it takes precedence
+        reference = {"$ref": f"#/components/responses/{name}"}
+        answers[str(status)] = reference | ({"description": said} if said else {})
+    good = [answer for status, answer in answers.items() if status[0] in "23"]
+    headers = {"X-Request-Id": REQUEST_ID} | ({"Idempotent-Replayed": REPLAYED} if method == "post" else {})
+    for answer in good:
+        headers |= answer.get("headers", {})
+    for answer in good:
+        answer["headers"] = headers
 
 
 def _problems(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
-    if "security" in operation:
+    if "security" in operation or "429" in operation["responses"]:  # limited are those where secrets can be guessed
         yield 401
     if "x-permission" in operation:
         yield 403
     if "{" in path:
         yield 404
     if method != "get":
-        yield 409
+        yield from (409, 413)
     if method in {"put", "patch", "delete"}:
         yield from (412, 428)
     if "requestBody" in operation:
-        yield from (400, 413, 415)
+        yield from (400, 415)
     if operation.get("parameters") or "requestBody" in operation:
         yield 422
 
 
-def _problem(status: int) -> dict[str, Any]:
+def _problem(description: str, status: int | None = None) -> dict[str, Any]:
     return {
-        "description": phrase(status),
+        "description": description,
         "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        "headers": {"X-Request-Id": REQUEST_ID, **_OF_STATUS.get(status, {})},
+        "headers": {"X-Request-Id": REQUEST_ID} | (_OF_STATUS.get(status, {}) if status else {}),
     }

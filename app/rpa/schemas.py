@@ -141,7 +141,14 @@ class JobSchema(Schema):
     state = fields.String(validate=validate.OneOf([state.value for state in JobState]))
     total_count = fields.Integer()
     current_count = fields.Integer(metadata={"description": "Tasks that have ended"})
-    outcomes = fields.Function(outcomes, metadata={"type": "object", "description": "Ended tasks by how they ended"})
+    outcomes = fields.Function(
+        outcomes,
+        metadata={
+            "type": "object",
+            "additionalProperties": {"type": "integer"},
+            "description": "Ended tasks by how they ended",
+        },
+    )
     report = fields.Raw(
         metadata={
             "type": "object",
@@ -167,14 +174,19 @@ class TaskSchema(Schema):
     state = fields.String(validate=validate.OneOf([state.value for state in TaskState]))
     code = fields.String(allow_none=True, validate=validate.OneOf([code.value for code in Code]))
     detail = fields.String(allow_none=True)
-    advice = fields.Function(lambda task: RULES[Code(task.code)].advice if task.code else None)
-    attempt_count = fields.Integer()
-    result = fields.Raw(
-        allow_none=True, metadata={"type": ["object", "null"], "description": "What was read, with its sources"}
+    advice = fields.Function(
+        lambda task: RULES[Code(task.code)].advice if task.code else None,
+        metadata={"type": ["string", "null"], "description": "What to do about the code"},
     )
+    attempt_count = fields.Integer()
+    result = fields.Raw(allow_none=True, metadata={"type": "object", "description": "What was read, with its sources"})
     not_before = fields.Function(
         lambda task: None if task.state in ENDS else utc_text(task.not_before),
-        metadata={"description": "An open task does not start before"},
+        metadata={
+            "type": ["string", "null"],
+            "format": "date-time",
+            "description": "An open task does not start before",
+        },
     )
     created_at = Instant()
     finished_at = Instant(allow_none=True)
@@ -190,7 +202,7 @@ class AttemptSchema(Schema):
     code = fields.String(allow_none=True)
     detail = fields.String(allow_none=True)
     facts = fields.Raw(
-        allow_none=True, metadata={"type": ["object", "null"], "description": "Final URL, status, timings, raw strings"}
+        allow_none=True, metadata={"type": "object", "description": "Final URL, status, timings, raw strings"}
     )
 
 
