@@ -146,6 +146,25 @@ def test_a_version_is_read_from_if_match(notes: FlaskClient, etag: str) -> None:
 def test_an_if_match_that_is_no_etag_of_ours_is_refused(notes: FlaskClient, etag: str) -> None:
     answer = notes.put("/notes/3", headers={"If-Match": etag})
     assert list(problem(answer, 422, "INVALID")) == ["/If-Match"]
+    assert [error["in"] for error in answer.get_json()["errors"]] == ["header"]
+
+
+def test_a_refusal_says_in_which_part_of_the_request_the_field_was(
+    notes: FlaskClient, client: FlaskClient, auth_headers: dict[str, str]
+) -> None:
+    def places(answer: TestResponse) -> dict[str, str]:
+        assert answer.status_code == 422
+        return {error["pointer"]: error["in"] for error in answer.get_json()["errors"]}
+
+    assert places(notes.post("/notes", json={"text": "refused"})) == {"/text": "body"}
+    assert places(notes.post("/notes", json={"text": "kettle"}, headers={"Idempotency-Key": "a key"})) == {
+        "/Idempotency-Key": "header"
+    }
+    for text, status in (("kettle", 201), ("pot", 422)):
+        reused = notes.post("/notes", json={"text": text}, headers={"Idempotency-Key": "key"})
+        assert reused.status_code == status
+    assert places(reused) == {"/Idempotency-Key": "header"}
+    assert places(client.get("/api/v1/products?cursor=x", headers=auth_headers)) == {"/cursor": "query"}
 
 
 @pytest.fixture
