@@ -160,10 +160,9 @@ def test_a_refusal_says_in_which_part_of_the_request_the_field_was(
     assert places(notes.post("/notes", json={"text": "kettle"}, headers={"Idempotency-Key": "a key"})) == {
         "/Idempotency-Key": "header"
     }
-    for text, status in (("kettle", 201), ("pot", 422)):
-        reused = notes.post("/notes", json={"text": text}, headers={"Idempotency-Key": "key"})
-        assert reused.status_code == status
-    assert places(reused) == {"/Idempotency-Key": "header"}
+    key = {"Idempotency-Key": "key"}
+    assert notes.post("/notes", json={"text": "kettle"}, headers=key).status_code == 201
+    assert places(notes.post("/notes", json={"text": "pot"}, headers=key)) == {"/Idempotency-Key": "header"}
     assert places(client.get("/api/v1/products?cursor=x", headers=auth_headers)) == {"/cursor": "query"}
 
 
