@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 def create_app(settings: Settings) -> Flask:
     """The whole web application: what ``create_base`` has, and every blueprint."""
     from app import commands, routes
+    from app.core.headers import register_headers
     from app.core.http import register_errors
     from app.core.requests import register_requests
 
     app = create_base(settings)
     register_requests(app, settings)
+    register_headers(app, settings)
     register_errors(app)
     routes.register(app, settings)
     commands.register(app)
@@ -33,10 +35,13 @@ def create_base(settings: Settings) -> Flask:
     from flask import Flask
 
     from app import wiring
+    from app.core.cache import Cache
     from app.core.extensions import db, migrate
     from app.core.logs import configure_logging
+    from app.core.mail import register_mail
     from app.core.orm import engine_options, prepare_engine
     from app.core.queues import Doorbell
+    from app.core.vault import Vault
 
     configure_logging(settings)
     app = Flask("app", template_folder="../templates", instance_path=str(settings.instance_dir))
@@ -47,6 +52,9 @@ def create_base(settings: Settings) -> Flask:
     )
     app.extensions["settings"] = settings
     app.extensions["doorbell"] = Doorbell(settings)
+    app.extensions["cache"] = Cache(settings)
+    app.extensions["vault"] = Vault((settings.encryption_key, *settings.old_encryption_keys))
+    register_mail(app, settings)
     db.init_app(app)
     migrate.init_app(app, db, directory=os.path.join(os.path.dirname(app.root_path), "migrations"))
     with app.app_context():

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
-from urllib.parse import urlsplit
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel.numbers import list_currencies
 from limits import parse_many
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
-T = TypeVar("T")
+from app.environment import Reader, SettingsError
+
+__all__ = ["Accounts", "Browsers", "Farm", "Mail", "Rates", "Settings", "SettingsError"]
 
 CHROME_SHELL: Final = "/usr/lib/chromium/chromium-headless-shell"
 CHROME_FULL: Final = "/usr/bin/chromium"
 CHROMEDRIVER: Final = "/usr/bin/chromedriver"
-
-MIN_SECRET_LENGTH: Final = 32
-_TARGET: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
-
-
-class SettingsError(Exception):
-    """The environment is unusable; ``problems`` names every missing or bad variable."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("Settings:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +55,45 @@ class Browsers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """How often something may be asked for, in the limits library's words (``5 per minute;20 per hour``)."""
+
+    login: str = "10 per minute"
+    registration: str = "5 per minute;20 per hour"
+    mail: str = "5 per minute;20 per hour"
+    """Asking for a mail (reset, verification), per client address."""
+    mail_to_one: str = "5 per hour"
+    """The same, per address that it would be sent to."""
+    refresh: str = "30 per minute"
+    write: str = "600 per minute"
+    """Everything that changes something, per principal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """How long logins and links last, and who needs a second factor."""
+
+    access_minutes: int = 15
+    refresh_days: int = 30
+    session_hours: int = 12
+    """How long a browser session lasts unused; with "stay logged in" it is ``refresh_days``."""
+    fresh_minutes: int = 15
+    """For how long after a login sensitive acts need no new confirmation."""
+    staff_second_factor: bool = False
+    """Whether roles of staff need a second factor where the role itself does not say."""
+    registration_open: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """Where mail goes: a server, or without one the folder ``mail`` of the instance."""
+
+    url: str = field(default="", repr=False)
+    """``smtp://user:password@host:587`` (STARTTLS where offered) or ``smtps://`` (TLS from the start)."""
+    sender: str = "Cartwright <cartwright@localhost>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything the processes need to know, checked; build it with ``from_env`` or by hand in tests."""
 
@@ -76,6 +101,15 @@ class Settings:
     instance_dir: Path
     secret_key: str = field(repr=False)
     jwt_secret_key: str = field(repr=False)
+    encryption_key: str = field(repr=False)
+    old_secret_keys: tuple[str, ...] = field(default=(), repr=False)
+    """Keys of the past: what they signed or encrypted is still accepted, nothing new is made with them."""
+    old_jwt_secret_keys: tuple[str, ...] = field(default=(), repr=False)
+    old_encryption_keys: tuple[str, ...] = field(default=(), repr=False)
+    public_url: str = "http://localhost:8000"
+    """Where people reach the pages, without a slash at the end; links in mails begin with it."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins whose scripts may call the API (CORS)."""
     database_url: str = field(repr=False)
     redis_queue_url: str = field(repr=False)
     redis_cache_url: str = field(repr=False)
@@ -87,12 +121,18 @@ class Settings:
     web_threads: int = 16
     log_level: str = "INFO"
     log_json: bool = True
-    jwt_access_minutes: int = 15
-    login_rate: str = "10 per minute"
     trusted_proxies: int = 0
     redis_socket_dir: Path = Path("instance")
     farm: Farm = field(default_factory=Farm)
     browsers: Browsers = field(default_factory=Browsers)
+    rates: Rates = field(default_factory=Rates)
+    accounts: Accounts = field(default_factory=Accounts)
+    mail: Mail = field(default_factory=Mail)
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people come over TLS, so that cookies and headers may insist on it."""
+        return self.public_url.startswith("https://")
 
     @property
     def embedded_redis(self) -> bool:
@@ -112,7 +152,7 @@ class Settings:
         ``INSTANCE_DIR``. ``APP_ENV=production`` refuses each of those. Raises SettingsError, which names all that is
         missing or bad at once.
         """
-        read = _Reader(os.environ if environ is None else environ)
+        read = Reader(os.environ if environ is None else environ)
         production = read.choice("APP_ENV", "development", ("development", "production")) == "production"
         instance = Path(read.text("INSTANCE_DIR", "instance")).absolute()
         sockets = Path(read.text("REDIS_SOCKET_DIR", str(instance))).absolute()
@@ -121,6 +161,12 @@ class Settings:
             instance_dir=instance,
             secret_key=read.secret("SECRET_KEY", instance, required=production),
             jwt_secret_key=read.secret("JWT_SECRET_KEY", instance, required=production),
+            encryption_key=read.secret("ENCRYPTION_KEY", instance, required=production),
+            old_secret_keys=read.secrets("OLD_SECRET_KEYS"),
+            old_jwt_secret_keys=read.secrets("OLD_JWT_SECRET_KEYS"),
+            old_encryption_keys=read.secrets("OLD_ENCRYPTION_KEYS"),
+            public_url=read.public_url(required=production),
+            allowed_origins=read.origins("ALLOWED_ORIGINS"),
             database_url=read.database_url(instance, required=production),
             redis_queue_url=read.redis_url("REDIS_QUEUE_URL", sockets, database=0, required=production),
             redis_socket_dir=sockets,
@@ -132,16 +178,32 @@ class Settings:
             web_threads=read.integer("WEB_THREADS", 16, 4, 256),
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_json=read.flag("LOG_JSON", default=production),
-            jwt_access_minutes=read.integer("JWT_ACCESS_MINUTES", 15, 1, 24 * 60),
-            login_rate=read.parsed("LOGIN_RATE", "10 per minute", _rate, "is no rate such as 10 per minute"),
             trusted_proxies=read.integer("TRUSTED_PROXIES", 0, 0, 5),
             farm=_farm(read),
             browsers=_browsers(read),
+            rates=_rates(read),
+            accounts=_accounts(read, production=production),
+            mail=_mail(read, required=production),
         )
-        differ = not settings.secret_key or settings.secret_key != settings.jwt_secret_key
-        read.rule(differ, "SECRET_KEY and JWT_SECRET_KEY must differ.")
+        keys = [key for key in (settings.secret_key, settings.jwt_secret_key, settings.encryption_key) if key]
+        read.rule(len(keys) == len(set(keys)), "SECRET_KEY, JWT_SECRET_KEY and ENCRYPTION_KEY must differ.")
         read.finish()
         return settings
+
+
+def _rates(read: Reader) -> Rates:
+    def rate(name: str, default: str) -> str:
+        return read.parsed(name, default, _rate, "is no rate such as 10 per minute")
+
+    known = Rates()
+    return Rates(
+        login=rate("LOGIN_RATE", known.login),
+        registration=rate("REGISTRATION_RATE", known.registration),
+        mail=rate("MAIL_RATE", known.mail),
+        mail_to_one=rate("MAIL_TO_ONE_RATE", known.mail_to_one),
+        refresh=rate("REFRESH_RATE", known.refresh),
+        write=rate("WRITE_RATE", known.write),
+    )
 
 
 def _rate(text: str) -> str:
@@ -149,7 +211,22 @@ def _rate(text: str) -> str:
     return text
 
 
-def _farm(read: _Reader) -> Farm:
+def _accounts(read: Reader, *, production: bool) -> Accounts:
+    return Accounts(
+        access_minutes=read.integer("JWT_ACCESS_MINUTES", 15, 1, 24 * 60),
+        refresh_days=read.integer("JWT_REFRESH_DAYS", 30, 1, 365),
+        session_hours=read.integer("SESSION_HOURS", 12, 1, 24 * 30),
+        fresh_minutes=read.integer("FRESH_MINUTES", 15, 1, 24 * 60),
+        staff_second_factor=read.flag("STAFF_SECOND_FACTOR", default=production),
+        registration_open=read.flag("REGISTRATION_OPEN", default=True),
+    )
+
+
+def _mail(read: Reader, *, required: bool) -> Mail:
+    return Mail(url=read.mail_url(required=required), sender=read.mail_sender("MAIL_FROM", required=required))
+
+
+def _farm(read: Reader) -> Farm:
     farm = Farm(
         lease_s=read.number("LEASE_S", 60, 1, 3600),
         renew_s=read.number("LEASE_RENEW_S", 5, 0.1, 600),
@@ -165,7 +242,7 @@ def _farm(read: _Reader) -> Farm:
     return farm
 
 
-def _browsers(read: _Reader) -> Browsers:
+def _browsers(read: Reader) -> Browsers:
     return Browsers(
         shell=read.text("CHROME_BINARY", CHROME_SHELL),
         full=read.text("CHROME_FULL_BINARY", CHROME_FULL),
@@ -177,142 +254,3 @@ def _browsers(read: _Reader) -> Browsers:
         max_memory_mb=read.integer("BROWSER_MAX_MEMORY_MB", 900, 100, 64_000),
         private_targets=read.targets("ALLOWED_PRIVATE_TARGETS"),
     )
-
-
-class _Reader:
-    """Reads variables one by one and keeps every problem for the end."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._problems: list[str] = []
-
-    def finish(self) -> None:
-        if self._problems:
-            raise SettingsError(self._problems)
-
-    def rule(self, holds: bool, problem: str) -> None:
-        if not holds:
-            self._problems.append(problem)
-
-    def text(self, name: str, default: str) -> str:
-        return self._environ.get(name) or default
-
-    def parsed(self, name: str, default: str, parse: Callable[[str], T], rule: str) -> T:
-        try:
-            return parse(self.text(name, default))
-        except (ValueError, OSError, KeyError):
-            self._problems.append(f"{name} {rule}.")
-            return parse(default)
-
-    def choice(self, name: str, default: str, allowed: list[str] | tuple[str, ...]) -> str:
-        value = self.text(name, default)
-        if value in allowed:
-            return value
-        some = ", ".join(allowed) if len(allowed) < 10 else f"{len(allowed)} known values"
-        self._problems.append(f"{name} must be one of {some}.")
-        return default
-
-    def flag(self, name: str, *, default: bool) -> bool:
-        return self.choice(name, "1" if default else "0", ("0", "1", "false", "true")) in ("1", "true")
-
-    def number(self, name: str, default: float, low: float, high: float) -> float:
-        def parse(text: str) -> float:
-            value = float(text)
-            if not low <= value <= high:
-                raise ValueError(name)
-            return value
-
-        return self.parsed(name, str(default), parse, f"must be a number from {low:g} to {high:g}")
-
-    def integer(self, name: str, default: int, low: int, high: int) -> int:
-        def parse(text: str) -> int:
-            value = int(text)
-            if not low <= value <= high:
-                raise ValueError(name)
-            return value
-
-        return self.parsed(name, str(default), parse, f"must be a whole number from {low} to {high}")
-
-    def secret(self, name: str, instance: Path, *, required: bool) -> str:
-        value = self._environ.get(name, "")
-        if value and len(value) < MIN_SECRET_LENGTH:
-            self._problems.append(f"{name} must have at least {MIN_SECRET_LENGTH} characters.")
-        if value or required:
-            if not value:
-                self._problems.append(f"{name} is missing.")
-            return value
-        path = instance / name.lower()
-        try:
-            value = _generated_secret(path)
-        except OSError as error:
-            self._problems.append(f"{name} is missing, and INSTANCE_DIR cannot keep a generated one: {error}.")
-        else:
-            self.rule(len(value) >= MIN_SECRET_LENGTH, f"{name}: {path} is damaged; delete it to have a new one made.")
-        return value
-
-    def database_url(self, instance: Path, *, required: bool) -> str:
-        value = self._environ.get("DATABASE_URL", "")
-        if not value:
-            if required:
-                self._problems.append("DATABASE_URL is missing.")
-            return f"sqlite:///{instance / 'cartwright.db'}"
-        scheme, _, rest = value.partition("://")
-        known = {
-            "mysql": "mysql+pymysql",
-            "mariadb": "mysql+pymysql",
-            "postgresql": "postgresql+psycopg",
-            "postgres": "postgresql+psycopg",
-        }
-        scheme = known.get(scheme, scheme)
-        if scheme not in {"sqlite", "mysql+pymysql", "mysql+mysqldb", "postgresql+psycopg"} or not rest:
-            self._problems.append("DATABASE_URL must begin with sqlite://, mysql:// or postgresql://.")
-        elif required and scheme == "sqlite":
-            self._problems.append("DATABASE_URL must name a MySQL, MariaDB or PostgreSQL server in production.")
-        else:
-            try:
-                make_url(f"{scheme}://{rest}")
-            except (ArgumentError, ValueError):
-                self._problems.append("DATABASE_URL cannot be read; %-encode special characters of the password.")
-        return f"{scheme}://{rest}"
-
-    def redis_url(self, name: str, sockets: Path, *, database: int, required: bool) -> str:
-        value = self._environ.get(name) or self._environ.get("REDIS_URL", "")
-        if not value:
-            if required:
-                self._problems.append(f"{name} is missing.")
-            return f"unix://{sockets / 'redis.sock'}?db={database}"
-        try:
-            parts = urlsplit(value)
-            known = parts.scheme in {"redis", "rediss", "unix"} and parts.port != 0
-        except ValueError:
-            known = False
-        self.rule(known, f"{name} must begin with redis://, rediss:// or unix:// and name a server.")
-        return value
-
-    def targets(self, name: str) -> frozenset[tuple[str, int]]:
-        found = set()
-        for entry in filter(None, (part.strip() for part in self.text(name, "").split(","))):
-            pair = _TARGET.fullmatch(entry)
-            if pair is None or not 0 < int(pair["port"]) < 65536:
-                self._problems.append(f"{name} must list exact host:port pairs; {entry!r} is none.")
-                continue
-            found.add((pair["host"].lower(), int(pair["port"])))
-        return frozenset(found)
-
-
-def _generated_secret(path: Path) -> str:
-    """Read the secret in ``path``, or make one that only its owner can read; two starters agree on one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        with open(os.open(staged, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as handle:
-            handle.write(secrets.token_urlsafe(48))
-    try:
-        os.link(staged, path)
-    except FileExistsError:
-        pass  # another process was first; its secret counts
-    finally:
-        staged.unlink()
-    return path.read_text().strip()

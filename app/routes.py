@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import Flask
 
-from app.auth import api as auth
+from app.auth.api import me, tokens
 from app.auth.authentication import authenticate
+from app.auth.browser import register_browser_sessions
+from app.auth.jwt import register_jwt
+from app.auth.views import login
 from app.config import Settings
 from app.core.api import SmorestApi
 from app.core.api_docs import register_api_docs
-from app.core.extensions import jwt, limiter
+from app.core.extensions import bootstrap
+from app.core.pages import register_pages
+from app.core.rates import register_rates
 from app.products import api as products
 from app.rpa import api as rpa
 from app.rpa.waiting import WaitingRoom
 
 PREFIX = "/api/v1"
 
+APIS = (tokens, me, products, rpa)
+PAGES = (login,)
+
 
 def register(app: Flask, settings: Settings) -> None:
-    """Register extensions that only the web needs, and every blueprint below /api/v1."""
-    app.config.update(
-        API_TITLE="Cartwright",
-        API_VERSION="1",
-        OPENAPI_VERSION="3.1.0",
-        JWT_SECRET_KEY=settings.jwt_secret_key,
-        JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=settings.jwt_access_minutes),
-        RATELIMIT_STORAGE_URI=settings.redis_cache_url.replace("unix://", "redis+unix://", 1),
-        RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
-    )
-    jwt.init_app(app)
-    limiter.init_app(app)
-    api = SmorestApi(app)
+    """Register extensions that only the web needs, every page, and every API below /api/v1."""
+    app.config.update(API_TITLE="Cartwright", API_VERSION="1", OPENAPI_VERSION="3.1.0", BOOTSTRAP_SERVE_LOCAL=True)
+    register_jwt(app, settings)
+    register_browser_sessions(app, settings)
+    register_rates(app, settings)
+    register_pages(app)
+    bootstrap.init_app(app)
     app.extensions["authenticate"] = authenticate
     app.extensions["waiting_room"] = WaitingRoom(settings.web_threads)
-    for domain in (auth, products, rpa):
+    api = SmorestApi(app)
+    for domain in APIS:
         api.register_blueprint(domain.blp, url_prefix=PREFIX)
+    for pages in PAGES:
+        app.register_blueprint(pages.pages)
     register_api_docs(app, api)
-    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+    api.spec.components.security_scheme(
+        "bearer",
+        {"type": "http", "scheme": "bearer", "description": "An access token, or an API key (cw_...)"},
+    )
+    api.spec.components.security_scheme(
+        "session",
+        {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": app.config["SESSION_COOKIE_NAME"],
+            "description": "A browser's session; what changes something needs X-CSRFToken as well",
+        },
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.auth import services as auth
+from app.auth.services import accounts as auth
 from app.core import events, personal_data
 from app.products.events import ProductDeleted
 from app.rpa.services.baselines import forget_product

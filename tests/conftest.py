@@ -19,7 +19,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.auth.services import create_administrator
+from app.auth.services.accounts import create_administrator
+from app.auth.services.roles import restore_built_in
 from app.config import Settings
 from app.core.extensions import db
 from app.core.orm import utc_now
@@ -82,6 +83,7 @@ def app(database: Database, redis_url: str) -> Flask:
         client.flushall()
     with database.app.app_context():
         empty_tables()
+        restore_built_in(now=utc_now())
     return database.app
 
 

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ import pymysql
 import pytest
 import redis
 
-from app.config import Settings
+from app.config import Rates, Settings
 
 DATABASES: Final = ("sqlite", "mariadb", "postgresql")
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -40,12 +41,13 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "instance_dir": Path(tempfile.gettempdir()) / "cartwright-no-instance",
         "secret_key": "a secret of the tests, long enough to pass",
         "jwt_secret_key": "another secret of the tests, long enough",
+        "encryption_key": "a third secret of the tests, long enough",
         "database_url": database_url,
         "redis_queue_url": f"{redis_url}?db=0",
         "redis_cache_url": f"{redis_url}?db=1",
         "log_level": "WARNING",
         "log_json": False,
-        "login_rate": "1000 per minute",
+        "rates": Rates(**dict.fromkeys((rate.name for rate in fields(Rates)), "100000 per minute")),
     }
     return Settings(**(values | overrides))
 

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.config import Settings
+from app.config import Rates, Settings
 from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.requests import MAX_BODY_BYTES
@@ -93,7 +93,7 @@ def document(client: FlaskClient) -> Document:
 @pytest.fixture
 def limited(app: Flask, settings: Settings) -> Iterator[Flask]:
     """The application with a limit of one login a minute."""
-    other = create_app(dataclasses.replace(settings, login_rate="1 per minute"))
+    other = create_app(dataclasses.replace(settings, rates=Rates(login="1 per minute")))
     yield other
     with other.app_context():
         db.engine.dispose()

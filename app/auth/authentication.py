@@ -1,29 +1,98 @@
-"""Who sends a request: from its access token to a principal."""
+"""Who sends a request: from an access token, an API key or a browser's session to a principal."""
 
 from __future__ import annotations
 
-from flask import g
-from flask_jwt_extended import get_jwt_identity, verify_jwt_in_request
+from datetime import timedelta
+from typing import Final
+
+from flask import g, request
+from flask_jwt_extended import get_jwt, verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
+from flask_login import current_user
 from jwt.exceptions import PyJWTError
 
 from app.auth.errors import TokenRefused
-from app.auth.queries import find_principal
+from app.auth.queries.access import Access
+from app.auth.services import access
+from app.auth.services.second_factor import hash_of
+from app.auth.services.sessions import Client
+from app.core.extensions import csrf
+from app.core.orm import utc_now
 from app.core.permissions import Principal
+from app.core.running import settings
+
+KEY_PREFIX: Final = "cw_"
+"""API keys begin with this, so that they can be told from access tokens, and found in places where none should be."""
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def authenticate() -> Principal | None:
-    """The principal of the current request, or None where it has no Bearer token.
+    """The principal of the current request, or None where it says nothing about who sends it.
 
-    Raises TokenRefused for a token that is malformed, has expired, or belongs to nobody who is active.
+    A Bearer token counts before a browser's session; a session must come with the CSRF token unless the request only
+    reads. Raises TokenRefused for a token or key that is malformed, has expired, or belongs to nobody who is active.
     """
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return _by_session()
+    found = _by_key(credential.strip()) if credential.strip().startswith(KEY_PREFIX) else _by_token()
+    if found is None:
+        raise TokenRefused("The access token or API key belongs to nobody who may log in.")
+    return _principal(found)
+
+
+def client() -> Client:
+    """Where the current request comes from."""
+    return Client(request.remote_addr, request.user_agent.string, g.get("request_id"))
+
+
+def session_access(sid: str) -> Access | None:
+    """The access of a session by its name, of the browser's or an API client's kind."""
+    accounts = settings().accounts
+    return access.of_session(
+        sid,
+        now=utc_now(),
+        address=request.remote_addr,
+        idle=access.Idle(timedelta(hours=accounts.session_hours), timedelta(days=accounts.refresh_days)),
+        staff_second_factor=accounts.staff_second_factor,
+    )
+
+
+def _by_token() -> Access | None:
     try:
-        if verify_jwt_in_request(optional=True) is None:
-            return None
-        user_id = int(get_jwt_identity())
-    except (JWTExtendedException, PyJWTError, ValueError) as error:
+        verify_jwt_in_request(locations=["headers"])
+        claims = get_jwt()
+        sid, subject = claims["sid"], int(claims["sub"])
+    except (JWTExtendedException, PyJWTError, ValueError, KeyError, TypeError) as error:
         raise TokenRefused(f"The access token is not valid: {error}.") from error
-    principal = find_principal(user_id, request_id=g.get("request_id"))
-    if principal is None:
-        raise TokenRefused("The access token belongs to nobody who may log in.")
-    return principal
+    found = session_access(sid) if isinstance(sid, str) else None
+    return found if found is not None and found.user_id == subject else None
+
+
+def _by_key(key: str) -> Access | None:
+    return access.of_key(hash_of(key), now=utc_now(), address=request.remote_addr)
+
+
+def _by_session() -> Principal | None:
+    if not current_user.is_authenticated:
+        return None
+    if request.method not in _SAFE:
+        csrf.protect()
+    return _principal(current_user.access)
+
+
+def _principal(found: Access) -> Principal:
+    is_person = found.kind == "user"
+    return Principal(
+        kind=found.kind,
+        id=found.user_id if is_person else found.id,
+        name=found.name,
+        permissions=frozenset() if found.lacks_second_factor else found.permissions,
+        request_id=g.get("request_id"),
+        address=request.remote_addr,
+        user_id=found.user_id,
+        session_id=found.id if is_person else None,
+        authenticated_at=found.authenticated_at,
+        lacks_second_factor=found.lacks_second_factor,
+    )

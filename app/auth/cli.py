@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from app.auth import passwords, queries, services
+from app.auth import passwords
+from app.auth.queries.accounts import has_administrator
+from app.auth.services import accounts
 from app.core.errors import Refusal
 from app.core.orm import utc_now
 from app.core.permissions import system
@@ -21,15 +23,15 @@ group = AppGroup("user", help="Users of the back office.")
 @click.option("--if-none", is_flag=True, help="Do nothing where there is an administrator.")
 def create_admin(email: str, name: str, password: str | None, *, generate: bool, if_none: bool) -> None:
     """Create an administrator; without a password one is made up and printed once."""
-    if if_none and queries.has_administrator():
+    if if_none and has_administrator():
         return
     chosen = None if generate else password
     secret = chosen or passwords.generate_password()
     try:
-        services.create_administrator(actor=system(), email=email, name=name, password=secret, now=utc_now())
+        accounts.create_administrator(actor=system(), email=email, name=name, password=secret, now=utc_now())
     except Refusal as refusal:
         reasons = "; ".join(f"{error.pointer.strip('/')} {error.detail}" for error in refusal.errors)
         raise click.ClickException(reasons or refusal.detail) from refusal
-    click.echo(f"Administrator: {services.normalised_email(email)}")
+    click.echo(f"Administrator: {accounts.normalised_email(email)}")
     if chosen is None:
         click.echo(f"Password, shown only now: {secret}")

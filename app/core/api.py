@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import timedelta
 from functools import partial, wraps
 from typing import Any, Final
 
@@ -20,7 +21,9 @@ from app.core import idempotency
 from app.core.errors import Invalid, Unauthenticated, VersionRequired
 from app.core.http import PROBLEM, answer_http_exception
 from app.core.openapi import ETAG, LOCATION
+from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE, Principal
+from app.core.running import settings
 from app.core.transactions import before_next_commit
 
 View = Callable[..., Any]
@@ -123,35 +126,49 @@ class ApiBlueprint(Blueprint):
             doc["parameters"] = [*doc.get("parameters", []), header]
         return doc
 
-    def requires(self, permission: str) -> Callable[[View], View]:
-        """Let in only principals with this permission, before anything is parsed."""
+    def requires(self, permission: str, *, fresh: bool = False) -> Callable[[View], View]:
+        """Let in only principals with this permission, before anything is parsed.
+
+        With ``fresh`` a user must have proven a short while ago who they are; API keys, which were made that way, pass.
+        """
         if permission not in CATALOGUE:
             raise ValueError(permission)
-        return partial(self._guard, permission)
+        return partial(self._guard, permission, fresh=fresh)
 
     def authenticated(self, view: View) -> View:
-        """Let in everybody who is logged in, whatever they may do."""
+        """Let in everybody who is logged in, whatever they may do, and every API key."""
         return self._guard(None, view)
+
+    def personal(self, *, fresh: bool = False) -> Callable[[View], View]:
+        """Let in people who are logged in, for their own account, and no API key."""
+        return partial(self._guard, None, fresh=fresh, personal=True)
 
     def public(self, view: View) -> View:
         """Let everybody in; said out loud, so that forgetting is visible."""
         view.access = "public"  # type: ignore[attr-defined]
         return view
 
-    def _guard(self, permission: str | None, view: View) -> View:
+    def _guard(self, permission: str | None, view: View, *, fresh: bool = False, personal: bool = False) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             principal = current_principal()
             if permission is not None:
                 principal.require(permission)
+            if personal:
+                principal.require_person()
+            if fresh:
+                require_fresh(principal)
             return view(*args, **kwargs)
 
         guarded.access = permission or "authenticated"  # type: ignore[attr-defined]
+        guarded.is_fresh, guarded.is_personal = fresh, personal  # type: ignore[attr-defined]
         document = deepcopy(getattr(view, "_apidoc", {}))
         manual = document.setdefault("manual_doc", {})
-        manual["security"] = [{"bearer": []}]
+        manual["security"] = [{"bearer": []}, {"session": []}]
         if permission is not None:
             manual["x-permission"] = permission
+        if fresh:
+            manual["x-fresh-login"] = True
         guarded._apidoc = document  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
         return guarded
 
@@ -198,6 +215,11 @@ def current_principal() -> Principal:
         raise Unauthenticated("Log in at /api/v1/auth/login and send the access token as a Bearer token.")
     principal: Principal = g.principal
     return principal
+
+
+def require_fresh(principal: Principal) -> None:
+    """Raise FreshLoginRequired for a user whose login or confirmation is too long ago for something sensitive."""
+    principal.require_fresh(now=utc_now(), within=timedelta(minutes=settings().accounts.fresh_minutes))
 
 
 def if_match() -> int:

@@ -16,7 +16,12 @@ class AuditEvent(Attributed, Base):
     """One deed."""
 
     __tablename__ = "audit_event"
-    __table_args__ = (Index("ix_audit_event_subject", "subject_kind", "subject_id", "id"),)
+    __table_args__ = (
+        Index("ix_audit_event_subject", "subject_kind", "subject_id", "id"),
+        Index("ix_audit_event_actor", "actor_kind", "actor_id", "id"),
+        Index("ix_audit_event_action", "action", "id"),
+        Index("ix_audit_event_at", "at", "id"),
+    )
 
     id: Mapped[PrimaryKey]
     at: Mapped[Instant] = mapped_column(default=utc_now)
@@ -25,6 +30,7 @@ class AuditEvent(Attributed, Base):
     subject_id: Mapped[int | None] = mapped_column(BigId)
     before: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     after: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    address: Mapped[str | None] = mapped_column(key_text(45))
 
 
 def record(
@@ -44,6 +50,7 @@ def record(
             subject_id=identifier,
             before=before,
             after=after,
+            address=actor.address,
             **actor.attribution(),
         )
     )

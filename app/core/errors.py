@@ -78,6 +78,26 @@ class Invalid(Refusal):
         return cls("The request breaks a rule.", errors=(FieldError(pointer, detail, place),))
 
 
+class TooManyRequests(Refusal):
+    """It was asked for too often; ``retry_after_s`` says when to come back."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, detail: str, *, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class FreshLoginRequired(Unauthenticated):
+    """The login is too long ago for something this sensitive (RFC 9470)."""
+
+    code = "FRESH_LOGIN_REQUIRED"
+
+    def __init__(self, *, max_age_s: int) -> None:
+        super().__init__("Confirm who you are first: POST /api/v1/auth/confirm with your password or a code.")
+        self.max_age_s = max_age_s
+
+
 class Unavailable(Refusal):
     """Something the answer depends on cannot be reached now."""
 

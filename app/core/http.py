@@ -8,8 +8,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, render_template, request
 from flask_jwt_extended.exceptions import JWTExtendedException
+from flask_wtf.csrf import CSRFError
 from jwt.exceptions import PyJWTError
 from werkzeug.exceptions import HTTPException
 
@@ -27,6 +28,7 @@ STATUS: Final[dict[type[errors.Refusal], int]] = {
     errors.StaleVersion: 412,
     errors.Invalid: 422,
     errors.VersionRequired: 428,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
 
@@ -58,6 +60,7 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(errors.Refusal, _refused)
     app.register_error_handler(JWTExtendedException, _bad_token)
     app.register_error_handler(PyJWTError, _bad_token)
+    app.register_error_handler(CSRFError, _csrf_refused)
     app.register_error_handler(HTTPException, answer_http_exception)
     app.register_error_handler(Exception, _failed)
 
@@ -78,7 +81,14 @@ def problem(status: int, code: str, detail: str, found: list[dict[str, Any]] | N
         "errors": found or [],
         "request_id": g.get("request_id"),
     }
+    if _wants_page():
+        return Response(render_template("error.html", problem=document), status=status, mimetype="text/html")
     return Response(orjson.dumps(document), status=status, mimetype=PROBLEM)
+
+
+def _wants_page() -> bool:
+    """Whether a person with a browser is asking, for something that is not the API."""
+    return not request.path.startswith("/api/") and "text/html" in request.accept_mimetypes.values()
 
 
 def answer_http_exception(error: HTTPException) -> Response:
@@ -102,8 +112,20 @@ def _refused(refusal: errors.Refusal) -> Response:
     found = [{"pointer": error.pointer, "detail": error.detail, "in": error.place} for error in refusal.errors]
     answer = problem(status, refusal.code, refusal.detail, found)
     if status == 401:
-        answer.headers["WWW-Authenticate"] = "Bearer"
+        answer.headers["WWW-Authenticate"] = _challenge(refusal)
+    if isinstance(refusal, errors.TooManyRequests):
+        answer.headers["Retry-After"] = str(refusal.retry_after_s)
     return answer
+
+
+def _challenge(refusal: errors.Refusal) -> str:
+    if isinstance(refusal, errors.FreshLoginRequired):  # RFC 9470, 3
+        return f'Bearer error="insufficient_user_authentication", max_age={refusal.max_age_s}'
+    return "Bearer"
+
+
+def _csrf_refused(error: CSRFError) -> Response:
+    return problem(400, "CSRF_REFUSED", f"{error.description} Reload the page and send it again.")
 
 
 def _bad_token(error: Exception) -> Response:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from app.core.errors import Forbidden
+from app.core.errors import Forbidden, FreshLoginRequired
 
 CATALOGUE: Final[dict[str, str]] = {
     "products:read": "Read the product master and its update history",
@@ -14,15 +15,33 @@ CATALOGUE: Final[dict[str, str]] = {
     "storefronts:write": "Create, change and delete storefront profiles",
     "jobs:read": "Read farm jobs, their tasks and results",
     "jobs:write": "Submit and cancel farm jobs and single errands",
-    "users:read": "Read users and their roles",
-    "users:write": "Create and change users and their roles",
+    "users:read": "Read users, their roles, sessions and keys",
+    "users:write": "Create, change and deactivate users, give them roles, end their sessions",
+    "roles:read": "Read roles and the catalogue of permissions",
+    "roles:write": "Create, change and delete roles",
+    "providers:read": "Read the OAuth providers that people may log in with",
+    "providers:write": "Create, change and delete OAuth providers",
+    "audit:read": "Read the audit log",
 }
+"""Every permission, ``<resource>:<read|write>``, with what it allows: routes, menus, roles and API keys use these."""
 
 
 class PermissionMissing(Forbidden):
     """The principal lacks a permission; the answer names it."""
 
     code = "PERMISSION_MISSING"
+
+
+class SecondFactorMissing(Forbidden):
+    """The principal's roles need a second factor and the login had none."""
+
+    code = "SECOND_FACTOR_SETUP_REQUIRED"
+
+
+class NotForKeys(Forbidden):
+    """Only a person who is logged in may do this, no API key."""
+
+    code = "NOT_FOR_KEYS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +54,15 @@ class Principal:
     name: str
     permissions: frozenset[str]
     request_id: str | None = None
+    address: str | None = None
+    """The network address that the request came from."""
+    user_id: int | None = None
+    """The person behind it: the user, or the owner of the key."""
+    session_id: int | None = None
+    authenticated_at: datetime | None = None
+    """When the person last proved who they are; None for everybody but users."""
+    lacks_second_factor: bool = False
+    """Nothing but setting one up is allowed."""
 
     def may(self, permission: str) -> bool:
         """Whether this principal holds the permission."""
@@ -42,8 +70,27 @@ class Principal:
 
     def require(self, permission: str) -> None:
         """Raise PermissionMissing unless this principal holds the permission."""
+        if self.lacks_second_factor:
+            raise SecondFactorMissing("Your roles need a second factor: set one up, or log in with it.")
         if not self.may(permission):
             raise PermissionMissing(f"This needs the permission {permission}.")
+
+    def require_all(self, permissions: frozenset[str], *, to: str) -> None:
+        """Raise PermissionMissing, which names them, unless this principal holds all of them; ``to`` says for what."""
+        missing = sorted(permissions - self.permissions)
+        if missing:
+            raise PermissionMissing(f"To {to} you need to hold {', '.join(missing)} yourself.")
+
+    def require_person(self) -> int:
+        """The id of the user who is logged in; raises NotForKeys for everybody else."""
+        if self.kind != "user" or self.user_id is None:
+            raise NotForKeys("Only a person who is logged in may do this; an API key may not.")
+        return self.user_id
+
+    def require_fresh(self, *, now: datetime, within: timedelta) -> None:
+        """Raise FreshLoginRequired for a user whose login or confirmation is longer ago than ``within``."""
+        if self.kind == "user" and (self.authenticated_at is None or self.authenticated_at + within < now):
+            raise FreshLoginRequired(max_age_s=int(within.total_seconds()))
 
     @property
     def key(self) -> str:
@@ -60,9 +107,11 @@ def system(request_id: str | None = None) -> Principal:
     return Principal(kind="system", id=None, name="system", permissions=frozenset(CATALOGUE), request_id=request_id)
 
 
-def guest(request_id: str | None = None) -> Principal:
+def guest(request_id: str | None = None, address: str | None = None) -> Principal:
     """Somebody unknown, who may do nothing; the audit trail names them so."""
-    return Principal(kind="guest", id=None, name="guest", permissions=frozenset(), request_id=request_id)
+    return Principal(
+        kind="guest", id=None, name="guest", permissions=frozenset(), request_id=request_id, address=address
+    )
 
 
 def for_job(job_id: int) -> Principal:

@@ -1,4 +1,4 @@
-"""What every request gets: an id, limits on what is sent, headers that keep browsers careful, and the health checks."""
+"""What every request gets: an id and limits on what is sent; and the health checks."""
 
 from __future__ import annotations
 
@@ -22,13 +22,6 @@ from app.core.queues import doorbell
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 _REQUEST_ID: Final = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 
 
 class JsonProvider(DefaultJSONProvider):
@@ -47,7 +40,7 @@ class IdConverter(IntegerConverter):
 
 
 def register_requests(app: Flask, settings: Settings) -> None:
-    """Wire request ids, limits of what is sent, security headers and ``/healthz`` ``/readyz`` into the application."""
+    """Wire request ids, limits of what is sent and ``/healthz`` ``/readyz`` into the application."""
     app.json = JsonProvider(app)
     app.url_map.converters["int"] = IdConverter
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -100,6 +93,4 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id", "")
     if response.status_code not in {429, 503}:
         response.headers.pop("Retry-After", None)  # the rate limiter states it on every answer
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
     return response

@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from app.auth.errors import EmailTaken
 from app.auth.models import Role, User
-from app.auth.queries import find_principal, has_administrator
-from app.auth.services import create_administrator, erase_person
+from app.auth.queries.accounts import has_administrator
+from app.auth.services.accounts import create_administrator, erase_person
 from app.core import personal_data
 from app.core.errors import Invalid
 from app.core.extensions import db

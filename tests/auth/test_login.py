@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.auth import passwords
 from app.auth.models import Role, RolePermission, User, UserRole
-from app.config import Settings
+from app.config import Rates, Settings
 from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.core.transactions import in_transaction
@@ -205,7 +205,7 @@ def stored_hash(app: Flask) -> str:
 @pytest.fixture
 def limited(app: Flask, settings: Settings) -> Any:
     """The application with a limit of three logins a minute."""
-    other = create_app(dataclasses.replace(settings, login_rate="3 per minute"))
+    other = create_app(dataclasses.replace(settings, rates=Rates(login="3 per minute")))
     yield other
     with other.app_context():
         db.engine.dispose()

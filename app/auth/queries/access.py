@@ -1,0 +1,110 @@
+"""What a session or an API key allows right now, as one read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from app.auth.models import ApiKey, Role, RolePermission, Session, User, UserRole
+from app.core.extensions import db
+from app.core.permissions import CATALOGUE
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Somebody who may come in: a user's session, or a key with some of its owner's permissions."""
+
+    kind: str
+    """``user`` or ``key``."""
+    id: int
+    """Of the session or of the key."""
+    user_id: int
+    name: str
+    permissions: frozenset[str]
+    expires_at: datetime | None
+    authenticated_at: datetime | None
+    lacks_second_factor: bool
+    seen_at: datetime | None
+    """When it was last noted to be in use."""
+
+
+def find_session_access(sid: str, *, now: datetime, staff_second_factor: bool) -> Access | None:
+    """The access of a session that is open, of a user who is active; None for all others."""
+    rows = _rows(
+        select(
+            Session.id,
+            Session.user_id,
+            Session.expires_at,
+            Session.authenticated_at,
+            Session.second_factor_at,
+            Session.last_seen_at,
+        )
+        .join(User, User.id == Session.user_id)
+        .where(Session.sid == sid, Session.ended_at.is_(None), Session.expires_at > now)
+    )
+    if not rows:
+        return None
+    first = rows[0]
+    needed = any(_needs_second_factor(row, staff=staff_second_factor) for row in rows)
+    return Access(
+        kind="user",
+        id=first.id,
+        user_id=first.user_id,
+        name=first.name,
+        permissions=granted(rows),
+        expires_at=first.expires_at,
+        authenticated_at=first.authenticated_at,
+        lacks_second_factor=needed and first.second_factor_at is None,
+        seen_at=first.last_seen_at,
+    )
+
+
+def find_key_access(secret_hash: str, *, now: datetime) -> Access | None:
+    """The access of a key that is neither revoked nor expired, of an owner who is active; None for all others."""
+    rows = _rows(
+        select(ApiKey.id, ApiKey.user_id, ApiKey.scopes, ApiKey.expires_at, ApiKey.last_used_at)
+        .join(User, User.id == ApiKey.user_id)
+        .where(ApiKey.secret_hash == secret_hash, ApiKey.revoked_at.is_(None))
+        .where(or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now))
+    )
+    if not rows:
+        return None
+    first = rows[0]
+    return Access(
+        kind="key",
+        id=first.id,
+        user_id=first.user_id,
+        name=first.name,
+        permissions=granted(rows) & frozenset(first.scopes),
+        expires_at=first.expires_at,
+        authenticated_at=None,
+        lacks_second_factor=False,
+        seen_at=first.last_used_at,
+    )
+
+
+def granted(rows: Any) -> frozenset[str]:
+    """What rows of roles give: a locked one all there is, also what a later version adds; unknown names nothing."""
+    if any(row.is_locked for row in rows):
+        return frozenset(CATALOGUE)
+    return frozenset(CATALOGUE) & {row.permission for row in rows}
+
+
+def _rows(who: Any) -> Any:
+    """Every (role, permission) of an active user beside what ``who`` selects, by one query."""
+    return db.session.execute(
+        who.add_columns(User.name, Role.is_locked, Role.requires_second_factor, RolePermission.permission)
+        .outerjoin(UserRole, UserRole.user_id == User.id)
+        .outerjoin(Role, Role.id == UserRole.role_id)
+        .outerjoin(RolePermission, RolePermission.role_id == Role.id)
+        .where(User.is_active.is_(True))
+    ).all()
+
+
+def _needs_second_factor(row: Any, *, staff: bool) -> bool:
+    if row.requires_second_factor is not None:
+        return bool(row.requires_second_factor)
+    return staff and bool(row.is_locked or row.permission)

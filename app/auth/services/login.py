@@ -1,0 +1,114 @@
+"""Logging in with a password: what is checked, in which order, and what is noted."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from app.auth import passwords
+from app.auth.errors import EmailNotVerified, LogInRefused, SecondFactorRefused, SecondFactorRequired
+from app.auth.models import User
+from app.auth.services import second_factor, sessions
+from app.auth.services.accounts import normalised_email
+from app.auth.services.sessions import Client, Proof
+from app.core import audit, throttle
+from app.core.errors import FieldError, Invalid
+from app.core.extensions import db
+from app.core.permissions import Principal, guest
+from app.core.transactions import in_transaction
+
+
+def check_password(*, email: str, password: str, client: Client) -> int:
+    """The id of the active user with this address and password.
+
+    Raises TooManyRequests when it is tried too fast, LogInRefused, which takes as long and says the same whether the
+    address, the password or the state of the account was the reason, and EmailNotVerified.
+    """
+    address = normalised_email(email)
+    throttle.attempt(_account(address))
+    known = select(User.id, User.password_hash, User.is_active, User.email_verified_at).where(User.email == address)
+    row = db.session.execute(known).one_or_none()
+    correct = passwords.is_correct(password, row.password_hash if row else None)
+    if row is None or not correct or not row.is_active:
+        _record_refusal.aside(actor=guest(client.request_id, client.address), user_id=row.id if row else None)
+        raise LogInRefused("Email or password is wrong.")
+    if row.email_verified_at is None:
+        raise EmailNotVerified("Verify your email address first: we can send you another mail.")
+    throttle.succeeded(_account(address))
+    if passwords.is_outdated(row.password_hash):
+        _renew_hash.aside(user_id=row.id, password_hash=passwords.hash_again(password))
+    user_id: int = row.id
+    return user_id
+
+
+def prove(
+    *, user_id: int, via: str, client: Client, now: datetime, code: str | None = None, device: str | None = None
+) -> Proof:
+    """Complete a first proof (password, OAuth) by the second factor, where the user has one.
+
+    ``code`` is one of the authenticator app or a recovery code, ``device`` the token of a remembered device. Raises
+    SecondFactorRequired without either, SecondFactorRefused for a wrong code, TooManyRequests after too many.
+    """
+    if not second_factor.is_needed(user_id):
+        return Proof(user_id, via, second_factor=False)
+    if code:
+        check_code(user_id=user_id, code=code, client=client, now=now)
+    elif not device or not second_factor.use_device.aside(
+        user_id=user_id, token=device, now=now, address=client.address
+    ):
+        raise SecondFactorRequired(
+            "Send the code of your authenticator app, or a recovery code.", errors=(FieldError("/code", "is needed."),)
+        )
+    return Proof(user_id, via, second_factor=True)
+
+
+def check_code(*, user_id: int, code: str, client: Client, now: datetime) -> None:
+    """Use up a code of the authenticator app or a recovery code; raises SecondFactorRefused or TooManyRequests."""
+    throttle.attempt(f"code:{user_id}")
+    if not second_factor.use_code.aside(user_id=user_id, code=code, now=now):
+        _record_refusal.aside(actor=guest(client.request_id, client.address), user_id=user_id)
+        raise SecondFactorRefused("The code is wrong, too old or was used before.")
+    throttle.succeeded(f"code:{user_id}")
+
+
+def check_own_password(*, actor: Principal, password: str) -> None:
+    """Whether the person who is logged in knows the password; raises LogInRefused or TooManyRequests."""
+    user = db.session.get(User, actor.require_person())
+    throttle.attempt(f"own:{actor.user_id}")
+    if user is None or not passwords.is_correct(password, user.password_hash):
+        _record_refusal.aside(actor=actor, user_id=actor.user_id)
+        raise LogInRefused("The password is wrong.")
+    throttle.succeeded(f"own:{actor.user_id}")
+
+
+def confirm(*, actor: Principal, client: Client, now: datetime, password: str | None, code: str | None) -> None:
+    """Note that the person of this session has proven again who they are, by the password or by a code.
+
+    Raises Invalid without either, LogInRefused, SecondFactorRefused or TooManyRequests.
+    """
+    user_id = actor.require_person()
+    if code:
+        check_code(user_id=user_id, code=code, client=client, now=now)
+    elif password:
+        check_own_password(actor=actor, password=password)
+    else:
+        raise Invalid.field("/password", "or code is needed.")
+    sessions.confirm_session(actor=actor, now=now, second_factor=bool(code))
+
+
+def _account(address: str) -> str:
+    # hashed: what people type there has no place in Redis, and any text makes a valid key
+    return "account:" + hashlib.sha256(address.encode(errors="surrogatepass")).hexdigest()
+
+
+@in_transaction
+def _renew_hash(*, user_id: int, password_hash: str) -> None:
+    db.session.execute(update(User).where(User.id == user_id).values(password_hash=password_hash))
+
+
+@in_transaction
+def _record_refusal(*, actor: Principal, user_id: int | None) -> None:
+    # the address is left out: people type their password there
+    audit.record(actor=actor, action="user.log_in_refused", subject=("user", user_id))

@@ -1,0 +1,121 @@
+"""Pages of logging in and out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+import flask
+from flask import flash, redirect, render_template, request, url_for
+
+from app.auth.authentication import client
+from app.auth.browser import PENDING, log_in_browser, log_out_browser, remember_pending
+from app.auth.errors import (
+    EmailNotVerified,
+    LogInRefused,
+    SecondFactorRefused,
+    SecondFactorRequired,
+)
+from app.auth.forms.login import CodeForm, ConfirmForm, LogInForm
+from app.auth.services import login, second_factor
+from app.core.api import current_principal
+from app.core.orm import utc_now
+from app.core.pages import PageBlueprint, next_path
+from app.core.rates import limited
+
+pages = PageBlueprint("login", __name__)
+
+PENDING_FOR: Final = timedelta(minutes=10)
+DEVICE_COOKIE: Final = "cartwright-device"
+
+
+@pages.route("/login", methods=["GET", "POST"])
+@pages.public
+@limited("login", but_reads=True)
+def log_in() -> Any:
+    """Log in by email and password."""
+    form = LogInForm()
+    if form.does(lambda: _by_password(form), also=(LogInRefused, EmailNotVerified)):
+        return _onward()
+    return render_template("auth/log_in.html", form=form), form.status()
+
+
+@pages.route("/login/code", methods=["GET", "POST"])
+@pages.public
+@limited("login", but_reads=True)
+def code() -> Any:
+    """Complete a login by a code of the authenticator app or a recovery code."""
+    pending = find_pending()
+    if pending is None:
+        flash("That took too long. Log in again.", "warning")
+        return redirect(url_for("login.log_in", next=next_path("/")))
+    form = CodeForm()
+    if form.does(lambda: _by_code(pending, form), also=(SecondFactorRefused,)):
+        return _onward()
+    return render_template("auth/code.html", form=form), form.status()
+
+
+@pages.route("/confirm", methods=["GET", "POST"])
+@pages.signed_in
+@limited("login", but_reads=True)
+def confirm() -> Any:
+    """Prove again who one is, before something sensitive."""
+    form = ConfirmForm()
+    actor = current_principal()
+
+    def prove() -> None:
+        login.confirm(
+            actor=actor, client=client(), now=utc_now(), password=form.password.data, code=form.code.data or None
+        )
+
+    if form.does(prove, also=(LogInRefused, SecondFactorRefused)):
+        return redirect(next_path("/account"))
+    has_code = second_factor.is_needed(actor.require_person())
+    return render_template("auth/confirm.html", form=form, has_code=has_code), form.status()
+
+
+@pages.route("/logout", methods=["POST"])
+@pages.signed_in
+def log_out() -> Any:
+    """End this browser's session."""
+    log_out_browser(current_principal(), now=utc_now())
+    flash("You are logged out.", "success")
+    return redirect(url_for("login.log_in"))
+
+
+def complete(user_id: int, via: str, *, is_remembered: bool) -> None:
+    """Log this browser in after a first proof, or note in its cookie that a code is awaited."""
+    device = request.cookies.get(DEVICE_COOKIE)
+    now = utc_now()
+    try:
+        proof = login.prove(user_id=user_id, via=via, client=client(), now=now, device=device)
+    except SecondFactorRequired:
+        remember_pending(
+            {"user": user_id, "via": via, "remembered": is_remembered, "until": (now + PENDING_FOR).timestamp()}
+        )
+    else:
+        log_in_browser(proof, now=now, is_remembered=is_remembered)
+
+
+def find_pending() -> dict[str, Any] | None:
+    """The first proof that waits for its second, where there is one that is not too old."""
+    pending: dict[str, Any] | None = flask.session.get(PENDING)
+    return pending if pending and pending["until"] > utc_now().timestamp() else None
+
+
+def _by_password(form: LogInForm) -> None:
+    user_id = login.check_password(email=form.email.data, password=form.password.data, client=client())
+    complete(user_id, "password", is_remembered=form.stay.data)
+
+
+def _by_code(pending: dict[str, Any], form: CodeForm) -> None:
+    now = utc_now()
+    proof = login.prove(
+        user_id=pending["user"], via=pending["via"], client=client(), now=now, code=form.code.data or " "
+    )
+    log_in_browser(proof, now=now, is_remembered=pending["remembered"])
+
+
+def _onward() -> Any:
+    target = next_path("/")
+    return redirect(url_for("login.code", next=target) if find_pending() else target)

@@ -1,0 +1,118 @@
+"""The edge of the pages: who may enter, CSRF on every form, and where one may be sent afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, Response, redirect, request, url_for
+
+from app.core.api import current_principal, require_fresh
+from app.core.errors import FreshLoginRequired, Refusal, Unauthenticated
+from app.core.extensions import csrf
+from app.core.permissions import CATALOGUE, Principal, SecondFactorMissing
+
+View = Callable[..., Any]
+
+
+class PageBlueprint(Blueprint):
+    """A blueprint of HTML pages whose views say who may enter; who may not is sent to log in, or refused on a page."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.before_request(self._protect)
+        self.after_request(self._seal)
+
+    def requires(self, permission: str, *, fresh: bool = False) -> Callable[[View], View]:
+        """Let in only people with this permission; with ``fresh`` only those who proved it to be them a while ago."""
+        if permission not in CATALOGUE:
+            raise ValueError(permission)
+        return partial(_guard, permission, fresh)
+
+    def signed_in(self, view: View) -> View:
+        """Let in everybody who is logged in."""
+        return _guard(None, False, view)
+
+    def fresh(self, view: View) -> View:
+        """Let in everybody who is logged in and has proven a short while ago who they are."""
+        return _guard(None, True, view)
+
+    def public(self, view: View) -> View:
+        """Let everybody in; said out loud, so that forgetting is visible."""
+        view.access = "public"  # type: ignore[attr-defined]
+        return view
+
+    @staticmethod
+    def _protect() -> None:
+        if request.method not in {"GET", "HEAD", "OPTIONS"}:
+            csrf.protect()
+
+    @staticmethod
+    def _seal(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def is_our_path(target: str | None) -> bool:
+    """Whether a text is a path of this site that one may be sent to: ``/a?b``, never ``//host`` and its likes."""
+    if not target or not target.startswith("/") or target[1:2] in {"/", "\\"} or not target.isprintable():
+        return False
+    parts = urlsplit(target)
+    return not parts.scheme and not parts.netloc and "\\" not in target
+
+
+def next_path(default: str) -> str:
+    """Where to go after this page: ``next`` of the query or form where that is a path of ours."""
+    asked = request.values.get("next")
+    return asked if asked and is_our_path(asked) else default
+
+
+def _guard(permission: str | None, fresh: bool, view: View) -> View:
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            principal = current_principal()
+            if permission is not None:
+                principal.require(permission)
+            if fresh:
+                require_fresh(principal)
+        except FreshLoginRequired:
+            return redirect(url_for("login.confirm", next=_back()))
+        except Unauthenticated:
+            return redirect(url_for("login.log_in", next=_back()))
+        except SecondFactorMissing:
+            return redirect(url_for("second_factor.overview", next=_back()))
+        return view(*args, **kwargs)
+
+    guarded.access = permission or "authenticated"  # type: ignore[attr-defined]
+    guarded.is_page = True  # type: ignore[attr-defined]
+    return guarded
+
+
+def _back() -> str:
+    """The page to return to: this one, or where it was asked from when it was a form."""
+    if request.method in {"GET", "HEAD"}:
+        return request.full_path.rstrip("?")
+    referrer = urlsplit(request.referrer or "")
+    return referrer.path if is_our_path(referrer.path) else "/"
+
+
+def register_pages(app: Flask) -> None:
+    """Give templates what every page needs: ``may("users:read")`` for menus, and who is logged in."""
+    app.context_processor(lambda: {"may": _may, "me": _me})
+
+
+def _me() -> Principal | None:
+    try:
+        return current_principal()
+    except Refusal:
+        return None
+
+
+def _may(permission: str) -> bool:
+    if permission not in CATALOGUE:
+        raise ValueError(permission)
+    principal = _me()
+    return principal is not None and principal.may(permission)
