@@ -13,7 +13,7 @@ from app.core.errors import Conflict, FreshLoginRequired, Invalid, NotFound, Ref
 _SHOWN: Final = (Invalid, Conflict, NotFound, TooManyRequests)
 
 
-class Form(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
+class Form(FlaskForm):
     """A form with a CSRF token; ``does`` runs what it is for."""
 
     def does(self, work: Callable[[], Any], *, also: tuple[type[Refusal], ...] = ()) -> bool:
@@ -26,9 +26,9 @@ class Form(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
             return False
         try:
             work()
-        except FreshLoginRequired:
-            raise
-        except (*_SHOWN, *also) as refusal:
+        except Refusal as refusal:
+            if isinstance(refusal, FreshLoginRequired) or not isinstance(refusal, (*_SHOWN, *also)):
+                raise
             self._show(refusal)
             return False
         return True
