@@ -45,9 +45,14 @@ def render_item(kind: str, item: Any, _autogen: AutogenContext) -> str | Literal
 def compare_type(
     _context: MigrationContext, _inspected: Any, _column: Any, inspected_type: Any, metadata_type: Any
 ) -> bool | None:
-    """Whether a column's type differs; None leaves it to Alembic. MariaDB keeps JSON as LONGTEXT."""
+    """Whether a column's type differs; None leaves it to Alembic.
+
+    MariaDB keeps JSON as LONGTEXT, and bytes of a length below 256 as TINYBLOB.
+    """
     if isinstance(metadata_type, sa.JSON) and isinstance(inspected_type, mysql.LONGTEXT):
         return False
+    if isinstance(metadata_type, sa.LargeBinary) and isinstance(inspected_type, mysql.TINYBLOB):
+        return bool((metadata_type.length or 256) > 255)
     return None
 
 

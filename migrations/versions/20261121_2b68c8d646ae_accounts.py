@@ -222,7 +222,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table('role', schema=None) as batch_op:
         batch_op.add_column(sa.Column('description', sa.String(length=255), nullable=False, server_default=''))
-        batch_op.add_column(sa.Column('is_built_in', sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column('is_built_in', sa.Boolean(), nullable=False, server_default='0'))
         batch_op.add_column(sa.Column('requires_second_factor', sa.Boolean(), nullable=True))
         batch_op.add_column(sa.Column('version', sa.Integer(), nullable=False, server_default='1'))
 
@@ -235,7 +235,8 @@ def upgrade() -> None:
 
     # ### end Alembic commands ###
     _add_roles()
-    op.execute(sa.text('UPDATE %s SET email_verified_at = created_at' % _quoted('user')))
+    user = sa.table('user', sa.column('email_verified_at', UtcDateTime()), sa.column('created_at', UtcDateTime()))
+    op.execute(user.update().values(email_verified_at=user.c.created_at))
 
 
 ROLES = {
@@ -252,33 +253,33 @@ ROLES = {
 
 
 def _add_roles() -> None:
-    """The roles of the first day; one that somebody has already made under such a name stays as it is."""
+    """The roles of the first day; one that somebody has already made under such a name stays as it is.
+
+    Statements only, so that the migration can also be printed (--sql) for somebody else to run.
+    """
     now = datetime.now(UTC)
     role = sa.table(
-        'role', sa.column('id'), sa.column('name'), sa.column('description'), sa.column('is_locked'),
-        sa.column('is_built_in'), sa.column('created_at', UtcDateTime()), sa.column('updated_at', UtcDateTime()),
+        'role', sa.column('id', BigId), sa.column('name', sa.String), sa.column('description', sa.String),
+        sa.column('is_locked', sa.Boolean), sa.column('is_built_in', sa.Boolean),
+        sa.column('created_at', UtcDateTime()), sa.column('updated_at', UtcDateTime()),
     )
-    permission = sa.table('role_permission', sa.column('role_id'), sa.column('permission'))
-    connection = op.get_bind()
-    known = set(connection.scalars(sa.select(role.c.name)))
+    permission = sa.table('role_permission', sa.column('role_id', BigId), sa.column('permission', sa.String))
+    one = sa.select(sa.literal(1).label('one')).subquery()
     for name, (description, permissions) in ROLES.items():
-        if name not in known:
-            connection.execute(
-                role.insert().values(
-                    name=name, description=description, is_locked=name == 'admin', is_built_in=True, created_at=now,
-                    updated_at=now,
-                )
-            )
-            role_id = connection.scalar(sa.select(role.c.id).where(role.c.name == name))
-            for granted in permissions:
-                connection.execute(permission.insert().values(role_id=role_id, permission=granted))
-    connection.execute(
-        role.update().where(role.c.name.in_(['admin', 'customer'])).values(is_built_in=True)
-    )
-
-
-def _quoted(name: str) -> str:
-    return op.get_bind().dialect.identifier_preparer.quote(name)
+        values = {
+            'name': name, 'description': description, 'is_locked': name == 'admin', 'is_built_in': True,
+        }
+        row = sa.select(
+            *(sa.literal(value, role.c[column].type) for column, value in values.items()),
+            sa.literal(now, UtcDateTime()), sa.literal(now, UtcDateTime()),
+        ).select_from(one)
+        known = sa.exists(sa.select(role.c.id).where(role.c.name == name))
+        op.execute(role.insert().from_select([*values, 'created_at', 'updated_at'], row.where(~known)))
+        mine = (role.c.name == name) & role.c.is_built_in  # none was before this migration
+        for granted in permissions:
+            given = sa.select(role.c.id, sa.literal(granted, sa.String)).where(mine)
+            op.execute(permission.insert().from_select(['role_id', 'permission'], given))
+    op.execute(role.update().where(role.c.name.in_(['admin', 'customer'])).values(is_built_in=True))
 
 
 def downgrade() -> None:

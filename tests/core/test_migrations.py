@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import flask_migrate
 import pytest
@@ -15,13 +18,17 @@ from flask import Flask, current_app
 from sqlalchemy.exc import IntegrityError
 
 from app import create_base
+from app.auth.models import User
+from app.auth.roles import BUILT_IN
 from app.config import Settings
 from app.core.extensions import db
+from app.core.orm import UtcDateTime
 from app.core.transactions import in_transaction
 from tests.conftest import Database
 from tests.servers import on_sqlite
 
 NAME = "cartwright_migrations"
+BEFORE_ACCOUNTS = "4e601b5cba5d"
 
 
 @pytest.fixture
@@ -105,5 +112,54 @@ def test_the_database_checks_references_after_a_migration_in_the_same_process(fr
 @on_sqlite
 def test_the_sql_of_a_migration_can_be_read_before_it_is_run(fresh: Flask, capsys: pytest.CaptureFixture[str]) -> None:
     flask_migrate.upgrade(sql=True)
-    assert "CREATE TABLE task" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "CREATE TABLE task" in printed
     assert tables() == set()
+    flask_migrate.upgrade()
+    made = roles()
+    with sqlite3.connect(":memory:") as other:
+        other.executescript(printed)
+        assert {row[0]: row[1] for row in other.execute(str(ROLES))} == {name: count for name, count, _ in made}
+
+
+def test_roles_that_are_there_stay_as_they_are_beside_those_of_the_first_day(fresh: Flask) -> None:
+    flask_migrate.upgrade(revision=BEFORE_ACCOUNTS)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    stamps = {"created_at": at, "updated_at": at}
+    role = sa.table("role", *map(sa.column, ("id", "name", "is_locked")), *stamp_columns())
+    user = sa.table(
+        "user", *map(sa.column, ("email", "name", "password_hash", "is_active", "version")), *stamp_columns()
+    )
+    given = sa.table("role_permission", sa.column("role_id"), sa.column("permission"))
+    with db.engine.begin() as connection:
+        for name, locked in {"admin": True, "analyst": False}.items():
+            connection.execute(role.insert().values(name=name, is_locked=locked, **stamps))
+        analyst = connection.scalar(sa.select(role.c.id).where(role.c.name == "analyst"))
+        connection.execute(given.insert().values(role_id=analyst, permission="audit:read"))
+        person = {"email": "a@example.org", "name": "A", "password_hash": "", "is_active": True, "version": 1}
+        connection.execute(user.insert().values(**person, **stamps))
+    flask_migrate.upgrade()
+    found = {name: (granted, bool(built_in)) for name, granted, built_in in roles()}
+    assert found["analyst"] == (1, False)
+    assert found["admin"] == (0, True)
+    assert found["catalogue manager"] == (2, True)
+    assert set(found) == set(BUILT_IN)
+    with db.engine.connect() as connection:
+        assert connection.scalars(sa.select(User.email_verified_at)).one() == at
+
+
+ROLES: sa.Select[Any] = (
+    sa.select(sa.column("name"), sa.func.count(sa.column("permission")), sa.column("is_built_in"))
+    .select_from(sa.text("role LEFT JOIN role_permission ON role_permission.role_id = role.id"))
+    .group_by(sa.column("name"), sa.column("is_built_in"))
+)
+
+
+def roles() -> list[tuple[str, int, bool]]:
+    """(name, how many permissions, whether it came with the product) of every role."""
+    with db.engine.connect() as connection:
+        return [(row[0], row[1], row[2]) for row in connection.execute(ROLES)]
+
+
+def stamp_columns() -> tuple[sa.ColumnClause[Any], ...]:
+    return sa.column("created_at", UtcDateTime()), sa.column("updated_at", UtcDateTime())
