@@ -119,10 +119,10 @@ class ApiBlueprint(Blueprint):
         self._prepare_doc_cbks.append(self._document_headers)
 
     @staticmethod
-    def _document_headers(doc: dict[str, Any], _info: Any, *, method: str, **_kwargs: Any) -> dict[str, Any]:
+    def _document_headers(doc: dict[str, Any], info: Any, *, method: str, **_kwargs: Any) -> dict[str, Any]:
         """Show the headers that every POST takes and every change of a record needs."""
         header = _HEADERS.get(method)
-        if header is not None:
+        if header is not None and not (header is _IF_MATCH and info.get("is_unversioned")):
             doc["parameters"] = [*doc.get("parameters", []), header]
         return doc
 
@@ -146,6 +146,13 @@ class ApiBlueprint(Blueprint):
     def public(self, view: View) -> View:
         """Let everybody in; said out loud, so that forgetting is visible."""
         view.access = "public"  # type: ignore[attr-defined]
+        return view
+
+    @staticmethod
+    def unversioned(view: View) -> View:
+        """Say that what this changes or ends has no versions, so that no If-Match is needed; stands above all else."""
+        view.is_unversioned = True  # type: ignore[attr-defined]
+        view._apidoc = getattr(view, "_apidoc", {}) | {"is_unversioned": True}  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
         return view
 
     def _guard(self, permission: str | None, view: View, *, fresh: bool = False, personal: bool = False) -> View:

@@ -64,7 +64,7 @@ def _problems(path: str, method: str, operation: dict[str, Any]) -> Iterator[int
         yield 404
     if method != "get":
         yield from (409, 413)
-    if method in {"put", "patch", "delete"}:
+    if any(parameter.get("name") == "If-Match" for parameter in operation.get("parameters", [])):
         yield from (412, 428)
     if "requestBody" in operation:
         yield from (400, 415)
