@@ -28,7 +28,7 @@ class User(Timestamps, Base):
     id: Mapped[PrimaryKey]
     email: Mapped[str] = mapped_column(key_text(MAX_EMAIL), unique=True)
     email_verified_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255), index=True)
     password_hash: Mapped[str] = mapped_column(String(255), default="")
     """Empty where there is no password: invited users before their first login, and those who come by OAuth only."""
     is_active: Mapped[bool] = mapped_column(default=True)
@@ -40,6 +40,8 @@ class User(Timestamps, Base):
     theme: Mapped[str] = mapped_column(key_text(8), default="system")
     notifications: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """What the user wants to hear of by mail: kind -> bool; None is what is usual."""
+    erased_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    """When the person had everything about them erased; only the number is left, for histories to refer to."""
 
 
 class Role(Timestamps, Base):

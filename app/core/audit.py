@@ -17,15 +17,21 @@ class AuditEvent(Attributed, Base):
 
     __tablename__ = "audit_event"
     __table_args__ = (
-        Index("ix_audit_event_subject", "subject_kind", "subject_id", "id"),
-        Index("ix_audit_event_actor", "actor_kind", "actor_id", "id"),
-        Index("ix_audit_event_action", "action", "id"),
+        Index("ix_audit_event_subject", "subject_kind", "subject_id", "at", "id"),
+        Index("ix_audit_event_actor", "actor_kind", "actor_id", "at", "id"),
+        Index("ix_audit_event_action", "action", "at", "id"),
+        Index("ix_audit_event_topic", "topic", "at", "id"),
+        Index("ix_audit_event_address", "address", "at", "id"),
+        Index("ix_audit_event_request", "request_id", "at", "id"),
         Index("ix_audit_event_at", "at", "id"),
     )
 
     id: Mapped[PrimaryKey]
     at: Mapped[Instant] = mapped_column(default=utc_now)
     action: Mapped[str] = mapped_column(key_text(64))
+    """``thing.verb``"""
+    topic: Mapped[str] = mapped_column(key_text(32))
+    """The thing alone, so that all that is done to its kind is found by an index."""
     subject_kind: Mapped[str] = mapped_column(key_text(32))
     subject_id: Mapped[int | None] = mapped_column(BigId)
     before: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
@@ -46,6 +52,7 @@ def record(
     db.session.add(
         AuditEvent(
             action=action,
+            topic=action.partition(".")[0],
             subject_kind=kind,
             subject_id=identifier,
             before=before,
