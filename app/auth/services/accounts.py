@@ -1,19 +1,34 @@
-"""Writes of accounts: creating administrators, and what is kept of a person."""
+"""Writes of accounts: how they come into being, whose they are, and what is kept of a person."""
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import select, update
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.auth import passwords
-from app.auth.errors import EmailTaken
-from app.auth.models import MAX_EMAIL, Role, User, UserRole
-from app.auth.roles import ADMIN
+from app.auth.errors import EmailTaken, RegistrationClosed
+from app.auth.models import (
+    MAX_EMAIL,
+    ApiKey,
+    Challenge,
+    OauthIdentity,
+    OneTimeToken,
+    Passkey,
+    RecoveryCode,
+    Registration,
+    RememberedDevice,
+    Role,
+    Totp,
+    User,
+    UserRole,
+)
+from app.auth.roles import ADMIN, CUSTOMER
+from app.auth.services import access, sessions
 from app.auth.services.roles import restore_built_in
 from app.core import audit
 from app.core.errors import Invalid
@@ -21,12 +36,25 @@ from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 
-_EMAIL: Final = re.compile(r"[^\s@\x00-\x1f\x7f\ud800-\udfff]+@[^\s@\x00-\x1f\x7f\ud800-\udfff]+")
-
 
 def normalised_email(text: str) -> str:
     """An email address as it is kept and compared: NFC, trimmed, lower case."""
     return unicodedata.normalize("NFC", text).strip().lower()
+
+
+def checked_email(text: str, *, field: str = "email") -> str:
+    """An email address that mail can be sent to, as it is kept; raises Invalid, which points at ``field``.
+
+    Letters before the @ are ASCII: few servers take others (SMTPUTF8). Whether the domain exists is not asked.
+    """
+    address = normalised_email(text)
+    try:
+        validate_email(address, check_deliverability=False, allow_smtputf8=False, globally_deliverable=False)
+    except EmailNotValidError:
+        address = ""
+    if not address or len(address) > MAX_EMAIL:
+        raise Invalid.field(f"/{field}", "must be an email address such as ada@example.org.")
+    return address
 
 
 def create_administrator(*, actor: Principal, email: str, name: str, password: str, now: datetime) -> int:
@@ -34,10 +62,8 @@ def create_administrator(*, actor: Principal, email: str, name: str, password: s
 
     Raises Invalid for a malformed address or a password that breaks a rule, EmailTaken for an address in use.
     """
-    address = normalised_email(email)
-    if len(address) > MAX_EMAIL or not _EMAIL.fullmatch(address):
-        raise Invalid.field("/email", "must be an email address.")
-    password_hash = passwords.hash_password(password)  # before the transaction: it takes its time
+    address = checked_email(email)
+    password_hash = passwords.hash_password(password, email=address)  # before the transaction: it takes its time
     try:
         return _create_administrator(actor=actor, email=address, name=name, password_hash=password_hash, now=now)
     except IntegrityError as error:
@@ -56,6 +82,75 @@ def _create_administrator(*, actor: Principal, email: str, name: str, password_h
     session.add(UserRole(user_id=user.id, role_id=role.id))
     audit.record(actor=actor, action="user.create", subject=("user", user.id), after={"roles": [ADMIN]})
     return user.id
+
+
+@in_transaction
+def claim_account(
+    *, actor: Principal, email: str, name: str, now: datetime, may_create: bool, password_hash: str = ""
+) -> int:
+    """The account of somebody who has just proven that an address (as ``checked_email`` gives it) is theirs.
+
+    To be called when a mail's link was used, or when an OAuth provider vouches for the address. Then
+
+    * there is no account: one is made, with the role customer, this name and ``password_hash`` (empty: no password);
+    * its address was never proven: whoever set it up may be somebody else, so its password is replaced, everything
+      else that lets somebody in is taken away, its sessions end, and it counts as proven;
+    * its address was proven before: nothing changes.
+
+    Pending registrations and links of the address are void afterwards. Returns the user's id, also that of a user who
+    is not active: whoever goes on to log somebody in must look. Raises RegistrationClosed where an account would have
+    to be made and ``may_create`` is false. ``claim_account.joined(...)`` makes it a part of an open transaction.
+    """
+    session = db.session()
+    user = _lock_user(email)
+    if user is None:
+        if not may_create:
+            raise RegistrationClosed("There is no account with this address, and nobody may register at present.")
+        user = _create_customer(actor, email, name, password_hash, now)
+    elif user.email_verified_at is None:
+        verify_account.joined(actor=actor, user_id=user.id, now=now, password_hash=password_hash)
+    session.execute(delete(Registration).where(Registration.email == email))
+    return user.id
+
+
+@in_transaction
+def verify_account(*, actor: Principal, user_id: int, now: datetime, password_hash: str) -> None:
+    """Note that the address of an account is its user's, and take away what was set up before that was known.
+
+    That is what pre-hijacking relies on: a password, sessions, remembered devices, the second factor, passkeys, API
+    keys and identities at providers that somebody else gave the account before its owner came.
+    """
+    session = db.session()
+    user = session.get_one(User, user_id, with_for_update=True)
+    access.forget_users([user_id])
+    sessions.end_sessions.joined(actor=actor, user_id=user_id, now=now, reason="address verified")
+    for model in (RememberedDevice, RecoveryCode, Totp, Passkey, Challenge, OauthIdentity, OneTimeToken):
+        session.execute(delete(model).where(model.user_id == user_id))
+    session.execute(update(ApiKey).where(ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None)).values(revoked_at=now))
+    user.email_verified_at, user.password_hash = now, password_hash
+    user.version += 1
+    audit.record(actor=actor, action="user.verify", subject=("user", user_id))
+
+
+def _lock_user(email: str) -> User | None:
+    return db.session.scalar(select(User).where(User.email == email).with_for_update())
+
+
+def _create_customer(actor: Principal, email: str, name: str, password_hash: str, now: datetime) -> User:
+    """Make the account, or find the one that somebody else made at the same moment with the same proof."""
+    session = db.session()
+    user = User(email=email, name=name, password_hash=password_hash, email_verified_at=now)
+    user.created_at = user.updated_at = now
+    try:
+        with session.begin_nested():
+            session.add(user)
+    except IntegrityError:
+        return session.scalars(select(User).where(User.email == email).with_for_update()).one()
+    restore_built_in.joined(now=now)
+    role_id = session.scalars(select(Role.id).where(Role.name == CUSTOMER)).one()
+    session.add(UserRole(user_id=user.id, role_id=role_id))
+    audit.record(actor=actor, action="user.create", subject=("user", user.id), after={"roles": [CUSTOMER]})
+    return user
 
 
 def export_person(user_id: int) -> dict[str, Any]:
