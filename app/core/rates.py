@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
 from flask import Flask, Response, request
+from flask_limiter import ApplicationLimit
 from flask_limiter.util import get_remote_address
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
 
 from app.config import Settings
 from app.core.api import current_principal
@@ -15,42 +23,53 @@ from app.core.errors import Refusal
 from app.core.extensions import limiter
 from app.core.running import settings
 
+TIMEOUT_S: Final = 0.3
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_RESET: Final = "RateLimit-Reset"
+_TOO_OFTEN: Final = "That was asked for too often; Retry-After says in how many seconds to try again."
+
+log = logging.getLogger(__name__)
 
 
 def register_rates(app: Flask, configured: Settings) -> None:
     """Wire the limiter in: a limit on all writes per principal, ``RateLimit-*`` and ``Retry-After`` headers."""
     app.config.update(
         RATELIMIT_STORAGE_URI=configured.redis_cache_url.replace("unix://", "redis+unix://", 1),
-        RATELIMIT_STORAGE_OPTIONS={"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+        RATELIMIT_STORAGE_OPTIONS={
+            "socket_timeout": TIMEOUT_S,
+            "socket_connect_timeout": TIMEOUT_S,
+            "retry": Retry(NoBackoff(), 0),
+        },
         RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
-        RATELIMIT_HEADER_LIMIT="RateLimit-Limit",
-        RATELIMIT_HEADER_REMAINING="RateLimit-Remaining",
-        RATELIMIT_HEADER_RESET=_RESET,
-        RATELIMIT_HEADER_RETRY_AFTER_VALUE="delta-seconds",
     )
-    app.after_request(_say_seconds)
+    writes = ApplicationLimit(
+        limit_provider=lambda: settings().rates.write,
+        key_function=caller,
+        exempt_when=is_read,
+        error_message=_TOO_OFTEN,
+    )
+    limiter.limit_manager.set_application_limits([writes.bind(limiter)])
     limiter.init_app(app)
+    app.after_request(_state)
 
 
 def limited(rate: str, *, by: Callable[[], str] = get_remote_address, but_reads: bool = False) -> Callable[[Any], Any]:
     """Limit a view to the rate of that name in ``Settings.rates``, counted by client address or by what ``by`` says.
 
-    With ``but_reads`` only requests that change something count, for pages that show a form and take it.
+    With ``but_reads`` only requests that change something count, for pages that show a form and take it. The limit on
+    all writes counts as well.
     """
     decorate: Callable[[Any], Any] = limiter.limit(
-        lambda: getattr(settings().rates, rate), key_func=by, exempt_when=is_read if but_reads else None
+        lambda: getattr(settings().rates, rate),
+        key_func=lambda: _known(by),
+        exempt_when=is_read if but_reads else None,
+        error_message=_TOO_OFTEN,
     )
     return decorate
 
 
 def caller() -> str:
     """Who sends the request, as far as it can be known: the principal, else the network address."""
-    try:
-        return current_principal().key
-    except Refusal:
-        return get_remote_address()
+    return _known(lambda: current_principal().key)
 
 
 def is_read() -> bool:
@@ -58,9 +77,31 @@ def is_read() -> bool:
     return request.method in _SAFE
 
 
-def _say_seconds(response: Response) -> Response:
-    """Give the reset as seconds from now (draft-ietf-httpapi-ratelimit-headers-06); the library says an instant."""
-    at = response.headers.get(_RESET)
-    if at is not None and at.isdigit():
-        response.headers[_RESET] = str(max(0, int(at) - int(time.time())))
+def _known(by: Callable[[], str]) -> str:
+    """What ``by`` says, or the network address where it fails: the view will meet the same failure and answer it.
+
+    Whatever a key raised would count as a failure of Redis.
+    """
+    try:
+        return by() or get_remote_address()
+    except (Refusal, HTTPException, SQLAlchemyError):
+        return get_remote_address()
+
+
+def _state(response: Response) -> Response:
+    """State the limit that counted (draft-ietf-httpapi-ratelimit-headers-06); the reset is in seconds from now."""
+    limit = limiter.current_limit
+    if limit is None:
+        return response
+    try:
+        reset_at, remaining = limit.window
+    except (RedisError, OSError) as error:
+        log.warning("the rate limits cannot be read: %s", error)
+        return response
+    reset_s = max(0, math.ceil(reset_at - time.time()))
+    response.headers["RateLimit-Limit"] = str(limit.limit.amount)
+    response.headers["RateLimit-Remaining"] = str(max(0, remaining))
+    response.headers["RateLimit-Reset"] = str(reset_s)
+    if limit.breached:
+        response.headers["Retry-After"] = str(max(1, reset_s))
     return response

@@ -91,6 +91,4 @@ def _refuse_endless_body() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id", "")
-    if response.status_code not in {429, 503}:
-        response.headers.pop("Retry-After", None)  # the rate limiter states it on every answer
     return response

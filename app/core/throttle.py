@@ -30,8 +30,8 @@ local count, next = tonumber(seen[1]) or 0, tonumber(seen[2]) or 0
 if now < next then return next - now end
 count = count + 1
 local delay = 0
-if count > tonumber(ARGV[1]) then
-  delay = math.min(tonumber(ARGV[2]), 2 ^ math.min(count - tonumber(ARGV[1]) - 1, 30)) * 1000
+if count >= tonumber(ARGV[1]) then
+  delay = math.min(tonumber(ARGV[2]), 2 ^ math.min(count - tonumber(ARGV[1]), 30)) * 1000
 end
 redis.call('HSET', KEYS[1], 'count', count, 'next', now + delay)
 redis.call('EXPIRE', KEYS[1], ARGV[3])
@@ -71,7 +71,7 @@ def _attempt_here(key: str) -> float:
         if now < following:
             return following - now
         count += 1
-        delay = min(LONGEST_DELAY_S, 2 ** min(count - FREE_ATTEMPTS - 1, 30)) if count > FREE_ATTEMPTS else 0
+        delay = min(LONGEST_DELAY_S, 2 ** min(count - FREE_ATTEMPTS, 30)) if count >= FREE_ATTEMPTS else 0
         _here[key] = (count, now + delay)
     return 0
 

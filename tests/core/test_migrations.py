@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import flask_migrate
 import pytest
@@ -148,7 +148,7 @@ def test_roles_that_are_there_stay_as_they_are_beside_those_of_the_first_day(fre
         assert connection.scalars(sa.select(User.email_verified_at)).one() == at
 
 
-ROLES: sa.Select[Any] = (
+ROLES: Final[Any] = (
     sa.select(sa.column("name"), sa.func.count(sa.column("permission")), sa.column("is_built_in"))
     .select_from(sa.text("role LEFT JOIN role_permission ON role_permission.role_id = role.id"))
     .group_by(sa.column("name"), sa.column("is_built_in"))

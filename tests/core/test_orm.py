@@ -16,7 +16,15 @@ from app.core.money import Money
 from app.core.orm import Base, count_changed, database_now, utc_now
 from app.core.transactions import in_transaction
 from app.products.models import Product
+from tests.conftest import empty_tables
 from tests.servers import on_sqlite
+
+
+@pytest.fixture
+def context(context: Flask) -> Flask:
+    """An open application context on a database without any row, not even those that an installation begins with."""
+    empty_tables()
+    return context
 
 
 @in_transaction

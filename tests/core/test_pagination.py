@@ -22,6 +22,7 @@ from app.core.extensions import db
 from app.core.outbox import Outbox
 from app.core.pagination import MAX_LIMIT, Page, _order, fetch_page
 from app.core.transactions import in_transaction
+from tests.conftest import empty_tables
 from tests.servers import on_sqlite
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,6 +30,13 @@ NEWEST_FIRST = [(Role.created_at, True), (Role.id, True)]
 BY_ID = [(Role.id, False)]
 MIXED = [(Outbox.kind, False), (Outbox.not_before, True), (Outbox.id, False)]
 Keys = Sequence[tuple[Any, bool]]
+
+
+@pytest.fixture
+def context(context: Flask) -> Flask:
+    """An open application context on a database without any row, not even those that an installation begins with."""
+    empty_tables()
+    return context
 
 
 @in_transaction
