@@ -19,6 +19,8 @@ T = TypeVar("T")
 MIN_SECRET_LENGTH: Final = 32
 _TARGET: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
 
+_ORIGIN: Final = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
+
 
 class SettingsError(Exception):
     """The environment is unusable; ``problems`` names every missing or bad variable."""
@@ -195,12 +197,8 @@ class Reader:
 
 def is_origin(text: str) -> bool:
     """Whether a text is scheme, host and perhaps a port, and nothing else."""
-    try:
-        parts = urlsplit(text)
-        bare = not (parts.path or parts.query or parts.fragment or parts.username) and text == text.strip()
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and bare and parts.port != 0
-    except ValueError:
-        return False
+    found = _ORIGIN.fullmatch(text)
+    return found is not None and 0 < int(found["port"] or 1) < 65536
 
 
 def _generated_secret(path: Path) -> str:

@@ -9,16 +9,36 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Browsers, Farm, Settings, SettingsError
+from app.config import Accounts, Browsers, Farm, Rates, Settings, SettingsError
 
 PRODUCTION = {
     "APP_ENV": "production",
     "SECRET_KEY": "s" * 32,
     "JWT_SECRET_KEY": "j" * 32,
+    "ENCRYPTION_KEY": "e" * 32,
+    "PUBLIC_URL": "https://shop.example.org",
     "DATABASE_URL": "mysql://cartwright:secret@db/cartwright",
     "REDIS_QUEUE_URL": "redis://:secret@queue:6379/0",
     "REDIS_CACHE_URL": "rediss://:secret@cache:6379/0",
+    "MAIL_URL": "smtp://shop:secret@mail:587",
+    "MAIL_FROM": "Shop <shop@example.org>",
 }
+
+
+RATES = ["LOGIN_RATE", "REGISTRATION_RATE", "MAIL_RATE", "MAIL_TO_ONE_RATE", "REFRESH_RATE", "WRITE_RATE"]
+NO_ORIGINS = [
+    "shop.example.org",
+    "ftp://shop.example.org",
+    "https://",
+    "https://shop.example.org/path",
+    "https://shop.example.org?x",
+    "https://shop.example.org#x",
+    "https://user@shop.example.org",
+    "https://shop.example.org:port",
+    "https://shop.example.org:99999",
+    "https://shop .example.org",
+    "javascript:alert(1)",
+]
 
 
 @pytest.fixture
@@ -32,6 +52,10 @@ def problems(environ: dict[str, str]) -> list[str]:
         Settings.from_env(environ)
     assert str(refusal.value).count("\n") == len(refusal.value.problems)
     return refusal.value.problems
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    return settings.secret_key, settings.jwt_secret_key, settings.encryption_key
 
 
 def test_without_any_variable_everything_is_embedded_in_the_instance_folder(
@@ -54,11 +78,11 @@ def test_without_any_variable_everything_is_embedded_in_the_instance_folder(
 
 def test_generated_secrets_are_private_stable_and_not_each_other(embedded: dict[str, str], tmp_path: Path) -> None:
     first, second = Settings.from_env(embedded), Settings.from_env(embedded)
-    assert (first.secret_key, first.jwt_secret_key) == (second.secret_key, second.jwt_secret_key)
-    assert first.secret_key != first.jwt_secret_key
-    assert min(len(first.secret_key), len(first.jwt_secret_key)) >= 32
+    assert secrets_of(first) == secrets_of(second)
+    assert len(set(secrets_of(first))) == 3
+    assert min(map(len, secrets_of(first))) >= 32
     files = sorted((tmp_path / "instance").iterdir())
-    assert [file.name for file in files] == ["jwt_secret_key", "secret_key"]
+    assert [file.name for file in files] == ["encryption_key", "jwt_secret_key", "secret_key"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
@@ -78,7 +102,7 @@ def test_processes_that_start_at_once_agree_on_their_secrets(embedded: dict[str,
     def start() -> None:
         barrier.wait(10)
         settings = Settings.from_env(embedded)
-        answers.put((settings.secret_key, settings.jwt_secret_key))
+        answers.put(secrets_of(settings))
 
     starters = [processes.Process(target=start) for _ in range(4)]
     for starter in starters:
@@ -87,7 +111,8 @@ def test_processes_that_start_at_once_agree_on_their_secrets(embedded: dict[str,
         starter.join(20)
     assert [starter.exitcode for starter in starters] == [0] * 4
     assert len({answers.get() for _ in starters}) == 1
-    assert sorted(file.name for file in (tmp_path / "instance").iterdir()) == ["jwt_secret_key", "secret_key"]
+    made = sorted(file.name for file in (tmp_path / "instance").iterdir())
+    assert made == ["encryption_key", "jwt_secret_key", "secret_key"]
 
 
 def test_a_damaged_secret_is_refused(embedded: dict[str, str], tmp_path: Path) -> None:
@@ -101,7 +126,7 @@ def test_a_damaged_secret_is_refused(embedded: dict[str, str], tmp_path: Path) -
 def test_an_instance_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     found = problems({"INSTANCE_DIR": str(tmp_path / "file" / "instance")})
-    assert [problem.split()[0] for problem in found] == ["SECRET_KEY", "JWT_SECRET_KEY"]
+    assert [problem.split()[0] for problem in found] == ["SECRET_KEY", "JWT_SECRET_KEY", "ENCRYPTION_KEY"]
 
 
 def test_production_starts_with_real_servers_and_secrets_and_writes_nothing(tmp_path: Path) -> None:
@@ -115,20 +140,29 @@ def test_production_starts_with_real_servers_and_secrets_and_writes_nothing(tmp_
     )
     assert settings.log_json
     assert settings.stop_grace_s == 150
+    assert (settings.public_url, settings.is_https) == ("https://shop.example.org", True)
+    assert (settings.mail.url, settings.mail.sender) == (PRODUCTION["MAIL_URL"], PRODUCTION["MAIL_FROM"])
+    assert settings.accounts.staff_second_factor
     assert not (tmp_path / "instance").exists()
 
 
 def test_production_refuses_every_embedded_default_at_once(tmp_path: Path) -> None:
     found = problems({"APP_ENV": "production", "INSTANCE_DIR": str(tmp_path / "instance")})
-    names = ["SECRET_KEY", "JWT_SECRET_KEY", "DATABASE_URL", "REDIS_QUEUE_URL", "REDIS_CACHE_URL"]
-    assert found == [f"{name} is missing." for name in names]
+    assert [problem.split()[0] for problem in found] == [name for name in PRODUCTION if name != "APP_ENV"]
+    assert all(" is missing" in problem for problem in found)
     assert not (tmp_path / "instance").exists()
 
 
 @pytest.mark.parametrize("name", [name for name in PRODUCTION if name != "APP_ENV"])
 def test_production_refuses_each_embedded_default_alone(name: str) -> None:
-    assert problems({key: value for key, value in PRODUCTION.items() if key != name}) == [f"{name} is missing."]
-    assert problems(PRODUCTION | {name: ""}) == [f"{name} is missing."]
+    for environ in ({key: value for key, value in PRODUCTION.items() if key != name}, PRODUCTION | {name: ""}):
+        (found,) = problems(environ)
+        assert found.startswith(f"{name} is missing")
+
+
+def test_production_is_reached_over_tls_only() -> None:
+    (found,) = problems(PRODUCTION | {"PUBLIC_URL": "http://shop.example.org"})
+    assert found == "PUBLIC_URL must begin with https:// in production."
 
 
 def test_production_refuses_sqlite() -> None:
@@ -176,8 +210,22 @@ def test_all_problems_are_said_at_once(embedded: dict[str, str]) -> None:
         ("WORKER_COUNT", ["0", "65", "2.5", "two", "-1"]),
         ("STOP_GRACE_S", ["-1", "3601", "nan", "inf", "1e9"]),
         ("WEB_THREADS", ["3", "257"]),
+        ("JWT_SECRET_KEY", ["short", "x" * 31]),
+        ("ENCRYPTION_KEY", ["short", "x" * 31]),
+        ("OLD_SECRET_KEYS", ["short", f"{'x' * 32},short"]),
+        ("OLD_JWT_SECRET_KEYS", ["short", f"{'x' * 32} {'y' * 31},z"]),
+        ("OLD_ENCRYPTION_KEYS", ["short", f"short,{'x' * 32}"]),
+        ("PUBLIC_URL", NO_ORIGINS),
+        ("ALLOWED_ORIGINS", [*NO_ORIGINS, "null", "*", "https://*.example.org", "https://a.example, https://b/x"]),
         ("JWT_ACCESS_MINUTES", ["0", "1441"]),
-        ("LOGIN_RATE", ["often", "10", "ten per minute", "10 per lunch"]),
+        ("JWT_REFRESH_DAYS", ["0", "366", "1.5"]),
+        ("SESSION_HOURS", ["0", "721"]),
+        ("FRESH_MINUTES", ["0", "1441"]),
+        ("STAFF_SECOND_FACTOR", ["yes", "2"]),
+        ("REGISTRATION_OPEN", ["no", "on"]),
+        ("MAIL_URL", ["mail", "http://mail", "smtp://", "smtp://mail:port", "smtp://mail:99999", "smtps://:25"]),
+        ("MAIL_FROM", ["nobody", "Shop <shop>", "Shop <shop@example.org>\nBcc: x@example.org", "Shop <@>"]),
+        *((name, ["often", "10", "ten per minute", "10 per lunch"]) for name in RATES),
         ("TRUSTED_PROXIES", ["-1", "6"]),
         ("LOG_JSON", ["yes", "TRUE", "2"]),
         ("DISPATCH_S", ["0", "61"]),
@@ -216,10 +264,50 @@ def test_a_lease_that_would_run_out_between_renewals_is_refused(embedded: dict[s
     assert Settings.from_env(embedded | {"LEASE_S": "4", "LEASE_RENEW_S": "2"}).farm.renew_s == 2
 
 
+@pytest.mark.parametrize("twice", [("SECRET_KEY", "JWT_SECRET_KEY"), ("JWT_SECRET_KEY", "ENCRYPTION_KEY")])
+def test_one_secret_for_two_uses_is_refused(twice: tuple[str, str]) -> None:
+    assert problems(PRODUCTION | dict.fromkeys(twice, "x" * 32)) == [
+        "SECRET_KEY, JWT_SECRET_KEY and ENCRYPTION_KEY must differ."
+    ]
+
+
+def test_old_keys_and_origins_are_lists(embedded: dict[str, str]) -> None:
+    one, other = "1" * 32, "2" * 40
+    given = {"ALLOWED_ORIGINS": " https://a.example ,,http://localhost:5173 "}
+    given |= dict.fromkeys(("OLD_SECRET_KEYS", "OLD_JWT_SECRET_KEYS", "OLD_ENCRYPTION_KEYS"), f" {one}, {other},")
+    settings = Settings.from_env(embedded | given)
+    assert settings.old_secret_keys == settings.old_jwt_secret_keys == settings.old_encryption_keys == (one, other)
+    assert settings.allowed_origins == ("https://a.example", "http://localhost:5173")
+
+
+def test_links_lead_to_the_port_that_pages_are_served_at(embedded: dict[str, str]) -> None:
+    assert Settings.from_env(embedded | {"PORT": "24080"}).public_url == "http://localhost:24080"
+    settings = Settings.from_env(embedded | {"PUBLIC_URL": "https://shop.example.org/"})
+    assert (settings.public_url, settings.is_https) == ("https://shop.example.org", True)
+
+
+def test_rates_and_lives_of_logins_are_read(embedded: dict[str, str]) -> None:
+    given = dict.fromkeys(RATES, "7 per hour; 9 per day")
+    given |= {"JWT_ACCESS_MINUTES": "1", "JWT_REFRESH_DAYS": "2", "SESSION_HOURS": "3", "FRESH_MINUTES": "4"}
+    settings = Settings.from_env(embedded | given | {"STAFF_SECOND_FACTOR": "1", "REGISTRATION_OPEN": "0"})
+    rate = given["LOGIN_RATE"]
+    assert settings.rates == Rates(login=rate, registration=rate, mail=rate, mail_to_one=rate, refresh=rate, write=rate)
+    assert settings.accounts == Accounts(
+        access_minutes=1,
+        refresh_days=2,
+        session_hours=3,
+        fresh_minutes=4,
+        staff_second_factor=True,
+        registration_open=False,
+    )
+
+
 def test_no_problem_repeats_a_secret(embedded: dict[str, str]) -> None:
     wrong = {
         "SECRET_KEY": "hunter2",
         "DATABASE_URL": "mysql://root:hunter2@db:port/x",
+        "OLD_JWT_SECRET_KEYS": "hunter2",
+        "MAIL_URL": "smtp://shop:hunter2@mail:port",
         "REDIS_URL": "http://:hunter2@x",
     }
     assert "hunter2" not in str(problems(embedded | wrong))
