@@ -15,7 +15,7 @@ from app.auth import jwt
 from app.auth.authentication import client
 from app.auth.errors import TokenRefused
 from app.auth.schemas.tokens import ConfirmSchema, LogInSchema, RefreshSchema, TokenArguments, TokenSchema
-from app.auth.services import login, sessions, tokens
+from app.auth.services import devices, login, sessions, tokens
 from app.auth.services.sessions import Proof
 from app.auth.services.tokens import Grant
 from app.core.api import ApiBlueprint, current_principal
@@ -42,7 +42,10 @@ class LogIn(MethodView):
         proof = login.prove(
             user_id=user_id, via="password", client=client(), now=now, code=sent["code"], device=sent["device_token"]
         )
-        return start(proof, cookie=sent["cookie"])
+        answered = start(proof, cookie=sent["cookie"])
+        if sent["remember_device"] and sent["code"] and proof.second_factor:
+            answered["device_token"] = devices.remember_device(user_id=user_id, client=client(), now=now)
+        return answered
 
 
 @blp.route("/auth/refresh")
@@ -71,14 +74,12 @@ class Refresh(MethodView):
 class TokenOfSession(MethodView):
     """Tokens for who is logged in."""
 
-    @blp.authenticated
+    @blp.personal()
     @blp.arguments(TokenArguments)
     @blp.answers(200, TokenSchema, secret=True)
     def post(self, sent: dict[str, Any]) -> Any:
         """Get tokens of an API session of its own for the browser session that this request is sent with."""
-        actor = current_principal()
-        proof = Proof(actor.require_person(), "session", second_factor=not actor.lacks_second_factor)
-        return start(proof, cookie=sent["cookie"])
+        return start(sessions.proof_of_session(current_principal()), cookie=sent["cookie"])
 
 
 @blp.route("/auth/logout")

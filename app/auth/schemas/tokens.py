@@ -29,6 +29,10 @@ class LogInSchema(TokenArguments):
         validate=validate.Length(1, 100),
         metadata={"description": "Of a device that was told to be remembered; instead of a code"},
     )
+    remember_device = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Beside a code: answer with a device_token, with which 30 days need no code"},
+    )
 
 
 class RefreshSchema(StrictSchema):
@@ -45,6 +49,7 @@ class TokenSchema(Schema):
     expires_in = fields.Integer(metadata={"description": "Seconds from now"})
     refresh_token = fields.String(metadata={"description": "Works once; absent where it is in a cookie"})
     refresh_expires_at = Instant()
+    device_token = fields.String(metadata={"description": "Only where remember_device asked for it"})
 
 
 class ConfirmSchema(StrictSchema):

@@ -67,7 +67,9 @@ def prove(
 def check_code(*, user_id: int, code: str, client: Client, now: datetime) -> None:
     """Use up a code of the authenticator app or a recovery code; raises SecondFactorRefused or TooManyRequests."""
     throttle.attempt(f"code:{user_id}")
-    if not second_factor.use_code.aside(user_id=user_id, code=code, now=now):
+    name = db.session.scalar(select(User.name).where(User.id == user_id)) or ""
+    actor = client.as_user(user_id, name)
+    if not second_factor.use_code.aside(user_id=user_id, code=code, actor=actor, now=now):
         _record_refusal.aside(actor=guest(client.request_id, client.address), user_id=user_id)
         raise SecondFactorRefused("The code is wrong, too old or was used before.")
     throttle.succeeded(f"code:{user_id}")

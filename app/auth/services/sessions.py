@@ -29,6 +29,17 @@ class Client:
     user_agent: str
     request_id: str | None = None
 
+    def as_user(self, user_id: int, name: str) -> Principal:
+        """The user who logs in from here, as the audit log names the one who did something."""
+        return Principal(
+            kind="user",
+            id=user_id,
+            name=name,
+            permissions=frozenset(),
+            request_id=self.request_id,
+            address=self.address,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -39,6 +50,8 @@ class Proof:
     """``password``, ``passkey``, ``oauth:<provider>`` or ``session``."""
     second_factor: bool
     """Whether a second factor was part of it; a passkey is both in one."""
+    at: datetime | None = None
+    """When, if not now: a session made out of another one is no fresher than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +90,8 @@ def start_session(
         is_remembered=is_remembered,
         created_at=now,
         last_seen_at=now,
-        authenticated_at=now,
-        second_factor_at=now if proof.second_factor else None,
+        authenticated_at=proof.at or now,
+        second_factor_at=(proof.at or now) if proof.second_factor else None,
         expires_at=now + lifetime,
         address=client.address,
         user_agent=client.user_agent[:MAX_USER_AGENT],
@@ -86,21 +99,21 @@ def start_session(
     session.add(row)
     session.flush()
     name = session.scalars(select(User.name).where(User.id == proof.user_id)).one()
-    actor = Principal(
-        kind="user",
-        id=proof.user_id,
-        name=name,
-        permissions=frozenset(),
-        request_id=client.request_id,
-        address=client.address,
-    )
     audit.record(
-        actor=actor,
+        actor=client.as_user(proof.user_id, name),
         action="user.log_in",
         subject=("user", proof.user_id),
         after={"session": row.id, "kind": kind, "via": proof.via, "second_factor": proof.second_factor},
     )
     return Started(row.id, sid, token if kind == "browser" else sid, proof.user_id, row.expires_at)
+
+
+def proof_of_session(actor: Principal) -> Proof:
+    """The proof that an open session of a person is, for another session made out of it; raises SessionNotFound."""
+    row = db.session.get(Session, actor.session_id) if actor.session_id is not None else None
+    if row is None or row.ended_at is not None:
+        raise SessionNotFound("This session has ended.")
+    return Proof(actor.require_person(), "session", row.second_factor_at is not None, row.authenticated_at)
 
 
 @in_transaction
