@@ -8,10 +8,12 @@ from app.auth.api import me, tokens
 from app.auth.authentication import authenticate
 from app.auth.browser import register_browser_sessions
 from app.auth.jwt import register_jwt
-from app.auth.views import login
+from app.auth.queries.preferences import find_display
+from app.auth.views import account, login
 from app.config import Settings
 from app.core.api import SmorestApi
 from app.core.api_docs import register_api_docs
+from app.core.display import register_display
 from app.core.extensions import bootstrap
 from app.core.pages import register_pages
 from app.core.rates import register_rates
@@ -22,7 +24,7 @@ from app.rpa.waiting import WaitingRoom
 PREFIX = "/api/v1"
 
 APIS = (tokens, me, products, rpa)
-PAGES = (login,)
+PAGES = (login, account)
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -32,6 +34,7 @@ def register(app: Flask, settings: Settings) -> None:
     register_browser_sessions(app, settings)
     register_rates(app, settings)
     register_pages(app)
+    register_display(app, find_display)
     bootstrap.init_app(app)
     app.extensions["authenticate"] = authenticate
     app.extensions["waiting_room"] = WaitingRoom(settings.web_threads)

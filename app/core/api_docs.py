@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from typing import Any, Final
 
 import orjson
-from flask import Flask, Response, current_app, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, make_response, render_template, request, url_for
 from flask_smorest import Api
 
 from app.core.openapi import complete
@@ -21,7 +22,7 @@ _POLICY: Final = (
 
 
 def register_api_docs(app: Flask, api: Api) -> None:
-    """Add /openapi.json, /docs and /redoc, which everybody may read; the root leads to /docs."""
+    """Add /openapi.json, /docs and /redoc, which everybody may read."""
 
     @cache
     def document() -> bytes:
@@ -34,16 +35,25 @@ def register_api_docs(app: Flask, api: Api) -> None:
         return answer
 
     pages = {
-        "/": ("root", lambda: redirect("/docs")),
         "/openapi.json": ("openapi", openapi),
         "/docs": ("docs", lambda: _page("docs/swagger.html")),
         "/redoc": ("redoc", lambda: _page("docs/redoc.html")),
     }
     for path, (endpoint, view) in pages.items():
         app.add_url_rule(path, endpoint, view)
-    for endpoint in ("root", "openapi", "docs", "redoc", "static"):
-        shown: Any = app.view_functions[endpoint]
-        shown.access = "public"
+    for endpoint in ("openapi", "docs", "redoc", "static", "bootstrap.static"):
+        app.view_functions[endpoint] = _public(app.view_functions[endpoint])
+
+
+def _public(view: Callable[..., Any]) -> Callable[..., Any]:
+    """The view as a function, because a method takes no attribute, that says that everybody may enter."""
+
+    @wraps(view)
+    def shown(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs)
+
+    shown.access = "public"  # type: ignore[attr-defined]
+    return shown
 
 
 def _page(template: str) -> Response:

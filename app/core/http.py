@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
@@ -15,6 +16,7 @@ from jwt.exceptions import PyJWTError
 from werkzeug.exceptions import HTTPException
 
 from app.core import errors
+from app.core.extensions import limiter
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,16 @@ _TITLES: Final = {
     422: "Unprocessable Content",
 }
 """Where Python 3.11 still has the phrase of an RFC before 9110."""
+_HEADINGS: Final = {
+    401: "Log in first",
+    403: "You may not do this",
+    404: "There is nothing here",
+    412: "Somebody was faster",
+    429: "That was too often",
+    500: "Something went wrong",
+    503: "Not available right now",
+}
+"""How pages say what happened, where the status in words says little to people."""
 
 
 def register_errors(app: Flask) -> None:
@@ -70,8 +82,15 @@ def phrase(status: int) -> str:
     return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
-def problem(status: int, code: str, detail: str, found: list[dict[str, Any]] | None = None) -> Response:
-    """Build a problem document; ``found`` lists what is wrong with which field."""
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    found: list[dict[str, Any]] | None = None,
+    *,
+    retry_after_s: int | None = None,
+) -> Response:
+    """Build a problem document, or a page for people; ``found`` lists what is wrong with which field."""
     document = {
         "type": "about:blank",
         "title": phrase(status),
@@ -82,7 +101,9 @@ def problem(status: int, code: str, detail: str, found: list[dict[str, Any]] | N
         "request_id": g.get("request_id"),
     }
     if _wants_page():
-        return Response(render_template("error.html", problem=document), status=status, mimetype="text/html")
+        heading = _HEADINGS.get(status, document["title"])
+        page = render_template("error.html", problem=document, heading=heading, retry_after_s=retry_after_s)
+        return Response(page, status=status, mimetype="text/html")
     return Response(orjson.dumps(document), status=status, mimetype=PROBLEM)
 
 
@@ -100,7 +121,7 @@ def answer_http_exception(error: HTTPException) -> Response:
     found = list(_fields(data.get("messages") or {}))
     code = _CODES.get(status, error.name.upper().replace(" ", "_"))
     detail = "The request breaks a rule." if found else (error.description or error.name)
-    answer = problem(status, code, detail, found)
+    answer = problem(status, code, detail, found, retry_after_s=_wait_s() if status == 429 else None)
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             answer.headers[name] = value
@@ -110,12 +131,19 @@ def answer_http_exception(error: HTTPException) -> Response:
 def _refused(refusal: errors.Refusal) -> Response:
     status = next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
     found = [{"pointer": error.pointer, "detail": error.detail, "in": error.place} for error in refusal.errors]
-    answer = problem(status, refusal.code, refusal.detail, found)
+    wait_s = refusal.retry_after_s if isinstance(refusal, errors.TooManyRequests) else None
+    answer = problem(status, refusal.code, refusal.detail, found, retry_after_s=wait_s)
     if status == 401:
         answer.headers["WWW-Authenticate"] = _challenge(refusal)
-    if isinstance(refusal, errors.TooManyRequests):
-        answer.headers["Retry-After"] = str(refusal.retry_after_s)
+    if wait_s is not None:
+        answer.headers["Retry-After"] = str(wait_s)
     return answer
+
+
+def _wait_s() -> int | None:
+    """Seconds until the rate limit that was hit allows the next request."""
+    hit = limiter.current_limit
+    return None if hit is None else max(1, hit.reset_at - int(time.time()))
 
 
 def _challenge(refusal: errors.Refusal) -> str:

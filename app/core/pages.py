@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Flask, Response, redirect, request, url_for
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.api import current_principal, require_fresh
 from app.core.errors import FreshLoginRequired, Refusal, Unauthenticated
 from app.core.extensions import csrf
+from app.core.menu import home_of, register_menu
 from app.core.permissions import CATALOGUE, Principal, SecondFactorMissing
 
 View = Callable[..., Any]
@@ -100,14 +102,36 @@ def _back() -> str:
 
 
 def register_pages(app: Flask) -> None:
-    """Give templates what every page needs: ``may("users:read")`` for menus, and who is logged in."""
-    app.context_processor(lambda: {"may": _may, "me": _me})
+    """Give templates what every page needs: ``may("users:read")``, who is logged in, and this page's address.
+
+    ``/`` leads to the first page that somebody may open, or to log in.
+    """
+    app.jinja_env.globals |= {"may": _may, "me": _me, "here": here}
+    app.jinja_env.tests["page"] = app.view_functions.__contains__
+    register_menu(app)
+    _root.access = "public"  # type: ignore[attr-defined]
+    app.add_url_rule("/", "root", _root)
+
+
+def here(**changes: str | None) -> str:
+    """The path and query of this page, with these parameters of the query changed or, being None, left out."""
+    query = {name: values for name, values in request.args.lists() if name not in changes}
+    changed = {name: value for name, value in changes.items() if value is not None}
+    text = urlencode({**query, **changed}, doseq=True)
+    return f"{request.path}?{text}" if text else request.path
+
+
+def _root() -> Any:
+    principal = _me()
+    return redirect(url_for("login.log_in") if principal is None else home_of(principal))
 
 
 def _me() -> Principal | None:
     try:
         return current_principal()
     except Refusal:
+        return None
+    except SQLAlchemyError:  # the page that says so must still be shown
         return None
 
 

@@ -1,0 +1,6 @@
+// What pages do beyond HTML: they all work without it.
+import { offerCopying } from "./copy.js";
+import { keepSubmitsSingle } from "./submit.js";
+
+offerCopying(document);
+keepSubmitsSingle(document);
