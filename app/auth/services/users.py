@@ -72,7 +72,7 @@ def update_user(
     held = _roles_of(user)
     wanted = held if roles is None else list(roles)
     locked = _lock_roles(wanted, also=held)
-    _require_power(actor, user)
+    require_power(actor, user.id)
     before = {"roles": sorted(held), "is_active": user.is_active}
     personal = _rename(user, name=name, email=email)
     _give(user, [role for role in locked if role.name in wanted], actor)
@@ -108,7 +108,7 @@ def invite_again(*, actor: Principal, user_id: int) -> None:
     Raises UserNotFound, PermissionMissing, and NothingToInvite for who needs none or may not log in.
     """
     user = _lock_user(user_id)
-    _require_power(actor, user)
+    require_power(actor, user.id)
     if user.email_verified_at is not None or not user.is_active:
         raise NothingToInvite("Only a user who is active and has not used an invitation yet can be invited.")
     _void_links(user)
@@ -120,7 +120,7 @@ def invite_again(*, actor: Principal, user_id: int) -> None:
 @in_transaction
 def end_session(*, actor: Principal, user_id: int, session_id: int, now: datetime) -> None:
     """End a session of somebody else; raises UserNotFound, PermissionMissing, SessionNotFound."""
-    _require_power(actor, _lock_user(user_id))
+    require_power(actor, _lock_user(user_id).id)
     sessions.end_session.joined(
         actor=actor, user_id=user_id, session_id=session_id, now=now, reason="ended by an administrator"
     )
@@ -129,15 +129,20 @@ def end_session(*, actor: Principal, user_id: int, session_id: int, now: datetim
 @in_transaction
 def end_sessions(*, actor: Principal, user_id: int, now: datetime) -> int:
     """End all sessions of somebody else; returns how many. Raises UserNotFound, PermissionMissing."""
-    _require_power(actor, _lock_user(user_id))
+    require_power(actor, _lock_user(user_id).id)
     return sessions.end_sessions.joined(actor=actor, user_id=user_id, now=now, reason="ended by an administrator")
 
 
 @in_transaction
 def revoke_key(*, actor: Principal, user_id: int, key_id: int, now: datetime) -> None:
     """Revoke an API key of somebody else; raises UserNotFound, PermissionMissing, KeyNotFound."""
-    _require_power(actor, _lock_user(user_id))
+    require_power(actor, _lock_user(user_id).id)
     api_keys.revoke_key.joined(actor=actor, user_id=user_id, key_id=key_id, now=now)
+
+
+def require_power(actor: Principal, user_id: int) -> None:
+    """Raise PermissionMissing unless the actor holds all that this user may do; every change of a user begins so."""
+    actor.require_all(find_permissions(user_id), to="change a user who has these permissions")
 
 
 def keep_an_administrator(user: User) -> None:
@@ -184,10 +189,6 @@ def _lock_roles(names: Sequence[str], *, also: Sequence[str] = ()) -> list[Role]
 def _roles_of(user: User) -> list[str]:
     names = select(Role.name).join(UserRole, UserRole.role_id == Role.id).where(UserRole.user_id == user.id)
     return list(db.session.scalars(names))
-
-
-def _require_power(actor: Principal, user: User) -> None:
-    actor.require_all(find_permissions(user.id), to="change a user who has these permissions")
 
 
 def _give(user: User, roles: Sequence[Role], actor: Principal) -> None:
