@@ -11,5 +11,5 @@ from app.rpa import cli as rpa
 
 def register(app: Flask) -> None:
     """Add the domains' command groups."""
-    for group in (auth.group, products.group, rpa.storefront_commands, rpa.job_commands):
+    for group in (auth.group, auth.oauth_group, products.group, rpa.storefront_commands, rpa.job_commands):
         app.cli.add_command(group)

@@ -1,16 +1,23 @@
-"""``flask user``: accounts from the command line."""
+"""``flask user`` and ``flask oauth``: accounts, and providers to log in by, from the command line."""
 
 from __future__ import annotations
 
+import os
+
 import click
 from flask.cli import AppGroup
+from marshmallow import ValidationError
 
 from app.auth import passwords
+from app.auth.providers import MAX_PROVIDERS, PRESETS
 from app.auth.queries.accounts import has_administrator
-from app.auth.services import accounts
+from app.auth.queries.providers import get_provider_by_code, list_providers
+from app.auth.schemas.providers import NewProviderSchema
+from app.auth.services import accounts, providers
 from app.core.errors import Refusal
 from app.core.orm import utc_now
 from app.core.permissions import system
+from app.core.running import settings
 
 group = AppGroup("user", help="Users of the back office.")
 
@@ -30,8 +37,58 @@ def create_admin(email: str, name: str, password: str | None, *, generate: bool,
     try:
         accounts.create_administrator(actor=system(), email=email, name=name, password=secret, now=utc_now())
     except Refusal as refusal:
-        reasons = "; ".join(f"{error.pointer.strip('/')} {error.detail}" for error in refusal.errors)
-        raise click.ClickException(reasons or refusal.detail) from refusal
+        raise click.ClickException(_reasons(refusal)) from refusal
     click.echo(f"Administrator: {accounts.normalised_email(email)}")
     if chosen is None:
         click.echo(f"Password, shown only now: {secret}")
+
+
+oauth_group = AppGroup("oauth", help="OAuth providers that people may log in by.")
+
+
+@oauth_group.command("add")
+@click.argument("preset", type=click.Choice(PRESETS))
+@click.option("--code", required=True, help="Stands in addresses: /login/with/CODE.")
+@click.option("--name", required=True, help="As people read it on the log-in page.")
+@click.option("--client-id", required=True, help="What the provider calls this installation.")
+@click.option("--issuer", help="The provider's issuer; only for the preset oidc.")
+def add_provider(**given: str | None) -> None:
+    """Add an OAuth provider. Its client secret is taken from OAUTH_CLIENT_SECRET, or asked for."""
+    secret = os.environ.get("OAUTH_CLIENT_SECRET") or click.prompt("Client secret", hide_input=True)
+    sent = {name: value for name, value in given.items() if value is not None} | {"client_secret": secret}
+    try:
+        row = providers.create_provider(
+            actor=system(), now=utc_now(), loopback=not settings().production, **NewProviderSchema().load(sent)
+        )
+    except ValidationError as error:
+        raise click.ClickException(str(error)) from error
+    except Refusal as refusal:
+        raise click.ClickException(_reasons(refusal)) from refusal
+    click.echo(f"Provider {row.code}; register there: {settings().public_url}/login/with/{row.code}/callback")
+
+
+@oauth_group.command("list")
+def show_providers() -> None:
+    """List all OAuth providers."""
+    for row in list_providers(limit=MAX_PROVIDERS, cursor=None).items:
+        state = "on" if row.is_enabled else "off"
+        click.echo(f"{row.code:<20} {row.preset:<7} {state:<4} {row.name} {row.issuer or ''}".rstrip())
+
+
+@oauth_group.command("remove")
+@click.argument("code")
+@click.option("--with-identities", is_flag=True, help="Also when people log in by it: they are disconnected.")
+def remove_provider(code: str, *, with_identities: bool) -> None:
+    """Delete an OAuth provider."""
+    try:
+        row = get_provider_by_code(code)
+        count = providers.delete_provider(
+            actor=system(), provider_id=row.id, expected_version=row.version, with_identities=with_identities
+        )
+    except Refusal as refusal:
+        raise click.ClickException(refusal.detail) from refusal
+    click.echo(f"Provider {code} is deleted; {count} connected accounts went with it.")
+
+
+def _reasons(refusal: Refusal) -> str:
+    return "; ".join(f"{error.pointer.strip('/')} {error.detail}" for error in refusal.errors) or refusal.detail
