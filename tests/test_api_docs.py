@@ -12,9 +12,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.servers import on_sqlite
+from tests.test_access import OPEN
 
 VENDOR: Final = Path(__file__).resolve().parent.parent / "app" / "static" / "vendor"
 PAGES: Final = ("/docs", "/redoc")
+NEEDED: Final[Any] = [{"bearer": []}, {"session": []}]
+"""What every operation that is not open takes: an access token or an API key, or a browser's session."""
 
 pytestmark = [pytest.mark.usefixtures("database"), on_sqlite]
 
@@ -76,11 +79,13 @@ def test_every_operation_has_a_summary_and_says_what_it_needs(client: FlaskClien
         (path, method, operation)
         for path, methods in client.get("/openapi.json").get_json()["paths"].items()
         for method, operation in methods.items()
-        if method in {"get", "post", "put", "delete"}
+        if method in {"get", "post", "put", "patch", "delete"}
     ]
     assert [(path, method) for path, method, operation in operations if not operation.get("summary")] == []
-    opened = {path for path, _method, operation in operations if operation.get("security") != [{"bearer": []}]}
-    assert opened == {"/api/v1/auth/login"}
+    opened = {path for path, _method, operation in operations if operation.get("security") != NEEDED}
+    assert opened == {path for path in OPEN if path.startswith("/api/")}
+    schemes = client.get("/openapi.json").get_json()["components"]["securitySchemes"]
+    assert {name for entry in NEEDED for name in entry} == set(schemes)
 
 
 def test_errors_are_documented_as_problem_documents(client: FlaskClient) -> None:
@@ -89,8 +94,3 @@ def test_errors_are_documented_as_problem_documents(client: FlaskClient) -> None
     assert shapes
     for content in shapes.values():
         assert set(content) == {"application/problem+json"}
-
-
-def test_the_root_leads_to_the_documentation(client: FlaskClient) -> None:
-    answer = client.get("/")
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/docs")

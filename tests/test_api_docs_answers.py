@@ -18,6 +18,7 @@ from app.config import Rates, Settings
 from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.requests import MAX_BODY_BYTES
+from app.core.permissions import CATALOGUE
 from tests.conftest import Admin
 from tests.rpa.conftest import ASINS, profile, stock_master
 from tests.servers import on_sqlite
@@ -27,6 +28,7 @@ Headers = dict[str, str]
 
 PRODUCT: Final = {"asin": "b0cw1a0001", "name": "Kettle", "price": "1.00"}
 PRODUCTS: Final = "/api/v1/products"
+RATE: Final = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
 OF_EVERY_SITE: Final = {
     "Content-Type",
     "Content-Length",
@@ -35,9 +37,10 @@ OF_EVERY_SITE: Final = {
     "X-Frame-Options",
     "Content-Security-Policy",
     "Cross-Origin-Opener-Policy",
-    "X-RateLimit-Limit",
-    "X-RateLimit-Remaining",
-    "X-RateLimit-Reset",
+    "Cross-Origin-Resource-Policy",
+    "Permissions-Policy",
+    "Vary",
+    *RATE,
 }
 """Headers that say nothing about one operation."""
 
@@ -78,8 +81,10 @@ class Document:
         named = self.response(path, answer.request.method, status)
         assert set(answer.headers.keys()) - OF_EVERY_SITE <= set(named.get("headers", {})), (path, status)
         if status >= 400:
-            needed = {"X-Request-Id"} | {401: {"WWW-Authenticate"}, 429: {"Retry-After"}}.get(status, set())
+            needed = {"X-Request-Id"} | {401: {"WWW-Authenticate"}, 429: {"Retry-After", *RATE}}.get(status, set())
             assert set(named["headers"]) == needed <= set(answer.headers.keys())
+        elif answer.request.method not in {"GET", "HEAD"}:
+            assert set(named["headers"]) & RATE == set(answer.headers.keys()) & RATE == RATE
         if answer.data:
             schema = named["content"][answer.mimetype]["schema"]
             Draft202012Validator(schema | {"components": self.whole["components"]}).validate(answer.get_json())
@@ -104,7 +109,8 @@ def test_the_document_has_every_operation_with_the_problems_that_its_kind_has(ap
     for rule, method, view in doors(app):
         if rule.startswith("/api/"):
             path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
-            statuses = {401} if view.access == "authenticated" else {401, 403} if view.access != "public" else set()
+            statuses = {401} if view.access != "public" else set()
+            statuses |= {403} if view.access in CATALOGUE or getattr(view, "is_personal", False) else set()
             statuses |= {404} if "<" in rule else set()
             statuses |= {409} if method != "GET" else set()
             versioned = method in {"PUT", "PATCH", "DELETE"} and not hasattr(view, "is_unversioned")

@@ -19,9 +19,14 @@ REQUEST_ID: Final = _header("Names the request in our logs")
 REPLAYED: Final = _header("`true` when this is the stored answer to an earlier request with the same key")
 LOCATION: Final = _header("Address of what was made")
 ETAG: Final = _header("The record's version, for If-Match and If-None-Match")
+RATES: Final = {
+    "RateLimit-Limit": _header("How many requests of this kind are allowed in a while", "integer"),
+    "RateLimit-Remaining": _header("How many of them are left", "integer"),
+    "RateLimit-Reset": _header("Seconds until all are allowed again", "integer"),
+}
 _OF_STATUS: Final = {
     401: {"WWW-Authenticate": _header("How to authenticate")},
-    429: {"Retry-After": _header("Seconds to wait", "integer")},
+    429: {"Retry-After": _header("Seconds to wait", "integer"), **RATES},
 }
 
 
@@ -49,6 +54,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], shared: dict[st
         answers[str(status)] = reference | ({"description": said} if said else {})
     good = [answer for status, answer in answers.items() if status[0] in "23"]
     headers = {"X-Request-Id": REQUEST_ID} | ({"Idempotent-Replayed": REPLAYED} if method == "post" else {})
+    headers |= {} if method == "get" else RATES
     for answer in good:
         headers |= answer.get("headers", {})
     for answer in good:
@@ -58,12 +64,12 @@ def _complete(path: str, method: str, operation: dict[str, Any], shared: dict[st
 def _problems(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
     if "security" in operation or "429" in operation["responses"]:  # limited are those where secrets can be guessed
         yield 401
-    if "x-permission" in operation:
+    if "x-permission" in operation or "x-people-only" in operation:
         yield 403
     if "{" in path:
         yield 404
     if method != "get":
-        yield from (409, 413)
+        yield from (409, 413, 429)
     if any(parameter.get("name") == "If-Match" for parameter in operation.get("parameters", [])):
         yield from (412, 428)
     if "requestBody" in operation:
