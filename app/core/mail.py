@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import secrets
 import smtplib
 import ssl
+from datetime import datetime
+from email.charset import QP, Charset
+from email.mime.text import MIMEText
+from email.utils import make_msgid, parseaddr
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -20,6 +26,25 @@ from app.core.running import settings
 
 TIMEOUT_S: Final = 20.0
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_LONGEST_LINE: Final = 900
+"""RFC 5322 takes 998 octets."""
+
+
+class UnsafeHeader(ValueError):
+    """A recipient or a subject would add headers or recipients of its own to the mail."""
+
+
+class Mail(Message):
+    """flask-mail's message, whose parts need nothing of the servers on their way: 7 bits, and no long lines."""
+
+    def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMEText:
+        content = text or ""
+        charset = Charset("utf-8")
+        is_plain = content.isascii() and max(map(len, content.splitlines()), default=0) < _LONGEST_LINE
+        charset.body_encoding = None if is_plain else QP  # type: ignore[assignment]  # None is 7 bits
+        return MIMEText(content, subtype, charset)  # type: ignore[arg-type]  # takes a Charset, too
+
 
 class BoundedConnection(Connection):
     """flask-mail's connection with a time limit, and with certificates that are checked."""
@@ -32,12 +57,22 @@ class BoundedConnection(Connection):
             host = smtplib.SMTP_SSL(state.server, state.port, timeout=TIMEOUT_S, context=context)
         else:
             host = smtplib.SMTP(state.server, state.port, timeout=TIMEOUT_S)
+        try:
             host.ehlo()
-            if host.has_extn("starttls"):
+            if not state.use_ssl and host.has_extn("starttls"):
                 host.starttls(context=context)
-        if state.username:
-            host.login(state.username, state.password)
+            if state.username:
+                host.login(state.username, state.password or "")
+        except BaseException:
+            host.close()
+            raise
         return host
+
+    def __exit__(self, *_raised: object) -> None:
+        if self.host is not None:
+            # a server that hangs up instead of saying goodbye has taken the mail all the same
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                self.host.quit()
 
 
 def register_mail(app: Flask, configured: Settings) -> None:
@@ -55,19 +90,23 @@ def register_mail(app: Flask, configured: Settings) -> None:
     mail.init_app(app)
 
 
-def send_mail(to: str, subject: str, template: str, **values: Any) -> None:
+def send_mail(to: str, subject: str, template: str, *, date: datetime, **values: Any) -> None:
     """Send one mail made of ``templates/mail/<template>.txt`` and ``.html``; only background workers call this.
 
-    Raises what SMTP raises; the outbox then tries again.
+    Raises UnsafeHeader for anything but one address and one line of subject, and what SMTP raises; the outbox then
+    tries again.
     """
+    _check_headers(to, subject)
     values |= {"public_url": settings().public_url, "subject": subject}
-    message = Message(
+    message = Mail(
         subject=subject,
         recipients=[to],
         body=render_template(f"mail/{template}.txt", **values),
         html=render_template(f"mail/{template}.html", **values),
+        date=date.timestamp(),
         extra_headers={"Auto-Submitted": "auto-generated"},
     )
+    message.msgId = make_msgid(domain=_sender_domain())
     if not settings().mail.url:
         _write(message)
         return
@@ -78,6 +117,19 @@ def send_mail(to: str, subject: str, template: str, **values: Any) -> None:
 def mail_folder() -> Path:
     """Where mails lie when no server is configured."""
     return settings().instance_dir / "mail"
+
+
+def _check_headers(to: str, subject: str) -> None:
+    for name, text in (("recipient", to), ("subject", subject)):
+        if not text or _CONTROL.search(text):
+            raise UnsafeHeader(f"the {name} of a mail is empty or has control characters in it")
+    if parseaddr(to) != ("", to) or "," in to:
+        raise UnsafeHeader("the recipient of a mail is not one plain address")
+
+
+def _sender_domain() -> str:
+    address = parseaddr(settings().mail.sender)[1]
+    return address.rpartition("@")[2] or "localhost"
 
 
 def _write(message: Message) -> None:

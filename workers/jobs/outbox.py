@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from flask import Flask
 
+from app.auth.services import mails
+from app.auth.services.links import purge_links
+from app.auth.services.registration import purge_registrations
+from app.auth.services.sessions import purge_sessions
 from app.core import idempotency, outbox
+from app.core.orm import utc_now
 from app.rpa.services.jobs import prepare_job
 from app.rpa.services.leases import forget_workers
 
@@ -23,11 +30,25 @@ def _forget_workers() -> None:
     forget_workers()
 
 
+def _purge_accounts() -> None:
+    """Delete what has expired: sessions, links and registrations."""
+    now = utc_now()
+    purge_sessions(now=now)
+    purge_links(now=now)
+    purge_registrations(now=now)
+
+
+def _send_mail(sender: Callable[..., None], **ids: int | str) -> None:
+    sender(now=utc_now(), **ids)
+
+
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
     "purge_idempotency_keys": _purge_idempotency_keys,
     "purge_outbox": _purge_outbox,
     "forget_workers": _forget_workers,
+    "purge_accounts": _purge_accounts,
+    **{kind: partial(_send_mail, sender) for kind, sender in mails.SENDERS.items()},
 }
 
 

@@ -100,6 +100,12 @@ def confirm(*, actor: Principal, client: Client, now: datetime, password: str | 
     sessions.confirm_session(actor=actor, now=now, second_factor=bool(code))
 
 
+def forget_attempts(*, user_id: int, email: str) -> None:
+    """Forget how often somebody guessed at an account, because its user has shown who they are in another way."""
+    throttle.succeeded(_account(email))
+    throttle.succeeded(f"own:{user_id}")
+
+
 def _account(address: str) -> str:
     # hashed: what people type there has no place in Redis, and any text makes a valid key
     return "account:" + hashlib.sha256(address.encode(errors="surrogatepass")).hexdigest()
