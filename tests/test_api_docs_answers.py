@@ -16,9 +16,8 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.config import Rates, Settings
 from app.core.extensions import db
-from app.core.permissions import Principal
+from app.core.permissions import CATALOGUE, Principal
 from app.core.requests import MAX_BODY_BYTES
-from app.core.permissions import CATALOGUE
 from tests.conftest import Admin
 from tests.rpa.conftest import ASINS, profile, stock_master
 from tests.servers import on_sqlite

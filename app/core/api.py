@@ -139,9 +139,13 @@ class ApiBlueprint(Blueprint):
         """Let in everybody who is logged in, whatever they may do, and every API key."""
         return self._guard(None, view)
 
-    def personal(self, *, fresh: bool = False) -> Callable[[View], View]:
-        """Let in people who are logged in, for their own account, and no API key."""
-        return partial(self._guard, None, fresh=fresh, personal=True)
+    def personal(self, *, fresh: bool = False, complete: bool = False) -> Callable[[View], View]:
+        """Let in people who are logged in, for their own account, and no API key.
+
+        With ``complete`` also nobody whose roles need a second factor that the login had not: what helps to set one up
+        stays open to them, the rest does not.
+        """
+        return partial(self._guard, None, fresh=fresh, personal=True, complete=complete)
 
     def public(self, view: View) -> View:
         """Let everybody in; said out loud, so that forgetting is visible."""
@@ -155,7 +159,15 @@ class ApiBlueprint(Blueprint):
         view._apidoc = getattr(view, "_apidoc", {}) | {"is_unversioned": True}  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
         return view
 
-    def _guard(self, permission: str | None, view: View, *, fresh: bool = False, personal: bool = False) -> View:
+    def _guard(
+        self,
+        permission: str | None,
+        view: View,
+        *,
+        fresh: bool = False,
+        personal: bool = False,
+        complete: bool = False,
+    ) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             principal = current_principal()
@@ -163,6 +175,8 @@ class ApiBlueprint(Blueprint):
                 principal.require(permission)
             if personal:
                 principal.require_person()
+            if complete:
+                principal.require_complete_login()
             if fresh:
                 require_fresh(principal)
             return view(*args, **kwargs)
@@ -174,6 +188,8 @@ class ApiBlueprint(Blueprint):
         manual["security"] = [{"bearer": []}, {"session": []}]
         if permission is not None:
             manual["x-permission"] = permission
+        if personal:
+            manual["x-people-only"] = True
         if fresh:
             manual["x-fresh-login"] = True
         guarded._apidoc = document  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark

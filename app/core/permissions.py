@@ -70,8 +70,7 @@ class Principal:
 
     def require(self, permission: str) -> None:
         """Raise PermissionMissing unless this principal holds the permission."""
-        if self.lacks_second_factor:
-            raise SecondFactorMissing("Your roles need a second factor: set one up, or log in with it.")
+        self.require_complete_login()
         if not self.may(permission):
             raise PermissionMissing(f"This needs the permission {permission}.")
 
@@ -80,6 +79,11 @@ class Principal:
         missing = sorted(permissions - self.permissions)
         if missing:
             raise PermissionMissing(f"To {to} you need to hold {', '.join(missing)} yourself.")
+
+    def require_complete_login(self) -> None:
+        """Raise SecondFactorMissing for who may do nothing but set up the second factor that their roles need."""
+        if self.lacks_second_factor:
+            raise SecondFactorMissing("Your roles need a second factor: set one up, or log in with it.")
 
     def require_person(self) -> int:
         """The id of the user who is logged in; raises NotForKeys for everybody else."""
