@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.auth.services import accounts as auth
+from app.auth.services import privacy
 from app.core import events, personal_data
 from app.products.events import ProductDeleted
 from app.rpa.services.baselines import forget_product
@@ -11,4 +11,4 @@ from app.rpa.services.baselines import forget_product
 def connect() -> None:
     """Connect the domains; safe to call again."""
     events.subscribe(ProductDeleted, forget_product)
-    personal_data.register("auth", personal_data.Holding(export=auth.export_person, erase=auth.erase_person))
+    personal_data.register("auth", personal_data.Holding(export=privacy.export_person, erase=privacy.erase_person))

@@ -16,7 +16,8 @@ from app.auth.queries.access import Access, find_session_access
 from app.auth.queries.accounts import has_administrator
 from app.auth.roles import ADMIN, BUILT_IN
 from app.auth.services import sessions
-from app.auth.services.accounts import create_administrator, erase_person
+from app.auth.services.accounts import create_administrator
+from app.auth.services.privacy import erase_person
 from app.core import personal_data
 from app.core.errors import Invalid
 from app.core.extensions import db
@@ -155,7 +156,7 @@ def test_what_is_kept_of_a_person_can_be_shown_and_erased(context: Flask) -> Non
     user_id = create()
     sid = log_in(user_id)
     assert read(sid) is not None
-    assert personal_data.export(user_id)["auth"]["email"] == "ada@example.org"
+    assert personal_data.export(user_id)["auth"]["profile"]["email"] == "ada@example.org"
 
     @in_transaction
     def erase() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
-from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import delete, select, update
@@ -151,26 +150,3 @@ def _create_customer(actor: Principal, email: str, name: str, password_hash: str
     session.add(UserRole(user_id=user.id, role_id=role_id))
     audit.record(actor=actor, action="user.create", subject=("user", user.id), after={"roles": [CUSTOMER]})
     return user
-
-
-def export_person(user_id: int) -> dict[str, Any]:
-    """What accounts keep of a person, as plain JSON values."""
-    user = db.session.get(User, user_id)
-    if user is None:
-        return {}
-    return {"email": user.email, "name": user.name, "created_at": user.created_at.isoformat()}
-
-
-def erase_person(user_id: int) -> None:
-    """Make an account nobody's, in the open transaction; its number stays, because histories refer to it."""
-    db.session.execute(
-        update(User)
-        .where(User.id == user_id)
-        .values(
-            email=f"erased-{user_id}@invalid",
-            name="Erased user",
-            password_hash="",
-            is_active=False,
-            version=User.version + 1,
-        )
-    )
