@@ -132,7 +132,7 @@ def test_the_command_generates_although_a_password_is_in_the_environment(app: Fl
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--email", "nobody", "--password", "a good password"], "email must be an email address."),
+        (["--email", "nobody", "--password", "a good password"], "email must be an email address"),
         (["--password", "short"], "password must have 8 to 128 characters."),
     ],
 )

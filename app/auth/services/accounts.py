@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import datetime
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -34,6 +34,9 @@ from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
+
+# Addresses within one machine or one network are good enough here: the first administrator is admin@localhost.
+SPECIAL_USE_DOMAIN_NAMES[:] = [name for name in SPECIAL_USE_DOMAIN_NAMES if name not in {"localhost", "local"}]
 
 
 def normalised_email(text: str) -> str:
