@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.auth.api import me, tokens
+from app.auth.api import identities, me, passkeys, providers, second_factor, tokens
 from app.auth.authentication import authenticate
 from app.auth.browser import register_browser_sessions
 from app.auth.jwt import register_jwt
 from app.auth.queries.preferences import find_display
-from app.auth.views import account, login
+from app.auth.views import account, login, oauth
+from app.auth.views import passkeys as passkey_pages
+from app.auth.views import second_factor as second_factor_pages
 from app.config import Settings
 from app.core.api import SmorestApi
 from app.core.api_docs import register_api_docs
@@ -23,8 +25,8 @@ from app.rpa.waiting import WaitingRoom
 
 PREFIX = "/api/v1"
 
-APIS = (tokens, me, products, rpa)
-PAGES = (login, account)
+APIS = (tokens, me, second_factor, passkeys, providers, identities, products, rpa)
+PAGES = (login, account, second_factor_pages, passkey_pages, oauth)
 
 
 def register(app: Flask, settings: Settings) -> None:

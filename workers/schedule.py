@@ -9,5 +9,6 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "purge_idempotency_keys": timedelta(hours=1),
     "purge_outbox": timedelta(hours=1),
     "forget_workers": timedelta(hours=1),
+    "purge_second_factor": timedelta(hours=1),
     "purge_accounts": timedelta(hours=1),
 }

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import flask
-from flask import Flask
+from flask import Flask, Response, after_this_request, request
 from flask_login import UserMixin, login_user, logout_user
 
 from app.auth.authentication import client, session_access
 from app.auth.queries.access import Access
-from app.auth.services import sessions
+from app.auth.services import devices, sessions
 from app.auth.services.sessions import Proof
 from app.config import Settings
 from app.core.extensions import csrf, login_manager
@@ -88,3 +88,30 @@ def remember_pending(proof: dict[str, Any]) -> None:
     """Note in the cookie, which is signed, that a first proof was given and a second is awaited."""
     flask.session.clear()
     flask.session[PENDING] = proof
+
+
+def remember_browser(user_id: int, *, now: datetime) -> None:
+    """Let this browser need no second factor of this user for a while: the answer brings a cookie, only for that."""
+    token = devices.remember_device(user_id=user_id, client=client(), now=now)
+
+    def with_cookie(response: Response) -> Response:
+        response.set_cookie(
+            _device_cookie(),
+            token,
+            max_age=devices.REMEMBERED_FOR,
+            secure=settings().is_https,
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
+
+    after_this_request(with_cookie)
+
+
+def device_token() -> str | None:
+    """The token of this browser, where it was told to be remembered."""
+    return request.cookies.get(_device_cookie())
+
+
+def _device_cookie() -> str:
+    return "__Host-cartwright-device" if settings().is_https else "cartwright-device"

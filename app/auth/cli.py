@@ -12,8 +12,9 @@ from app.auth import passwords
 from app.auth.providers import MAX_PROVIDERS, PRESETS
 from app.auth.queries.accounts import has_administrator
 from app.auth.queries.providers import get_provider_by_code, list_providers
+from app.auth.queries.users import find_user_id
 from app.auth.schemas.providers import NewProviderSchema
-from app.auth.services import accounts, providers
+from app.auth.services import accounts, providers, second_factor
 from app.core.errors import Refusal
 from app.core.orm import utc_now
 from app.core.permissions import system
@@ -92,3 +93,18 @@ def remove_provider(code: str, *, with_identities: bool) -> None:
 
 def _reasons(refusal: Refusal) -> str:
     return "; ".join(f"{error.pointer.strip('/')} {error.detail}" for error in refusal.errors) or refusal.detail
+
+
+@group.command("reset-second-factor")
+@click.argument("email")
+def reset_second_factor(email: str) -> None:
+    """Take away the authenticator app, recovery codes, remembered devices and passkeys of somebody who lost them.
+
+    The user is logged out everywhere; the password stays as it is.
+    """
+    address = accounts.normalised_email(email)
+    user_id = find_user_id(address)
+    if user_id is None:
+        raise click.ClickException(f"Nobody has the address {address}.")
+    second_factor.reset(actor=system(), user_id=user_id, now=utc_now())
+    click.echo(f"{address} logs in with the password alone, and is logged out everywhere.")

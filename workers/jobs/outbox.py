@@ -8,7 +8,7 @@ from typing import Final
 
 from flask import Flask
 
-from app.auth.services import mails
+from app.auth.services import mails, second_factor
 from app.auth.services.links import purge_links
 from app.auth.services.registration import purge_registrations
 from app.auth.services.sessions import purge_sessions
@@ -42,11 +42,16 @@ def _send_mail(sender: Callable[..., None], **ids: int | str) -> None:
     sender(now=utc_now(), **ids)
 
 
+def _purge_second_factor() -> None:
+    second_factor.purge_expired(now=utc_now())
+
+
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
     "purge_idempotency_keys": _purge_idempotency_keys,
     "purge_outbox": _purge_outbox,
     "forget_workers": _forget_workers,
+    "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
     **{kind: partial(_send_mail, sender) for kind, sender in mails.SENDERS.items()},
 }

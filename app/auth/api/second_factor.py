@@ -91,7 +91,7 @@ class RecoveryCodes(MethodView):
 class Devices(MethodView):
     """Remembered devices."""
 
-    @blp.personal()
+    @blp.personal(complete=True)
     @blp.arguments(PageArguments, location="query")
     @blp.answers(200, DevicePage)
     def get(self, page: dict[str, Any]) -> Any:
@@ -99,7 +99,7 @@ class Devices(MethodView):
         return queries.list_devices(current_principal().require_person(), utc_now(), **page)
 
     @blp.unversioned
-    @blp.personal()
+    @blp.personal(complete=True)
     @blp.answers(204)
     def delete(self) -> Any:
         """Forget all devices: each of them needs a code at its next login."""
@@ -112,7 +112,7 @@ class Device(MethodView):
     """One remembered device."""
 
     @blp.unversioned
-    @blp.personal()
+    @blp.personal(complete=True)
     @blp.answers(204)
     def delete(self, device_id: int) -> Any:
         """Forget a device: it needs a code at its next login."""

@@ -30,6 +30,7 @@ class CodeForm(Form):
         validators=[InputRequired(), Length(max=40)],
         render_kw={"autocomplete": "one-time-code", "inputmode": "text", "autofocus": True},
     )
+    remember = BooleanField("Ask for no code on this device for 30 days")
 
 
 class ConfirmForm(Form):

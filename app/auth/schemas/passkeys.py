@@ -7,10 +7,10 @@ from typing import Any, Final
 from marshmallow import Schema, fields, validate
 
 from app.auth.schemas.tokens import TokenArguments
+from app.auth.services.passkeys import LONGEST_NAME
 from app.core.fields import Instant, StrictSchema, Text, page_of
 
 _BYTES: Final = "gZ2rV0n8bXk..."
-LONGEST_NAME: Final = 64
 
 
 class _Bytes(fields.String):

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from app.auth.models import Registration, User
-from app.auth.services import links
+from app.auth.services import links, notices
 from app.auth.services.sessions import Client
 from app.core import mail, outbox
 from app.core.extensions import db
@@ -155,6 +155,7 @@ SENDERS: Final[dict[str, Callable[..., None]]] = {
     "mail_email_change": send_email_change,
     "mail_email_change_notice": send_email_change_notice,
     "mail_email_changed": send_email_changed,
+    "mail_second_factor": notices.send_notice,
 }
 """What each kind of outbox row sends; a sender takes the row's arguments and ``now``."""
 

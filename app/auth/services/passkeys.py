@@ -42,6 +42,7 @@ from app.auth.services.ceremonies import (
     verified_answer,
     verified_registration,
 )
+from app.auth.services.notices import request_notice
 from app.auth.services.sessions import Client, Proof
 from app.core import audit
 from app.core.errors import FieldError
@@ -51,6 +52,7 @@ from app.core.transactions import in_transaction
 
 MAX_PASSKEYS: Final = 20
 """Of one user."""
+LONGEST_NAME: Final = 64
 _TRANSPORTS: Final = {transport.value for transport in AuthenticatorTransport}
 
 
@@ -137,6 +139,7 @@ def _add(*, actor: Principal, found: VerifiedRegistration, transports: list[str]
     session.add(row)
     session.flush()
     audit.record(actor=actor, action="passkey.add", subject=("passkey", row.id), after={"name": name})
+    request_notice(user.id, "passkey_added")
     sessions.confirm_session.joined(actor=actor, now=now, second_factor=True)
     return row
 
@@ -197,6 +200,7 @@ def remove_passkey(*, actor: Principal, passkey_id: int) -> None:
     if requiring and not second_factor.is_set_up(user_id):
         raise SecondFactorNeeded(f"Your role {requiring[0]} needs a second factor; set up another one first.")
     audit.record(actor=actor, action="passkey.remove", subject=("passkey", row.id), before={"name": row.name})
+    request_notice(user_id, "passkey_removed")
 
 
 def _own(actor: Principal, passkey_id: int) -> Passkey:

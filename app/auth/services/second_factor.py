@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, select, update
 from app.auth.errors import SecondFactorRequired, UserNotFound
 from app.auth.models import Challenge, Passkey, RecoveryCode, RememberedDevice, Session, Totp, User
 from app.auth.services import sessions
+from app.auth.services.notices import request_notice
 from app.core import audit
 from app.core.extensions import db
 from app.core.orm import count_changed
@@ -93,6 +94,7 @@ def reset(*, actor: Principal, user_id: int, now: datetime) -> None:
     }
     erase(user_id)
     audit.record(actor=actor, action="second_factor.reset", subject=("user", user_id), before=before)
+    request_notice(user_id, "reset")
     sessions.end_sessions.joined(actor=actor, user_id=user_id, now=now, reason="second factor reset")
 
 
@@ -155,4 +157,5 @@ def _use_recovery_code(user_id: int, code: str, actor: Principal, now: datetime)
     audit.record(
         actor=actor, action="second_factor.recovery_code_used", subject=("user", user_id), after={"left": left}
     )
+    request_notice(user_id, "code_used")
     return True

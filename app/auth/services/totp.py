@@ -14,6 +14,7 @@ from app.auth.errors import AuthenticatorAppMissing, AuthenticatorAppSetUp, Seco
 from app.auth.models import Passkey, RecoveryCode, RememberedDevice, Totp, User
 from app.auth.queries.second_factor import roles_that_require_it
 from app.auth.services import second_factor, sessions
+from app.auth.services.notices import request_notice
 from app.core import audit, throttle
 from app.core.errors import Invalid
 from app.core.extensions import db
@@ -92,6 +93,7 @@ def _confirm_totp(*, actor: Principal, code: str, now: datetime) -> list[str]:
         raise Invalid.field("/code", "is not the one that the app shows now; check the clock of the phone.")
     row.confirmed_at, row.last_step = now, step
     audit.record(actor=actor, action="totp.confirm", subject=("user", user_id))
+    request_notice(user_id, "totp_on")
     sessions.confirm_session.joined(actor=actor, now=now, second_factor=True)
     return _renew_codes(user_id, now)
 
@@ -114,6 +116,7 @@ def disable_totp(*, actor: Principal) -> None:
     for model in (Totp, RecoveryCode, RememberedDevice):
         session.execute(delete(model).where(model.user_id == user_id))
     audit.record(actor=actor, action="totp.disable", subject=("user", user_id))
+    request_notice(user_id, "totp_off")
 
 
 @in_transaction
@@ -124,6 +127,7 @@ def renew_recovery_codes(*, actor: Principal, now: datetime) -> list[str]:
     if not second_factor.is_needed(user_id):
         raise AuthenticatorAppMissing("Recovery codes replace an authenticator app; set one up first.")
     audit.record(actor=actor, action="second_factor.renew_codes", subject=("user", user_id))
+    request_notice(user_id, "new_codes")
     return _renew_codes(user_id, now)
 
 

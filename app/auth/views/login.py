@@ -6,10 +6,17 @@ from datetime import timedelta
 from typing import Any, Final
 
 import flask
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 
 from app.auth.authentication import client
-from app.auth.browser import PENDING, log_in_browser, log_out_browser, remember_pending
+from app.auth.browser import (
+    PENDING,
+    device_token,
+    log_in_browser,
+    log_out_browser,
+    remember_browser,
+    remember_pending,
+)
 from app.auth.errors import (
     EmailNotVerified,
     LogInRefused,
@@ -17,7 +24,8 @@ from app.auth.errors import (
     SecondFactorRequired,
 )
 from app.auth.forms.login import CodeForm, ConfirmForm, LogInForm
-from app.auth.services import login, second_factor
+from app.auth.queries.second_factor import get_second_factor
+from app.auth.services import login
 from app.core.api import current_principal
 from app.core.orm import utc_now
 from app.core.pages import PageBlueprint, next_path
@@ -26,7 +34,6 @@ from app.core.rates import limited
 pages = PageBlueprint("login", __name__)
 
 PENDING_FOR: Final = timedelta(minutes=10)
-DEVICE_COOKIE: Final = "cartwright-device"
 
 
 @pages.route("/login", methods=["GET", "POST"])
@@ -70,8 +77,10 @@ def confirm() -> Any:
 
     if form.does(prove, also=(LogInRefused, SecondFactorRefused)):
         return redirect(next_path("/account"))
-    has_code = second_factor.is_needed(actor.require_person())
-    return render_template("auth/confirm.html", form=form, has_code=has_code), form.status()
+    state = get_second_factor(actor.require_person(), utc_now())
+    has_code, has_passkey = state.totp_confirmed_at is not None, state.passkey_count > 0
+    shown = render_template("auth/confirm.html", form=form, has_code=has_code, has_passkey=has_passkey)
+    return shown, form.status()
 
 
 @pages.route("/logout", methods=["POST"])
@@ -85,10 +94,9 @@ def log_out() -> Any:
 
 def complete(user_id: int, via: str, *, is_remembered: bool) -> None:
     """Log this browser in after a first proof, or note in its cookie that a code is awaited."""
-    device = request.cookies.get(DEVICE_COOKIE)
     now = utc_now()
     try:
-        proof = login.prove(user_id=user_id, via=via, client=client(), now=now, device=device)
+        proof = login.prove(user_id=user_id, via=via, client=client(), now=now, device=device_token())
     except SecondFactorRequired:
         remember_pending(
             {"user": user_id, "via": via, "remembered": is_remembered, "until": (now + PENDING_FOR).timestamp()}
@@ -114,6 +122,8 @@ def _by_code(pending: dict[str, Any], form: CodeForm) -> None:
         user_id=pending["user"], via=pending["via"], client=client(), now=now, code=form.code.data or " "
     )
     log_in_browser(proof, now=now, is_remembered=pending["remembered"])
+    if form.remember.data:
+        remember_browser(pending["user"], now=now)
 
 
 def _onward() -> Any:
