@@ -1,0 +1,19 @@
+"""Whom a mail would go to, for counting how often somebody is written to."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from flask import request
+
+from app.auth.services.accounts import normalised_email
+
+
+def addressee() -> str:
+    """The address in the body of the request, hashed: what people type has no place in Redis. Empty without one."""
+    sent: Any = request.get_json(silent=True) if request.is_json else request.form
+    email = sent.get("email") if hasattr(sent, "get") else None
+    if not isinstance(email, str) or not email:
+        return ""
+    return hashlib.sha256(normalised_email(email).encode(errors="surrogatepass")).hexdigest()
