@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.auth.api import identities, me, passkeys, providers, second_factor, tokens
+from app.auth.api import (
+    api_keys,
+    audit,
+    credentials,
+    identities,
+    me,
+    passkeys,
+    providers,
+    registration,
+    roles,
+    second_factor,
+    sessions,
+    tokens,
+    users,
+)
 from app.auth.authentication import authenticate
 from app.auth.browser import register_browser_sessions
 from app.auth.jwt import register_jwt
 from app.auth.queries.preferences import find_display
-from app.auth.views import account, login, oauth
+from app.auth.views import account, keys, login, oauth
+from app.auth.views import credentials as credential_pages
 from app.auth.views import passkeys as passkey_pages
+from app.auth.views import registration as registration_pages
 from app.auth.views import second_factor as second_factor_pages
 from app.config import Settings
 from app.core.api import SmorestApi
 from app.core.api_docs import register_api_docs
 from app.core.display import register_display
 from app.core.extensions import bootstrap
+from app.core.mailbox import register_mailbox
 from app.core.pages import register_pages
 from app.core.rates import register_rates
 from app.products import api as products
@@ -25,8 +42,24 @@ from app.rpa.waiting import WaitingRoom
 
 PREFIX = "/api/v1"
 
-APIS = (tokens, me, second_factor, passkeys, providers, identities, products, rpa)
-PAGES = (login, account, second_factor_pages, passkey_pages, oauth)
+APIS = (
+    tokens,
+    registration,
+    credentials,
+    me,
+    second_factor,
+    passkeys,
+    providers,
+    identities,
+    sessions,
+    api_keys,
+    users,
+    roles,
+    audit,
+    products,
+    rpa,
+)
+PAGES = (login, registration_pages, credential_pages, account, keys, second_factor_pages, passkey_pages, oauth)
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -45,6 +78,7 @@ def register(app: Flask, settings: Settings) -> None:
         api.register_blueprint(domain.blp, url_prefix=PREFIX)
     for pages in PAGES:
         app.register_blueprint(pages.pages)
+    register_mailbox(app, settings)
     register_api_docs(app, api)
     api.spec.components.security_scheme(
         "bearer",
