@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import exists, select
 
 from app.auth.errors import UserNotFound
 from app.auth.models import Role, User, UserRole
+from app.auth.preferences import all_wanted
 from app.core.extensions import db
 from app.core.permissions import Principal
 
@@ -21,6 +23,12 @@ class Account:
     name: str
     roles: list[str]
     permissions: list[str]
+    language: str
+    time_zone: str | None
+    theme: str
+    notifications: dict[str, bool]
+    version: int
+    created_at: datetime
 
 
 def get_account(principal: Principal) -> Account:
@@ -30,7 +38,19 @@ def get_account(principal: Principal) -> Account:
         raise UserNotFound("This access belongs to no user.")
     names = select(Role.name).join(UserRole, UserRole.role_id == Role.id).where(UserRole.user_id == user.id)
     roles = sorted(db.session.scalars(names))
-    return Account(user.id, user.email, user.name, roles, sorted(principal.permissions))
+    return Account(
+        id=user.id,
+        email=user.email,
+        name=user.name,
+        roles=roles,
+        permissions=sorted(principal.permissions),
+        language=user.language,
+        time_zone=user.time_zone,
+        theme=user.theme,
+        notifications=all_wanted(user.notifications),
+        version=user.version,
+        created_at=user.created_at,
+    )
 
 
 def has_administrator() -> bool:
