@@ -14,7 +14,7 @@ from app.core.api import ApiBlueprint, current_principal, if_match, unless_known
 from app.core.fields import PageArguments
 from app.core.orm import utc_now
 
-blp = ApiBlueprint("keys", __name__, description="One's own API keys")
+blp = ApiBlueprint("api-keys", __name__, description="One's own API keys")
 
 
 @blp.route("/me/keys")
@@ -30,7 +30,7 @@ class Keys(MethodView):
 
     @blp.personal(fresh=True, complete=True)
     @blp.arguments(KeyIn)
-    @blp.answers(201, NewKeySchema, location=lambda made: url_for("keys.Key", key_id=made.key.id), secret=True)
+    @blp.answers(201, NewKeySchema, location=lambda made: url_for("api-keys.Key", key_id=made.key.id), secret=True)
     @blp.alt_response(409, description="There are 50 keys that work")
     def post(self, sent: dict[str, Any]) -> Any:
         """Make an API key; its secret is in this answer and nowhere else."""
