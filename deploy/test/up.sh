@@ -42,10 +42,14 @@ secret() { od -An -tx1 -N32 /dev/urandom | tr -d ' \n'; }
 
 write_settings() {
     local name
-    for name in SECRET_KEY JWT_SECRET_KEY MYSQL_PASSWORD MYSQL_ROOT_PASSWORD REDIS_PASSWORD ADMIN_PASSWORD; do
+    for name in SECRET_KEY JWT_SECRET_KEY ENCRYPTION_KEY MYSQL_PASSWORD MYSQL_ROOT_PASSWORD REDIS_PASSWORD ADMIN_PASSWORD; do
         echo "$name=$(secret)"
     done
     echo "ADMIN_EMAIL=operator@cartwright.example"
+    echo "PUBLIC_URL=https://shop.cartwright.example"
+    echo "MAIL_URL=smtp://mail.cartwright.example:25"
+    echo "MAIL_FROM=shop@cartwright.example"
+    echo "STAFF_SECOND_FACTOR=0" # check.py has no authenticator app
     echo "ALLOWED_PRIVATE_TARGETS=market:9000"
     echo "WORKER_COUNT=1"
 }

@@ -55,3 +55,19 @@ def test_chromes_profile_allows_its_sandbox_and_neither_mounts_nor_tracing() -> 
         "init_module",
         "io_uring_setup",
     }
+
+
+def test_the_compose_file_sets_what_the_settings_know_and_operations_explain_all_of_it() -> None:
+    known = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', (ROOT / "app/config.py").read_text()))
+    known |= set(re.findall(r'get\("([A-Z_]+)"', (ROOT / "app/environment.py").read_text())) | {"MAIL_FROM"}
+    explained = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/operations.md").read_text()))
+    assert {"ENCRYPTION_KEY", "PUBLIC_URL", "MAIL_URL", "WRITE_RATE", "LEASE_S"} <= known
+    assert known - explained == set()
+    shared = COMPOSE.partition("x-environment:")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^  ([A-Z_]+):", shared, flags=re.MULTILINE)) - known == set()
+
+
+def test_every_variable_of_the_compose_file_stands_in_the_example() -> None:
+    example = (ROOT / ".env.example").read_text()
+    used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE)) - {"BASE", "CARTWRIGHT_IMAGE", "MYSQL_IMAGE", "REDIS_IMAGE"}
+    assert [name for name in sorted(used) if not re.search(rf"^(# )?{name}=", example, flags=re.MULTILINE)] == []
