@@ -16,7 +16,7 @@ from app.core.api import ApiBlueprint, current_principal
 from app.core.orm import utc_now
 from app.core.rates import limited
 
-blp = ApiBlueprint("credentials", __name__, description="One's own password and email address")
+blp = ApiBlueprint("password-and-email", __name__, description="One's own password and email address")
 
 
 @blp.route("/me/password")

@@ -20,7 +20,7 @@ from app.core.api import ApiBlueprint
 from app.core.orm import utc_now
 from app.core.rates import limited
 
-blp = ApiBlueprint("registration", __name__, description="Registering, proving an address, forgotten passwords")
+blp = ApiBlueprint("registering", __name__, description="Registering, proving an address, forgotten passwords")
 
 ANNOUNCEMENT: Final = {"detail": "If this address can be written to, a mail is on its way."}
 TOO_OFTEN: Final = "Too many from this network address, or for this email address"
