@@ -1,15 +1,23 @@
-"""The audit trail: who did what to which record, with the values before and after. Append-only."""
+"""The audit trail: who did what to which record, with the values before and after.
+
+Append-only: sessions refuse to change or delete its rows. It keeps people's numbers, never what they are called or how
+to reach them, so that erasing a person need not touch it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON, Index, event
+from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column
 
 from app.core.extensions import db
 from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, key_text, utc_now
 from app.core.permissions import Principal
+
+
+class AppendOnly(RuntimeError):
+    """The program tried to change or delete what is in the audit trail."""
 
 
 class AuditEvent(Attributed, Base):
@@ -61,3 +69,18 @@ def record(
             **actor.attribution(),
         )
     )
+
+
+@event.listens_for(AuditEvent, "before_update")
+@event.listens_for(AuditEvent, "before_delete")
+def _refuse_row(_mapper: object, _connection: object, row: AuditEvent) -> None:
+    raise AppendOnly(f"event {row.id} stays as it is")
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _refuse_statement(state: ORMExecuteState) -> None:
+    if not (state.is_update or state.is_delete):
+        return
+    table = getattr(state.statement, "table", None)  # of the mapped class it is a copy with notes on it
+    if getattr(table, "name", None) == AuditEvent.__tablename__:
+        raise AppendOnly("the audit trail is only added to")

@@ -16,7 +16,7 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
-from app.products.changes import DELETED, Change, as_text, decide_changes
+from app.products.changes import ATTRIBUTES, DELETED, Change, as_text, decide_changes
 from app.products.errors import AsinTaken, ProductChanged, ProductNotFound
 from app.products.events import ProductDeleted
 from app.products.models import Product, ProductUpdate, Source
@@ -80,8 +80,16 @@ def update_product(
     is not ``expected_version``, AsinTaken.
     """
     product = _get_for_change(product_id, expected_version)
-    if _apply(product, values, actor=actor, now=now, source=Source.API):
+    changes = _apply(product, values, actor=actor, now=now, source=Source.API)
+    if changes:
         _flush(values.get("asin", product.asin))
+        audit.record(
+            actor=actor,
+            action="product.update",
+            subject=("product", product.id),
+            before={change.attribute: change.previous for change in changes},
+            after={change.attribute: change.current for change in changes},
+        )
     return product
 
 
@@ -95,7 +103,12 @@ def delete_product(*, actor: Principal, now: datetime, product_id: int, expected
     product.deleted_at = product.updated_at = now
     product.version += 1
     _record(product, [Change(DELETED, as_text(False), as_text(True))], actor=actor, now=now, source=Source.API)
-    audit.record(actor=actor, action="product.delete", subject=("product", product.id))
+    audit.record(
+        actor=actor,
+        action="product.delete",
+        subject=("product", product.id),
+        before={name: as_text(getattr(product, name)) for name in ATTRIBUTES},
+    )
     events.publish(ProductDeleted(product.id, product.asin))
 
 

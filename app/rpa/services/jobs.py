@@ -61,12 +61,7 @@ def submit_job(
     job.state, job.selection, job.report = JobState.PREPARING, products, told
     db.session.flush()
     outbox.add("prepare_job", key=f"prepare_job:{job.id}", job_id=job.id)
-    audit.record(
-        actor=actor,
-        action="job.submit",
-        subject=("job", job.id),
-        after={"name": name, "action": action, "storefront": shop.code, "total_count": job.total_count},
-    )
+    _note_submission(actor, job)
     return job
 
 
@@ -90,6 +85,7 @@ def submit_errand(*, actor: Principal, action: Action, storefront: str, asin: st
     )  # fmt: skip
     session.add(task)
     session.flush()
+    _note_submission(actor, job)
     after_commit(partial(doorbell().ring, INTERACTIVE_QUEUE, "run_task", [(f"task-{task.id}-1", (task.id, 1))]))
     return task
 
@@ -114,7 +110,13 @@ def cancel_job(*, actor: Principal, job_id: int) -> Job:
     if job.state not in OPEN_JOBS:
         raise JobFinished(f"The job has ended ({job.state}).")
     if job.state != JobState.CANCELLING:
-        audit.record(actor=actor, action="job.cancel", subject=("job", job.id), before={"state": job.state})
+        audit.record(
+            actor=actor,
+            action="job.cancel",
+            subject=("job", job.id),
+            before={"state": job.state},
+            after={"state": JobState.CANCELLING},
+        )
         job.state = JobState.CANCELLING
     return job
 
@@ -190,6 +192,11 @@ def _new_job(
     )  # fmt: skip
     db.session.add(job)
     return job
+
+
+def _note_submission(actor: Principal, job: Job) -> None:
+    after = {"name": job.name, "action": job.action, "storefront": job.storefront.code, "total_count": job.total_count}
+    audit.record(actor=actor, action="job.submit", subject=("job", job.id), after=after)
 
 
 def mark_started(job_id: int, now: datetime) -> None:
