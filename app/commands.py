@@ -12,5 +12,5 @@ from app.rpa import cli as rpa
 
 def register(app: Flask) -> None:
     """Add the domains' command groups."""
-    for group in (core.group, auth.group, auth.oauth_group, products.group, rpa.storefront_commands, rpa.job_commands):
+    for group in (core.group, *auth.GROUPS, products.group, rpa.storefront_commands, rpa.job_commands):
         app.cli.add_command(group)

@@ -1,8 +1,9 @@
-"""``flask user`` and ``flask oauth``: accounts, and providers to log in by, from the command line."""
+"""``flask user``, ``flask role`` and ``flask oauth``: accounts and ways to log in, from the command line."""
 
 from __future__ import annotations
 
 import os
+from typing import Any, Final
 
 import click
 from flask.cli import AppGroup
@@ -12,9 +13,11 @@ from app.auth import passwords
 from app.auth.providers import MAX_PROVIDERS, PRESETS
 from app.auth.queries.accounts import has_administrator
 from app.auth.queries.providers import get_provider_by_code, list_providers
-from app.auth.queries.users import find_user_id
+from app.auth.queries.roles import list_roles
+from app.auth.queries.users import UserRecord, find_user_id, get_user, list_users
 from app.auth.schemas.providers import NewProviderSchema
-from app.auth.services import accounts, providers, second_factor
+from app.auth.services import accounts, providers, second_factor, users
+from app.auth.services import roles as roles_service
 from app.core.errors import Refusal
 from app.core.orm import utc_now
 from app.core.permissions import system
@@ -108,3 +111,75 @@ def reset_second_factor(email: str) -> None:
         raise click.ClickException(f"Nobody has the address {address}.")
     second_factor.reset(actor=system(), user_id=user_id, now=utc_now())
     click.echo(f"{address} logs in with the password alone, and is logged out everywhere.")
+
+
+@group.command("list")
+@click.option("--q", help="What the address or the name begins with.")
+@click.option("--role", help="Only who has this role.")
+@click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True)
+@click.option("--cursor", help="Where the list before ended.")
+def show_users(q: str | None, role: str | None, limit: int, cursor: str | None) -> None:
+    """List users, oldest first."""
+    page = list_users(limit=limit, cursor=cursor, q=q, role=role)
+    for row in page.items:
+        state = "active" if row.is_active else "closed"
+        click.echo(f"{row.id:>8}  {state:<6}  {row.email}  {row.name} [{', '.join(row.roles) or '-'}]")
+    if page.next_cursor:
+        click.echo(f"More: --cursor {page.next_cursor}")
+
+
+@group.command("deactivate")
+@click.argument("email")
+def deactivate(email: str) -> None:
+    """Log a user out everywhere and let nothing of theirs work; refused for the last administrator."""
+    _update(email, is_active=False)
+    click.echo(f"{accounts.normalised_email(email)} is deactivated.")
+
+
+@group.command("activate")
+@click.argument("email")
+def activate(email: str) -> None:
+    """Let a user log in again; API keys work again, too."""
+    _update(email, is_active=True)
+    click.echo(f"{accounts.normalised_email(email)} is active.")
+
+
+@group.command("set-roles")
+@click.argument("email")
+@click.argument("roles", nargs=-1)
+def set_roles(email: str, roles: tuple[str, ...]) -> None:
+    """Give a user just these ROLES; none takes all away. Refused for the last administrator."""
+    record = _update(email, roles=list(roles))
+    click.echo(f"{record.email}: {', '.join(record.roles) or 'no role'}")
+
+
+role_group = AppGroup("role", help="Roles: who may do what.")
+
+GROUPS: Final = (group, role_group, oauth_group)
+
+
+@role_group.command("list")
+def show_roles() -> None:
+    """List the first 100 roles with what they allow."""
+    for row in list_roles(limit=100).items:
+        allows = "everything" if row.is_locked else " ".join(row.permissions) or "-"
+        click.echo(f"{row.name:<20} {row.user_count:>6} users  {allows}")
+
+
+@role_group.command("restore")
+def restore_roles() -> None:
+    """Create those roles that come with the product and are not there; others stay as they are."""
+    made = roles_service.restore_built_in(actor=system(), now=utc_now())
+    click.echo(f"Restored: {', '.join(made)}" if made else "All roles of the product are there.")
+
+
+def _update(email: str, **values: Any) -> UserRecord:
+    address = accounts.normalised_email(email)
+    user_id = find_user_id(address)
+    if user_id is None:
+        raise click.ClickException(f"Nobody has the address {address}.")
+    version = get_user(user_id).version
+    try:
+        return users.update_user(actor=system(), now=utc_now(), user_id=user_id, expected_version=version, **values)
+    except Refusal as refusal:
+        raise click.ClickException(_reasons(refusal)) from refusal
