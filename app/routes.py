@@ -24,10 +24,14 @@ from app.auth.browser import register_browser_sessions
 from app.auth.jwt import register_jwt
 from app.auth.queries.preferences import find_display
 from app.auth.views import account, keys, login, oauth
+from app.auth.views import audit as audit_pages
 from app.auth.views import credentials as credential_pages
 from app.auth.views import passkeys as passkey_pages
+from app.auth.views import providers as provider_pages
 from app.auth.views import registration as registration_pages
+from app.auth.views import roles as role_pages
 from app.auth.views import second_factor as second_factor_pages
+from app.auth.views import users as user_pages
 from app.config import Settings
 from app.core.api import SmorestApi
 from app.core.api_docs import register_api_docs
@@ -59,7 +63,20 @@ APIS = (
     products,
     rpa,
 )
-PAGES = (login, registration_pages, credential_pages, account, keys, second_factor_pages, passkey_pages, oauth)
+PAGES = (
+    login,
+    registration_pages,
+    credential_pages,
+    account,
+    keys,
+    second_factor_pages,
+    passkey_pages,
+    oauth,
+    user_pages,
+    role_pages,
+    provider_pages,
+    audit_pages,
+)
 
 
 def register(app: Flask, settings: Settings) -> None:

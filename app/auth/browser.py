@@ -80,6 +80,11 @@ def log_out_browser(actor: Principal, *, now: datetime) -> None:
         sessions.end_session(
             actor=actor, user_id=actor.user_id, session_id=actor.session_id, now=now, reason="logged out"
         )
+    forget_browser()
+
+
+def forget_browser() -> None:
+    """Empty this browser's cookie, whose session has ended."""
     logout_user()
     flask.session.clear()
 

@@ -23,10 +23,10 @@ class Entry:
 
 MAIN: Final[dict[str, tuple[Entry, ...]]] = {
     "Accounts": (
-        Entry("Users", "users.index", "users", "/admin/users"),
-        Entry("Roles", "roles.index", "shield", "/admin/roles"),
-        Entry("Log-in providers", "providers.index", "log-in", "/admin/providers"),
-        Entry("Audit log", "audit.index", "scroll-text", "/admin/audit"),
+        Entry("Users", "admin_users.index", "users", "/admin/users"),
+        Entry("Roles", "admin_roles.index", "shield", "/admin/roles"),
+        Entry("Log-in providers", "admin_providers.index", "log-in", "/admin/providers"),
+        Entry("Audit log", "admin_audit.index", "scroll-text", "/admin/audit"),
     ),
     "You": (Entry("Your account", "account.profile", "user", "/account"),),
 }
@@ -34,7 +34,7 @@ ACCOUNT: Final = (
     Entry("Profile", "account.profile", "user", ""),
     Entry("Security", "account.security", "lock", "/account/security"),
     Entry("Sessions", "account.sessions", "monitor", "/account/sessions"),
-    Entry("API keys", "account.keys", "key-round", "/account/keys"),
+    Entry("API keys", "keys.index", "key-round", "/account/keys"),
     Entry("Privacy", "account.privacy", "shield", "/account/privacy"),
 )
 ELSEWHERE: Final = "Security"

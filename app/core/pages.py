@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from flask import Blueprint, Flask, Response, redirect, request, url_for
+from flask import Blueprint, Flask, Response, flash, redirect, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.api import current_principal, require_fresh
-from app.core.errors import FreshLoginRequired, Refusal, Unauthenticated
+from app.core.errors import Conflict, FreshLoginRequired, Refusal, StaleVersion, Unauthenticated
 from app.core.extensions import csrf
 from app.core.menu import home_of, register_menu
-from app.core.permissions import CATALOGUE, Principal, SecondFactorMissing
+from app.core.permissions import CATALOGUE, Principal, SecondFactorMissing, by_resource
 
 View = Callable[..., Any]
+
+_LONGEST_FILTER: Final = 255
 
 
 class PageBlueprint(Blueprint):
@@ -71,6 +74,22 @@ def next_path(default: str) -> str:
     return asked if asked and is_our_path(asked) else default
 
 
+def text_argument(name: str) -> str | None:
+    """A filter of the address, trimmed; None where there is nothing in it."""
+    return request.args.get(name, "").strip()[:_LONGEST_FILTER].replace("\0", "") or None
+
+
+@contextmanager
+def flash_outcome(done: str) -> Iterator[None]:
+    """Tell on the next page that it is done, or why it was refused by the state of things."""
+    try:
+        yield
+    except (Conflict, StaleVersion) as refusal:
+        flash(refusal.detail, "danger")
+    else:
+        flash(done, "success")
+
+
 def _guard(permission: str | None, fresh: bool, view: View) -> View:
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -106,7 +125,13 @@ def register_pages(app: Flask) -> None:
 
     ``/`` leads to the first page that somebody may open, or to log in.
     """
-    app.jinja_env.globals |= {"may": _may, "me": _me, "here": here}
+    app.jinja_env.globals |= {
+        "may": _may,
+        "me": _me,
+        "here": here,
+        "permissions_by_resource": by_resource,
+        "catalogue_size": CATALOGUE.__len__,
+    }
     app.jinja_env.tests["page"] = app.view_functions.__contains__
     register_menu(app)
     _root.access = "public"  # type: ignore[attr-defined]

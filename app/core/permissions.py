@@ -26,6 +26,15 @@ CATALOGUE: Final[dict[str, str]] = {
 """Every permission, ``<resource>:<read|write>``, with what it allows: routes, menus, roles and API keys use these."""
 
 
+def by_resource() -> list[tuple[str, dict[str, str]]]:
+    """The catalogue as (resource, {act: what it allows}), in its order."""
+    found: dict[str, dict[str, str]] = {}
+    for name, allows in CATALOGUE.items():
+        resource, _, act = name.partition(":")
+        found.setdefault(resource, {})[act] = allows
+    return list(found.items())
+
+
 class PermissionMissing(Forbidden):
     """The principal lacks a permission; the answer names it."""
 

@@ -1,10 +1,10 @@
 // A form that is on its way is not sent a second time by a second click.
 
-/** Let every POST form of a document be sent once; coming back with the browser's Back button opens it again. */
+/** Let every POST form of a document be sent once, but those with data-repeats, which answer with a file; coming back with the browser's Back button opens it again. */
 export function keepSubmitsSingle(root) {
   root.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.method !== "post" || event.defaultPrevented) return;
+    if (form.method !== "post" || event.defaultPrevented || "repeats" in form.dataset) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
   });
