@@ -1,0 +1,105 @@
+"""A real SMTP server for the tests, and the background worker that sends through it."""
+
+from __future__ import annotations
+
+import contextlib
+import email
+import email.policy
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from flask import Flask
+from sqlalchemy import select
+
+from app.core import outbox
+from app.core.extensions import db
+from app.core.outbox import Outbox
+from workers.jobs.outbox import HANDLERS
+
+PUBLIC_URL = "https://shop.example.org"
+
+
+@dataclass
+class Received:
+    """One mail as the server took it."""
+
+    sender: str
+    recipients: list[str]
+    raw: bytes
+    over_tls: bool
+    user: str | None
+
+    @property
+    def message(self) -> EmailMessage:
+        return email.message_from_bytes(self.raw, policy=email.policy.default)
+
+    def part(self, kind: str) -> str:
+        body = self.message.get_body((kind,))
+        assert body is not None
+        return str(body.get_content())
+
+    def token(self, path: str) -> str:
+        """The secret of the one link to this page, which both parts must have."""
+        link = re.compile(re.escape(PUBLIC_URL + path) + r"\?token=([A-Za-z0-9_-]{43})(?![A-Za-z0-9_-])")
+        (found,) = {*link.findall(self.part("plain")), *link.findall(self.part("html"))}
+        return str(found)
+
+
+@dataclass
+class MailServer:
+    """A server, what it took so far, and what it answers to the next mails."""
+
+    port: int
+    received: list[Received] = field(default_factory=list)
+    answer: str = "250 taken"
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's
+        if self.answer.startswith("250"):
+            self.received.append(
+                Received(
+                    sender=str(envelope.mail_from),
+                    recipients=[str(to) for to in envelope.rcpt_tos],
+                    raw=bytes(envelope.original_content or b""),
+                    over_tls=session.ssl is not None,
+                    user=session.auth_data.login.decode() if session.auth_data else None,
+                )
+            )
+        return self.answer
+
+
+@contextlib.contextmanager
+def mail_server(**options: Any) -> Iterator[MailServer]:
+    """A server in a thread, on a free port of 127.0.0.1; ``options`` are those of aiosmtpd."""
+    server = MailServer(free_port())
+    controller = Controller(server, hostname="127.0.0.1", port=server.port, ready_timeout=10, **options)
+    controller.start()
+    try:
+        yield server
+    finally:
+        controller.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def deliver(worker: Flask) -> None:
+    """Deliver everything in the outbox that is due, as a background worker does; raises what a delivery raises."""
+    with worker.app_context():
+        ids = list(db.session.scalars(select(Outbox.id).where(Outbox.done_at.is_(None)).order_by(Outbox.id)))
+        db.session.rollback()
+        for outbox_id in ids:
+            outbox.deliver(outbox_id, HANDLERS)
