@@ -36,6 +36,7 @@ OF_EVERY_SITE: Final = {
     "X-Frame-Options",
     "Content-Security-Policy",
     "Cross-Origin-Opener-Policy",
+    "Cache-Control",
     "Cross-Origin-Resource-Policy",
     "Permissions-Policy",
     "Vary",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Final
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from flask_cors import CORS
 
 from app.config import Settings
@@ -27,6 +28,7 @@ _PAGE: Final = (
 _SENDABLE: Final = [
     "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-Id",
 ]  # fmt: skip
+_METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _READABLE: Final = [
     "ETag", "Location", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Request-Id",
     "Idempotent-Replayed", "WWW-Authenticate",
@@ -42,6 +44,11 @@ def register_headers(app: Flask, settings: Settings) -> None:
             response.headers.setdefault(name, value)
         policy = _PAGE.format(nonce=nonce()) if response.mimetype == "text/html" else _NOTHING
         response.headers.setdefault("Content-Security-Policy", policy)
+        if request.path.startswith("/api/"):
+            # what has an ETag may be kept by the browser that got it, and is asked for again each time
+            response.headers.setdefault("Cache-Control", "private, no-cache" if response.get_etag()[0] else "no-store")
+            if settings.allowed_origins:
+                response.vary.add("Origin")
         return response
 
     app.after_request(seal)
@@ -49,11 +56,14 @@ def register_headers(app: Flask, settings: Settings) -> None:
     if settings.allowed_origins:
         CORS(
             app,
-            resources={r"/api/*": {}, r"/openapi\.json": {}},
-            origins=list(settings.allowed_origins),
+            resources={r"/api/.*": {}, r"/openapi\.json$": {}},
+            # compiled, else the library guesses which of them are patterns
+            origins=[re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in settings.allowed_origins],
+            methods=_METHODS,
             allow_headers=_SENDABLE,
             expose_headers=_READABLE,
             supports_credentials=False,
+            always_send=False,
             max_age=600,
         )
 

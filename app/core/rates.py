@@ -6,11 +6,11 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from flask import Flask, Response, request
 from flask_limiter import ApplicationLimit
-from flask_limiter.util import get_remote_address
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
@@ -52,7 +52,16 @@ def register_rates(app: Flask, configured: Settings) -> None:
     app.after_request(_state)
 
 
-def limited(rate: str, *, by: Callable[[], str] = get_remote_address, but_reads: bool = False) -> Callable[[Any], Any]:
+def address() -> str:
+    """The network that the request comes from: an IPv4 address, or the /64 that a client has to itself in IPv6."""
+    try:
+        found = ip_address(request.remote_addr or "")
+    except ValueError:
+        return "unknown"
+    return str(found) if found.version == 4 else str(ip_network((found, 64), strict=False))
+
+
+def limited(rate: str, *, by: Callable[[], str] = address, but_reads: bool = False) -> Callable[[Any], Any]:
     """Limit a view to the rate of that name in ``Settings.rates``, counted by client address or by what ``by`` says.
 
     With ``but_reads`` only requests that change something count, for pages that show a form and take it. The limit on
@@ -83,9 +92,9 @@ def _known(by: Callable[[], str]) -> str:
     Whatever a key raised would count as a failure of Redis.
     """
     try:
-        return by() or get_remote_address()
+        return by() or address()
     except (Refusal, HTTPException, SQLAlchemyError):
-        return get_remote_address()
+        return address()
 
 
 def _state(response: Response) -> Response:

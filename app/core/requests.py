@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Any, Final
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import structlog
@@ -19,6 +21,9 @@ from app.core.errors import Unavailable
 from app.core.extensions import db
 from app.core.orm import ping
 from app.core.queues import doorbell
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 _REQUEST_ID: Final = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
@@ -46,7 +51,8 @@ def register_requests(app: Flask, settings: Settings) -> None:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        inside = _with_plain_address(app.wsgi_app)
+        app.wsgi_app = ProxyFix(inside, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.before_request(_identify)
     app.before_request(_refuse_endless_body)
     app.after_request(_finish)
@@ -72,6 +78,22 @@ def readyz() -> Response:
 
 healthz.access = "public"  # type: ignore[attr-defined]
 readyz.access = "public"  # type: ignore[attr-defined]
+
+
+def _with_plain_address(inside: WSGIApplication) -> WSGIApplication:
+    """Let only network addresses count as what X-Forwarded-For says; else the proxy itself is the client.
+
+    Who is no proxy can write anything there where more proxies are configured than stand in front.
+    """
+
+    def checked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            environ["REMOTE_ADDR"] = str(ip_address(environ.get("REMOTE_ADDR", "").partition("%")[0]))
+        except ValueError:
+            environ["REMOTE_ADDR"] = environ["werkzeug.proxy_fix.orig"]["REMOTE_ADDR"]
+        return inside(environ, start_response)
+
+    return checked
 
 
 def _identify() -> None:
