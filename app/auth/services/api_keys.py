@@ -51,6 +51,7 @@ def create_key(
     TooManyKeys beyond 50 that work.
     """
     owner = actor.require_person()
+    actor.require_complete_login()
     granted = _checked(scopes)
     actor.require_all(granted, to="make a key with these scopes")
     ends = now + USUAL if expires_at is None else expires_at

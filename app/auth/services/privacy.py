@@ -42,6 +42,7 @@ MOST_EVENTS: Final = 10_000
 def export_own(*, actor: Principal) -> dict[str, Any]:
     """All that is kept of the person who is logged in, by domain, as plain JSON values; raises NotForKeys."""
     user_id = actor.require_person()
+    actor.require_complete_login()
     audit.record(actor=actor, action="user.export", subject=("user", user_id))
     return personal_data.export(user_id)
 
@@ -50,6 +51,7 @@ def export_own(*, actor: Principal) -> dict[str, Any]:
 def erase_own(*, actor: Principal) -> None:
     """Erase the person who is logged in: only the number is left. Raises NotForKeys, LastAdministrator."""
     user_id = actor.require_person()
+    actor.require_complete_login()
     user = db.session().get(User, user_id, with_for_update=True)
     if user is None or user.erased_at is not None:
         raise UserNotFound("This access belongs to no user.")

@@ -23,6 +23,7 @@ def update_profile(*, actor: Principal, now: datetime, expected_version: int, **
 
     Notifications that are not named stay as they are. Raises NotForKeys, UserChanged, Invalid.
     """
+    actor.require_complete_login()
     kept = preferences.checked(values)
     user = db.session().get(User, actor.require_person(), with_for_update=True)
     if user is None:
