@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Flask, Response, flash, redirect, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
 
 from app.core.api import current_principal, require_fresh
 from app.core.errors import Conflict, FreshLoginRequired, Refusal, StaleVersion, Unauthenticated
@@ -156,7 +157,7 @@ def _me() -> Principal | None:
         return current_principal()
     except Refusal:
         return None
-    except SQLAlchemyError:  # the page that says so must still be shown
+    except (SQLAlchemyError, HTTPException):  # the page that says so (a form without its token) must still be shown
         return None
 
 
