@@ -46,7 +46,7 @@ def remember(departure: Departure, *, target: str, session_id: int | None, now: 
             "verifier": errand.verifier,
             "target": target if len(target) <= _LONGEST_TARGET else "/",
             "session": session_id,
-            "until": int((now + LASTS).timestamp()),
+            "until": (now + LASTS).timestamp(),
         }
     }
 
