@@ -78,9 +78,9 @@ class MailServer:
 
 
 @contextlib.contextmanager
-def mail_server(**options: Any) -> Iterator[MailServer]:
-    """A server in a thread, on a free port of 127.0.0.1; ``options`` are those of aiosmtpd."""
-    server = MailServer(free_port())
+def mail_server(*, at: int | None = None, **options: Any) -> Iterator[MailServer]:
+    """A server in a thread, on port ``at`` or a free one of 127.0.0.1; ``options`` are those of aiosmtpd."""
+    server = MailServer(at or free_port())
     controller = Controller(server, hostname="127.0.0.1", port=server.port, ready_timeout=10, **options)
     controller.start()
     try:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from app import create_base
 from app.config import Mail, Settings
@@ -43,3 +47,20 @@ def mails(worker: Flask, smtp: MailServer) -> Mails:
         return smtp.received[before:]
 
     return newest
+
+
+Page = Callable[..., TestResponse]
+
+
+@pytest.fixture
+def page(client: FlaskClient) -> Page:
+    """Fill in the form of a page, as a browser does: get it, then send it back with its CSRF token."""
+    return lambda path, fields: send_form(client, path, fields)
+
+
+def send_form(client: FlaskClient, path: str, fields: dict[str, Any]) -> TestResponse:
+    """The same for any browser."""
+    shown = client.get(path)
+    assert shown.status_code == 200, shown.text
+    hidden = dict(re.findall(r'<input[^>]*name="(csrf_token|token)"[^>]*value="([^"]*)"', shown.text))
+    return client.post(path, data=hidden | fields)
