@@ -24,6 +24,7 @@ from app.auth.errors import (
     SecondFactorRequired,
 )
 from app.auth.forms.login import CodeForm, ConfirmForm, LogInForm
+from app.auth.queries.accounts import get_account
 from app.auth.queries.second_factor import get_second_factor
 from app.auth.services import login
 from app.core.api import current_principal
@@ -79,8 +80,8 @@ def confirm() -> Any:
         return redirect(next_path("/account"))
     state = get_second_factor(actor.require_person(), utc_now())
     has_code, has_passkey = state.totp_confirmed_at is not None, state.passkey_count > 0
-    shown = render_template("auth/confirm.html", form=form, has_code=has_code, has_passkey=has_passkey)
-    return shown, form.status()
+    ways = {"has_code": has_code, "has_passkey": has_passkey, "email": get_account(actor).email}
+    return render_template("auth/confirm.html", form=form, **ways), form.status()
 
 
 @pages.route("/logout", methods=["POST"])
