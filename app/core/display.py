@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, format_timedelta
 from flask import Flask, current_app, g
+from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -108,7 +109,7 @@ def _find() -> Display:
     try:
         user_id = current_principal().user_id
         found: Any = None if user_id is None else current_app.extensions["display"](user_id)
-    except Refusal:
+    except (Refusal, CSRFError):
         return Display()
     except SQLAlchemyError as error:  # the page that says so must still be shown
         log.warning("preferences could not be read: %s", error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from babel import Locale
-from wtforms import BooleanField, RadioField, SelectField
+from wtforms import BooleanField, RadioField, SelectChoice, SelectField
 from wtforms.validators import InputRequired
 
 from app.auth.preferences import NOTIFICATIONS, THEMES, time_zones
@@ -30,10 +30,12 @@ class ProfileForm(EditForm):
         "Dates and numbers", description="How they are written; the words of the product are English."
     )
     time_zone = SelectField("Time zone")
-    theme = RadioField("Theme", choices=[(theme, theme.capitalize()) for theme in sorted(THEMES, reverse=True)])
+    theme = RadioField(
+        "Theme", choices=[SelectChoice(theme, theme.capitalize()) for theme in sorted(THEMES, reverse=True)]
+    )
     notifications = ChecksField(
         "Mails",
-        choices=[(kind, each.description) for kind, each in NOTIFICATIONS.items() if each.is_optional],
+        choices=[SelectChoice(kind, each.description) for kind, each in NOTIFICATIONS.items() if each.is_optional],
         description="Mails about the security of your account are always sent.",
     )
 
@@ -41,9 +43,9 @@ class ProfileForm(EditForm):
         super().__init__(*args, **kwargs)
         present = self.language.data
         tags = LANGUAGES if present in LANGUAGES or not present else (present, *LANGUAGES)
-        self.language.choices = [(tag, _language_name(tag)) for tag in tags]
-        shop = f"The shop's ({settings().timezone.key})"
-        self.time_zone.choices = [("", shop), *((zone, zone.replace("_", " ")) for zone in time_zones())]
+        self.language.choices = [SelectChoice(tag, _language_name(tag)) for tag in tags]
+        zones = [SelectChoice(zone, zone.replace("_", " ")) for zone in time_zones()]
+        self.time_zone.choices = [SelectChoice("", f"The shop's ({settings().timezone.key})"), *zones]
 
 
 class ThemeForm(Form):
@@ -61,7 +63,7 @@ class KeyForm(Form):
         description="What it is for, so that you recognise it later.",
         render_kw={"autocomplete": "off"},
     )
-    days = SelectField("Works for", choices=list(KEY_DAYS.items()), default="90")
+    days = SelectField("Works for", choices=[SelectChoice(*each) for each in KEY_DAYS.items()], default="90")
     scopes = ChecksField("What it may do", choices=list(CATALOGUE))
 
 

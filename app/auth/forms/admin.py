@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wtforms import BooleanField, EmailField, PasswordField, RadioField
+from wtforms import BooleanField, EmailField, PasswordField, RadioField, SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
 
 from app.auth.models import MAX_EMAIL
@@ -45,7 +45,9 @@ class _RoleFields:
     name = TextField("Name", longest=64, render_kw=_OFF)
     description = TextField("What it is for", longest=255, blank=True, render_kw=_OFF)
     permissions = ChecksField("Permissions", choices=list(CATALOGUE))
-    second_factor = RadioField("Needs a second factor", choices=list(FACTORS.items()), default="usual")
+    second_factor = RadioField(
+        "Needs a second factor", choices=[SelectChoice(*each) for each in FACTORS.items()], default="usual"
+    )
 
 
 class NewRoleForm(_RoleFields, Form):
@@ -78,7 +80,7 @@ class NewProviderForm(_ProviderFields, Form):
     """A provider to add."""
 
     preset = RadioField(
-        "Kind", choices=[(preset, PRESET_NAMES[preset]) for preset in PRESETS], validators=[InputRequired()]
+        "Kind", choices=[SelectChoice(preset, PRESET_NAMES[preset]) for preset in PRESETS], validators=[InputRequired()]
     )
     code = TextField(
         "Code",
