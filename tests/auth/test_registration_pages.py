@@ -9,9 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from app.auth.models import Registration, Session, User
+from app.auth.models import Registration, User
 from app.core.extensions import db
-from app.core.outbox import Outbox
 from tests.auth.conftest import Mails, Page, send_form
 from tests.auth.people import PASSWORD, new_person
 from tests.servers import on_sqlite
@@ -191,29 +190,3 @@ def test_pages_with_a_token_are_neither_kept_nor_told_to_others(client: FlaskCli
 def test_a_token_of_a_link_is_escaped_in_its_page(client: FlaskClient) -> None:
     shown = client.get('/reset-password?token="><script>alert(1)</script>')
     assert "<script>alert" not in shown.text
-
-
-@pytest.mark.parametrize(
-    ("path", "fields"),
-    [
-        ("/register", ADA),
-        ("/resend-verification", {"email": "ada@example.org"}),
-        ("/forgot-password", {"email": "ada@example.org"}),
-        ("/verify-email", {"token": "x", "password": "x"}),
-        ("/reset-password", {"token": "x", "password": "a good password"}),
-        ("/change-email", {"token": "x"}),
-        ("/account/password", {"current_password": PASSWORD, "new_password": "note G on Bernoulli"}),
-        ("/account/email", {"email": "eve@example.org", "password": PASSWORD}),
-    ],
-)
-@pytest.mark.parametrize("csrf_token", ["", "made up"])
-def test_a_form_without_the_token_of_its_page_does_nothing(
-    app: Flask, client: FlaskClient, path: str, fields: dict[str, str], csrf_token: str
-) -> None:
-    new_person(app, "ada@example.org")
-    log_in(client)
-    before = [count(app, model) for model in (Registration, Outbox, Session)]
-    refused = client.post(path, data=fields | {"csrf_token": csrf_token}, headers={"Accept": "text/html"})
-    assert (refused.status_code, "CSRF_REFUSED" in refused.text) == (400, True)
-    assert [count(app, model) for model in (Registration, Outbox, Session)] == before
-    assert log_in(app.test_client()) == 302
