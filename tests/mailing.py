@@ -65,13 +65,14 @@ class MailServer:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's
         if self.answer.startswith("250"):
+            login: bytes | None = getattr(session.auth_data, "login", None)
             self.received.append(
                 Received(
                     sender=str(envelope.mail_from),
                     recipients=[str(to) for to in envelope.rcpt_tos],
                     raw=bytes(envelope.original_content or b""),
                     over_tls=session.ssl is not None,
-                    user=session.auth_data.login.decode() if session.auth_data else None,
+                    user=login.decode() if login else None,
                 )
             )
         return self.answer

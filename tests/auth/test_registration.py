@@ -17,6 +17,7 @@ from app.auth.errors import RegistrationClosed
 from app.auth.models import OneTimeToken, Registration, Role, User, UserRole
 from app.auth.services import links, registration
 from app.auth.services.accounts import claim_account
+from app.auth.services.second_factor import hash_of
 from app.auth.services.sessions import Client
 from app.config import Accounts, Rates, Settings
 from app.core.audit import AuditEvent
@@ -268,7 +269,7 @@ def test_a_token_is_kept_as_a_hash_only(app: Flask, client: FlaskClient, mails: 
     with app.app_context():
         for table in db.metadata.sorted_tables:
             assert token not in str(db.session.execute(select(table)).all())
-        assert db.session.scalars(select(OneTimeToken.token_hash)).one() == links.hash_of(token)
+        assert db.session.scalars(select(OneTimeToken.token_hash)).one() == hash_of(token)
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_a_mail_goes_over_starttls_with_a_login(
 ) -> None:
     context = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    options = {"authenticator": only_shop, "auth_required": True, "auth_require_tls": True}
+    options: dict[str, Any] = {"authenticator": only_shop, "auth_required": True, "auth_require_tls": True}
     with mail_server(tls_context=context, require_starttls=True, **options) as server:
         with sender(settings, f"smtp://shop%40x:p%3Aw%2Fd@127.0.0.1:{server.port}"):
             send()
