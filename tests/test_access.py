@@ -28,11 +28,14 @@ OPEN: Final = {
     "/forgot-password/done",
     "/reset-password",
     "/change-email",
+    "/dev/mail",
+    "/dev/mail/<name>",
+    "/dev/mail/<name>/html",
     "/api/v1/auth/login",
     "/api/v1/auth/refresh",
-    "/api/v1/auth/passkeys/login",
-    "/api/v1/auth/passkeys/options",
     "/api/v1/auth/providers",
+    "/api/v1/auth/passkeys/options",
+    "/api/v1/auth/passkeys/login",
     "/api/v1/auth/register",
     "/api/v1/auth/resend-verification",
     "/api/v1/auth/verify-email",
@@ -46,10 +49,6 @@ OPEN: Final = {
     "/openapi.json",
     "/static/<path:filename>",
     "/bootstrap/static/<path:filename>",
-    # only outside of production, without a mail server, and for browsers on this machine
-    "/dev/mail",
-    "/dev/mail/<name>",
-    "/dev/mail/<name>/html",
 }
 
 

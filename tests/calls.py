@@ -1,0 +1,445 @@
+"""One valid call for every route of the API, and the world of records that the calls are about.
+
+A route without an entry in CALLS makes tests/test_access_matrix.py fail: who may enter, that a refusal changes nothing,
+and that the audit log knows of what is done, is tested by these calls for all routes alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from typing import Any, Final
+
+import pyotp
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from app.auth import jwt, passwords
+from app.auth.models import (
+    ApiKey,
+    OauthIdentity,
+    OauthProvider,
+    Registration,
+    RememberedDevice,
+    Role,
+    RolePermission,
+    User,
+    UserRole,
+)
+from app.auth.services import links, sessions, tokens
+from app.auth.services.second_factor import hash_of
+from app.auth.services.sessions import Client, Proof
+from app.core.audit import AuditEvent
+from app.core.extensions import db
+from app.core.money import Money
+from app.core.orm import utc_now
+from app.core.permissions import system
+from app.core.transactions import in_transaction
+from app.products.services import create_product
+from app.rpa.models import Action
+from app.rpa.services import jobs, storefronts
+from tests.auth.authenticator import Authenticator
+from tests.rpa.conftest import profile
+
+API: Final = "/api/v1"
+PASSWORD: Final = "correct horse battery staple"
+HOUR: Final = timedelta(hours=1)
+HERE: Final = Client("192.0.2.55", "tests", None)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What makes a call valid, and how it is answered then."""
+
+    status: int
+    body: Any = None
+    version: int | None = None
+    path: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class World:
+    """The records of one call. ``me`` is the person whose own things are meant where a route is about one's own."""
+
+    app: Flask
+    me: int
+    email: str
+    token: str
+    """An access token of that person."""
+    held: frozenset[str]
+    """What that person may do."""
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Do something as that person before the call; the answer's body."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = self.app.test_client().open(API + path, method=method, json=body, headers=headers)
+        assert answer.status_code < 300, answer.text
+        return answer.get_json() if answer.data else None
+
+    def make(self, deed: Callable[[], Any]) -> Any:
+        """Do something to the database before the call."""
+        with self.app.app_context():
+            return in_transaction(deed)()
+
+    def add(self, row: Any) -> int:
+        """Put a row into the database; its id."""
+
+        def deed() -> int:
+            db.session.add(row)
+            db.session.flush()
+            found: int = row.id
+            return found
+
+        found: int = self.make(deed)
+        return found
+
+    def run(self, service: Callable[..., Any], **arguments: Any) -> Any:
+        """Call a service as the system."""
+        with self.app.app_context():
+            return service(**arguments)
+
+    def find(self, statement: Any) -> Any:
+        """The first value that a select finds."""
+        with self.app.app_context():
+            return db.session.scalars(statement.limit(1)).one()
+
+
+@cache
+def password_hash() -> str:
+    """The hash of everybody's password; it takes its time."""
+    return passwords.hash_password(PASSWORD, email="nobody@example.org")
+
+
+def all_ids(world: World) -> dict[str, int | str]:
+    """One record of every kind that stands in the address of a page, by the name that it has there."""
+    other = _other(world)
+    identity = _identity(world)
+    return {
+        "user_id": other,
+        "session_id": _session(world, other),
+        "key_id": _key(world, other),
+        "role_id": _role(world),
+        "identity_id": identity,
+        "provider_id": world.find(select(OauthIdentity.provider_id)),
+        "code": "idp",
+        "passkey_id": _passkey(world),
+        "device_id": _device(world),
+    }
+
+
+@in_transaction
+def add_person(
+    *, email: str, permissions: frozenset[str] | None = None, role: str | None = None, is_verified: bool = True
+) -> int:
+    """Somebody with a role of the first day, or with one of their own that has these permissions."""
+    session, now = db.session(), utc_now()
+    user = User(email=email, name="Somebody", password_hash=password_hash())
+    user.email_verified_at = now if is_verified else None
+    session.add(user)
+    if permissions is not None:
+        made = Role(name=f"role of {email}"[:64], created_at=now, updated_at=now)
+        session.add(made)
+        session.flush()
+        session.add_all(RolePermission(role_id=made.id, permission=name) for name in permissions)
+        role = made.name
+    session.flush()
+    if role is not None:
+        role_id = session.scalars(select(Role.id).where(Role.name == role)).one()
+        session.add(UserRole(user_id=user.id, role_id=role_id))
+    return user.id
+
+
+def token_of(app: Flask, user_id: int) -> str:
+    """An access token of a login of just now."""
+    with app.app_context():
+        return jwt.access_token(_grant(user_id))
+
+
+@in_transaction
+def add_key(*, user_id: int, secret: str, scopes: list[str]) -> int:
+    """An API key with a secret that the test knows."""
+    row = ApiKey(user_id=user_id, name="k", prefix=secret[:10], secret_hash=hash_of(secret), scopes=scopes)
+    row.created_at = utc_now()
+    db.session.add(row)
+    db.session.flush()
+    return row.id
+
+
+def send(
+    client: FlaskClient, method: str, rule: str, sent: Sent, *, credential: str | None = None, request_id: str = ""
+) -> TestResponse:
+    """Send a call; ``credential`` is an access token or an API key."""
+    headers = {"X-Request-Id": request_id} if request_id else {}
+    headers |= {"Authorization": f"Bearer {credential}"} if credential else {}
+    headers |= {"If-Match": f'"v{sent.version}"'} if sent.version is not None else {}
+    path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(sent.path[found[1]]), rule)
+    return client.open(
+        path, method=method, json=sent.body, headers=headers, environ_base={"REMOTE_ADDR": HERE.address or ""}
+    )
+
+
+# --- What the calls are about ----------------------------------------------------------------------------------------
+
+
+def _grant(user_id: int) -> tokens.Grant:
+    proof = Proof(user_id, "password", second_factor=False)
+    return tokens.start_api_session(proof=proof, client=HERE, now=utc_now(), lifetime=timedelta(days=1))
+
+
+def _refresh_token(world: World) -> str:
+    with world.app.app_context():
+        return jwt.refresh_token(_grant(world.me))
+
+
+def _session(world: World, user_id: int) -> int:
+    found: sessions.Started = world.run(
+        sessions.start_session,
+        proof=Proof(user_id, "password", second_factor=False),
+        kind="browser",
+        client=HERE,
+        now=utc_now(),
+        lifetime=HOUR,
+    )
+    return found.id
+
+
+def _key(world: World, user_id: int) -> int:
+    made: int = world.run(add_key, user_id=user_id, secret=f"cw_of_{user_id}", scopes=["products:read"])
+    return made
+
+
+def _other(world: World, *, is_verified: bool = True) -> int:
+    found: int = world.run(add_person, email="other@example.org", role="customer", is_verified=is_verified)
+    return found
+
+
+def _role(world: World) -> int:
+    return world.add(Role(name="a role of no use"))
+
+
+def _provider(world: World) -> int:
+    return world.add(OauthProvider(code="idp", name="IdP", preset="google", client_id="x", client_secret="y"))
+
+
+def _identity(world: World) -> int:
+    now = utc_now()
+    return world.add(
+        OauthIdentity(
+            user_id=world.me,
+            provider_id=_provider(world),
+            subject="s",
+            email=world.email,
+            created_at=now,
+            last_used_at=now,
+        )
+    )
+
+
+def _device(world: World) -> int:
+    now = utc_now()
+    times = {"created_at": now, "last_used_at": now, "expires_at": now + HOUR}
+    return world.add(RememberedDevice(user_id=world.me, token_hash="d" * 64, **times))
+
+
+def _product(world: World) -> int:
+    price = Money.parse("10.00", "USD")
+    made = world.run(create_product, actor=system(), now=utc_now(), asin="B000000001", name="Kettle", price=price)
+    found: int = made.id
+    return found
+
+
+def _storefront(world: World) -> int:
+    made = world.run(
+        storefronts.create_storefront, actor=system(), now=utc_now(), code="shop", name="Shop", profile=profile()
+    )
+    found: int = made.id
+    return found
+
+
+def _errand(world: World) -> Any:
+    _product(world)
+    _storefront(world)
+    return world.run(
+        jobs.submit_errand, actor=system(), action=Action.VIEW_PRODUCT, storefront="shop", asin="B000000001"
+    )
+
+
+def _link(world: World, purpose: str, **about: Any) -> str:
+    values: dict[str, Any] = {"email": world.email, "user_id": world.me} | about
+    token: str = world.run(links.issue_link, actor=system(), purpose=purpose, now=utc_now(), **values)
+    return token
+
+
+def _registration(world: World) -> dict[str, str]:
+    now = utc_now()
+    row = Registration(email="new@example.org", name="New", password_hash=password_hash(), created_at=now)
+    row.expires_at = now + HOUR
+    token = _link(world, links.REGISTER, email="new@example.org", user_id=None, registration_id=world.add(row))
+    return {"token": token, "password": PASSWORD}
+
+
+def _totp(world: World, *, confirmed: bool) -> dict[str, str]:
+    secret = world.ask("POST", "/me/totp")["secret"]
+    code = {"code": pyotp.TOTP(secret).now()}
+    if confirmed:
+        world.ask("POST", "/me/totp/confirm", code)
+    return code
+
+
+def _passkey_in(world: World, browser: Authenticator) -> dict[str, Any]:
+    asked = world.ask("POST", "/me/passkeys/options")
+    return {"challenge": asked["challenge"], "credential": browser.create(asked["options"]), "name": "Phone"}
+
+
+def _passkey(world: World, browser: Authenticator | None = None) -> int:
+    made: int = world.ask("POST", "/me/passkeys", _passkey_in(world, browser or Authenticator()))["id"]
+    return made
+
+
+def _signed(world: World) -> dict[str, Any]:
+    browser = Authenticator()
+    _passkey(world, browser)
+    asked = world.ask("POST", "/auth/passkeys/options")
+    return {"challenge": asked["challenge"], "credential": browser.get(asked["options"])}
+
+
+def _product_body(name: str = "Kettle") -> dict[str, Any]:
+    return {"asin": "B000000001", "name": name, "price": "10.00"}
+
+
+def _stocked(world: World) -> dict[str, Any]:
+    """An errand over the one product of the master."""
+    _product(world)
+    _storefront(world)
+    return {"storefront": "shop", "asin": "B000000001"}
+
+
+def _job_body(world: World) -> dict[str, Any]:
+    _stocked(world)
+    return {"action": "view-product", "storefront": "shop", "name": "all", "asins": ["B000000001"]}
+
+
+def _of_other(world: World, thing: Callable[[World, int], int], name: str) -> dict[str, int]:
+    other = _other(world)
+    return {"user_id": other, name: thing(world, other)}
+
+
+_PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
+_LISTS: Final = (
+    "/audit-events", "/auth/providers", "/jobs", "/me", "/me/devices", "/me/export", "/me/identities", "/me/keys",
+    "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/permissions", "/product-updates",
+    "/products", "/roles", "/storefronts", "/users",
+)  # fmt: skip
+
+CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
+    **{("GET", path): lambda _: Sent(200) for path in _LISTS},
+    # logging in and out
+    ("POST", "/auth/login"): lambda w: Sent(200, {"email": w.email, "password": PASSWORD}),
+    ("POST", "/auth/refresh"): lambda w: Sent(200, {"refresh_token": _refresh_token(w)}),
+    ("POST", "/auth/token"): lambda _: Sent(200, {}),
+    ("POST", "/auth/logout"): lambda _: Sent(204),
+    ("POST", "/auth/logout-everywhere"): lambda _: Sent(204),
+    ("POST", "/auth/confirm"): lambda _: Sent(204, {"password": PASSWORD}),
+    ("POST", "/auth/passkeys/options"): lambda _: Sent(200),
+    ("POST", "/auth/passkeys/login"): lambda w: Sent(200, _signed(w)),
+    ("POST", "/auth/passkeys/confirm"): lambda w: Sent(204, _signed(w)),
+    # registering, password and address
+    ("POST", "/auth/register"): lambda _: Sent(202, {"email": "new@example.org", "name": "New", "password": PASSWORD}),
+    ("POST", "/auth/resend-verification"): lambda _: Sent(202, {"email": "new@example.org"}),
+    ("POST", "/auth/verify-email"): lambda w: Sent(204, _registration(w)),
+    ("POST", "/auth/forgot-password"): lambda w: Sent(202, {"email": w.email}),
+    ("POST", "/auth/reset-password"): lambda w: Sent(
+        204, {"token": _link(w, links.RESET), "password": "another " + PASSWORD}
+    ),
+    ("POST", "/auth/change-email"): lambda w: Sent(
+        204, {"token": _link(w, links.CHANGE_EMAIL, email="new@example.org")}
+    ),
+    ("POST", "/me/password"): lambda _: Sent(
+        204, {"current_password": PASSWORD, "new_password": "another " + PASSWORD}
+    ),
+    ("POST", "/me/email"): lambda _: Sent(202, {"email": "new@example.org", "password": PASSWORD}),
+    # one's own account
+    ("PATCH", "/me"): lambda _: Sent(200, {"name": "Somebody else", "theme": "dark"}, version=1),
+    ("POST", "/me/erasure"): lambda _: Sent(204),
+    ("DELETE", "/me/sessions"): lambda w: Sent(200) if _session(w, w.me) else Sent(0),
+    ("DELETE", "/me/sessions/<int:session_id>"): lambda w: Sent(204, path={"session_id": _session(w, w.me)}),
+    ("POST", "/me/keys"): lambda w: Sent(  # a customer has nothing that could be given to a key
+        201 if w.held else 403, {"name": "k", "scopes": ["products:read"]}
+    ),
+    ("GET", "/me/keys/<int:key_id>"): lambda w: Sent(200, path={"key_id": _key(w, w.me)}),
+    ("PATCH", "/me/keys/<int:key_id>"): lambda w: Sent(200, {"name": "k2"}, version=1, path={"key_id": _key(w, w.me)}),
+    ("DELETE", "/me/keys/<int:key_id>"): lambda w: Sent(204, path={"key_id": _key(w, w.me)}),
+    ("DELETE", "/me/identities/<int:identity_id>"): lambda w: Sent(204, path={"identity_id": _identity(w)}),
+    # second factor
+    ("POST", "/me/totp"): lambda _: Sent(201),
+    ("POST", "/me/totp/confirm"): lambda w: Sent(200, _totp(w, confirmed=False)),
+    ("POST", "/me/totp/disable"): lambda w: Sent(204) if _totp(w, confirmed=True) else Sent(0),
+    ("POST", "/me/recovery-codes"): lambda w: Sent(201) if _totp(w, confirmed=True) else Sent(0),
+    ("DELETE", "/me/devices"): lambda w: Sent(204) if _device(w) else Sent(0),
+    ("DELETE", "/me/devices/<int:device_id>"): lambda w: Sent(204, path={"device_id": _device(w)}),
+    ("POST", "/me/passkeys/options"): lambda _: Sent(200),
+    ("POST", "/me/passkeys"): lambda w: Sent(201, _passkey_in(w, Authenticator())),
+    ("PATCH", "/me/passkeys/<int:passkey_id>"): lambda w: Sent(200, {"name": "Key"}, path={"passkey_id": _passkey(w)}),
+    ("DELETE", "/me/passkeys/<int:passkey_id>"): lambda w: Sent(204, path={"passkey_id": _passkey(w)}),
+    # users, roles, providers, audit log
+    ("POST", "/users"): lambda _: Sent(201, {"email": "new@example.org", "name": "New", "roles": ["customer"]}),
+    ("GET", "/users/<int:user_id>"): lambda w: Sent(200, path={"user_id": _other(w)}),
+    ("PATCH", "/users/<int:user_id>"): lambda w: Sent(
+        200, {"is_active": False}, version=1, path={"user_id": _other(w)}
+    ),
+    ("POST", "/users/<int:user_id>/invitation"): lambda w: Sent(202, path={"user_id": _other(w, is_verified=False)}),
+    ("GET", "/users/<int:user_id>/sessions"): lambda w: Sent(200, path={"user_id": _other(w)}),
+    ("DELETE", "/users/<int:user_id>/sessions"): lambda w: Sent(200, path=_of_other(w, _session, "session_id")),
+    ("DELETE", "/users/<int:user_id>/sessions/<int:session_id>"): lambda w: Sent(
+        204, path=_of_other(w, _session, "session_id")
+    ),
+    ("GET", "/users/<int:user_id>/keys"): lambda w: Sent(200, path={"user_id": _other(w)}),
+    ("DELETE", "/users/<int:user_id>/keys/<int:key_id>"): lambda w: Sent(204, path=_of_other(w, _key, "key_id")),
+    ("POST", "/roles"): lambda _: Sent(201, {"name": "empty", "permissions": []}),
+    ("GET", "/roles/<int:role_id>"): lambda w: Sent(200, path={"role_id": _role(w)}),
+    ("PATCH", "/roles/<int:role_id>"): lambda w: Sent(
+        200, {"description": "Of some use"}, version=1, path={"role_id": _role(w)}
+    ),
+    ("DELETE", "/roles/<int:role_id>"): lambda w: Sent(204, version=1, path={"role_id": _role(w)}),
+    ("POST", "/oauth-providers"): lambda _: Sent(
+        201, _PROVIDER | {"code": "idp", "preset": "google", "client_secret": "y"}
+    ),
+    ("GET", "/oauth-providers/<int:provider_id>"): lambda w: Sent(200, path={"provider_id": _provider(w)}),
+    ("PUT", "/oauth-providers/<int:provider_id>"): lambda w: Sent(
+        200, _PROVIDER, version=1, path={"provider_id": _provider(w)}
+    ),
+    ("DELETE", "/oauth-providers/<int:provider_id>"): lambda w: Sent(
+        204, version=1, path={"provider_id": _provider(w)}
+    ),
+    ("GET", "/audit-events/<int:event_id>"): lambda w: Sent(200, path={"event_id": w.find(select(AuditEvent.id))}),
+    # the product master
+    ("POST", "/products"): lambda _: Sent(201, _product_body()),
+    ("GET", "/products/<int:product_id>"): lambda w: Sent(200, path={"product_id": _product(w)}),
+    ("PUT", "/products/<int:product_id>"): lambda w: Sent(
+        200, _product_body("Pot"), version=1, path={"product_id": _product(w)}
+    ),
+    ("DELETE", "/products/<int:product_id>"): lambda w: Sent(204, version=1, path={"product_id": _product(w)}),
+    ("GET", "/products/<int:product_id>/history"): lambda w: Sent(200, path={"product_id": _product(w)}),
+    # the farm
+    ("POST", "/storefronts"): lambda _: Sent(201, {"code": "shop", "name": "Shop", "profile": profile()}),
+    ("GET", "/storefronts/<int:storefront_id>"): lambda w: Sent(200, path={"storefront_id": _storefront(w)}),
+    ("PUT", "/storefronts/<int:storefront_id>"): lambda w: Sent(
+        200, {"name": "Shop 2", "profile": profile()}, version=1, path={"storefront_id": _storefront(w)}
+    ),
+    ("DELETE", "/storefronts/<int:storefront_id>"): lambda w: Sent(
+        204, version=1, path={"storefront_id": _storefront(w)}
+    ),
+    ("POST", "/jobs"): lambda w: Sent(202, _job_body(w)),
+    ("GET", "/jobs/<int:job_id>"): lambda w: Sent(200, path={"job_id": _errand(w).job_id}),
+    ("POST", "/jobs/<int:job_id>/cancel"): lambda w: Sent(202, path={"job_id": _errand(w).job_id}),
+    ("GET", "/jobs/<int:job_id>/tasks"): lambda w: Sent(200, path={"job_id": _errand(w).job_id}),
+    ("GET", "/tasks/<int:task_id>"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
+    ("POST", "/view-product"): lambda w: Sent(202, _stocked(w)),
+    ("POST", "/add-to-cart"): lambda w: Sent(202, _stocked(w)),
+}
+"""By method and path below /api/v1: what makes a valid call."""
