@@ -32,13 +32,14 @@ def test_a_row_says_who_did_what_from_where_in_which_request(context: Flask) -> 
     assert (row.action, row.topic, row.after) == ("note", "note", {"text": "mine"})
 
 
+TABLE: Any = AuditEvent.__table__
 WAYS: dict[str, Callable[[], Any]] = {
     "changing a row": lambda: setattr(only_row(), "action", "nothing"),
     "deleting a row": lambda: db.session.delete(only_row()),
     "an UPDATE": lambda: db.session.execute(sa.update(AuditEvent).values(action="nothing")),
     "a DELETE": lambda: db.session.execute(sa.delete(AuditEvent)),
-    "an UPDATE of the table": lambda: db.session.execute(sa.update(AuditEvent.__table__).values(action="nothing")),
-    "a DELETE from the table": lambda: db.session.execute(sa.delete(AuditEvent.__table__)),
+    "an UPDATE of the table": lambda: db.session.execute(sa.update(TABLE).values(action="nothing")),
+    "a DELETE from the table": lambda: db.session.execute(sa.delete(TABLE)),
     "a query's delete": lambda: db.session.query(AuditEvent).delete(),
     "a bulk update": lambda: db.session.execute(sa.update(AuditEvent), [{"id": only_row().id, "action": "nothing"}]),
 }
