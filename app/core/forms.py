@@ -16,6 +16,9 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from app.core import fields
 from app.core.errors import Conflict, FreshLoginRequired, Invalid, NotFound, Refusal, StaleVersion, TooManyRequests
 
+_KEEP: Final = "keep-"
+_NEEDED: Final = "This field is needed."
+
 Read = Callable[[], tuple[int, Mapping[str, Any]]]
 
 _SHOWN: Final = (Invalid, Conflict, NotFound, TooManyRequests)
@@ -62,12 +65,14 @@ class TextField(StringField):
     data: Any
 
     def __init__(self, label: str, *, longest: int, blank: bool = False, **kwargs: Any) -> None:
-        rules = [] if blank else [InputRequired("This field is needed.")]
+        rules = [] if blank else [InputRequired(_NEEDED)]
         super().__init__(label, validators=[*rules, Length(max=longest)], **kwargs)
         self._rule = fields.Text(longest=longest, blank=blank)
 
     def pre_validate(self, form: Any) -> None:
         """Raise for what breaks a rule; the value is as the API would take it."""
+        if self.flags.required and not (self.data or "").strip():
+            raise StopValidation(_NEEDED)
         try:
             self.data = self._rule.deserialize(self.data or "")
         except marshmallow.ValidationError as error:
@@ -134,7 +139,8 @@ class EditForm(Form):
         return 412 if self._is_stale else super().status()
 
     def _take_theirs(self) -> None:
-        taken = [name.removeprefix("keep-") for name, whose in request.form.items() if whose == "theirs"]
+        kept = {name.removeprefix(_KEEP): whose for name, whose in request.form.items() if name.startswith(_KEEP)}
+        taken = [name for name, whose in kept.items() if whose == "theirs"]
         stored = self._read()[1] if taken else {}
         for name in taken:
             if name in stored and name in self._fields:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from wtforms import BooleanField, RadioField, SelectChoice, SelectField
 from wtforms.validators import InputRequired
 
@@ -41,8 +41,8 @@ class ProfileForm(EditForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        present = self.language.data
-        tags = LANGUAGES if present in LANGUAGES or not present else (present, *LANGUAGES)
+        present = self._read()[1]["language"]
+        tags = LANGUAGES if present in LANGUAGES else (present, *LANGUAGES)
         self.language.choices = [SelectChoice(tag, _language_name(tag)) for tag in tags]
         zones = [SelectChoice(zone, zone.replace("_", " ")) for zone in time_zones()]
         self.time_zone.choices = [SelectChoice("", f"The shop's ({settings().timezone.key})"), *zones]
@@ -78,5 +78,5 @@ class EraseForm(Form):
 def _language_name(tag: str) -> str:
     try:
         return f"{Locale.parse(tag, sep='-').english_name} ({tag})"
-    except ValueError:
+    except (ValueError, UnknownLocaleError):
         return tag
