@@ -63,7 +63,9 @@ def _by_token() -> Access | None:
     try:
         verify_jwt_in_request(locations=["headers"])
         claims = get_jwt()
-        sid, subject = claims["sid"], int(claims["sub"])
+        sid, subject, _expiry = claims["sid"], int(claims["sub"]), claims["exp"]
+        if claims["type"] != "access":  # the library takes everything for one that is no refresh token
+            raise ValueError("it is of another type")
     except (JWTExtendedException, PyJWTError, ValueError, KeyError, TypeError) as error:
         raise TokenRefused(f"The access token is not valid: {error}.") from error
     found = session_access(sid) if isinstance(sid, str) else None

@@ -17,6 +17,8 @@ from app.core.running import settings
 
 AUDIENCE: Final = "cartwright-api"
 ISSUER: Final = "cartwright"
+LEEWAY_S: Final = 5
+"""How far the clocks of two machines may be apart: tokens are not yet refused so shortly before or after their time."""
 REFRESH_PATH: Final = "/api/v1/auth"
 
 
@@ -30,6 +32,7 @@ def register_jwt(app: Flask, configured: Settings) -> None:
         JWT_DECODE_AUDIENCE=AUDIENCE,
         JWT_ENCODE_ISSUER=ISSUER,
         JWT_DECODE_ISSUER=ISSUER,
+        JWT_DECODE_LEEWAY=LEEWAY_S,
         JWT_TOKEN_LOCATION=["headers", "cookies", "json"],
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=configured.accounts.access_minutes),
         JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=configured.accounts.refresh_days),

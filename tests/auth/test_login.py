@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.auth import passwords
+from app.auth.jwt import LEEWAY_S
 from app.auth.models import Role, RolePermission, Session, User, UserRole
 from app.auth.services import access
 from app.config import Rates, Settings
@@ -164,7 +165,7 @@ def test_a_token_that_has_expired_or_was_signed_by_another_is_refused(
 ) -> None:
     other = create_app(dataclasses.replace(settings, jwt_secret_key="x" * 40))
     with app.app_context():
-        expired = create_access_token(str(admin.id), expires_delta=timedelta(seconds=-1))
+        expired = create_access_token(str(admin.id), expires_delta=timedelta(seconds=-LEEWAY_S - 1))
         nameless = create_access_token("nobody")
     with other.app_context():
         foreign = create_access_token(str(admin.id))
