@@ -67,7 +67,7 @@ class User(MethodView):
 class Invitation(MethodView):
     """Another invitation."""
 
-    @blp.requires("users:write")
+    @blp.requires("users:write", fresh=True)
     @blp.answers(202)
     @blp.alt_response(409, description="The user has used an invitation, or is not active")
     def post(self, user_id: int) -> None:
