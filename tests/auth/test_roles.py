@@ -110,8 +110,7 @@ def test_a_role_of_the_product_is_changed_but_neither_renamed_nor_deleted(root: 
 
 def test_a_role_that_somebody_has_stays_and_the_answer_says_by_how_many(app: Flask, root: Member) -> None:
     role = root.post("/roles", CHECKER).get_json()
-    for at in range(2):
-        member = hire(app, f"checker{at}", role="price checker")
+    member, _ = (hire(app, f"checker{at}", role="price checker") for at in range(2))
     assert root.get(f"/roles/{role['id']}")["user_count"] == 2
     refused = root.delete(f"/roles/{role['id']}", 1)
     assert refusal(refused) == (409, "ROLE_IN_USE")

@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 from sqlalchemy import select
+from werkzeug.test import TestResponse
 
 from app.auth.models import OneTimeToken, User
 from app.auth.queries.users import count_administrators
@@ -18,6 +19,7 @@ from tests.auth.conftest import Mails
 from tests.auth.staff import Member, all_but, hire, logged, pointers, refusal
 from tests.calls import PASSWORD, add_key
 from tests.concurrency import at_once
+from tests.mailing import Received
 from tests.servers import on_sqlite
 
 NEW: dict[str, Any] = {"email": "New@Example.org", "name": "New One", "roles": ["analyst"]}
@@ -56,7 +58,10 @@ def test_an_address_in_use_is_refused(root: Member) -> None:
 def test_users_are_found_by_the_beginning_of_address_or_name_by_role_and_state(app: Flask, root: Member) -> None:
     for email, name in (("ann@a.example.org", "Zoe"), ("bob@b.example.org", "Annabel"), ("an_n@c.example.org", "Cy")):
         assert root.post("/users", {"email": email, "name": name}).status_code == 201
-    names = lambda query: [user["name"] for user in root.get(f"/users?{query}")["items"]]  # noqa: E731
+
+    def names(query: str) -> list[str]:
+        return [user["name"] for user in root.get(f"/users?{query}")["items"]]
+
     assert names("q=Ann") == ["Zoe", "Annabel"]
     assert names("q=an_") == ["Cy"]  # what stands for any letter in SQL stands for itself
     assert names("q=%25") == names("q=nn") == []
@@ -105,9 +110,11 @@ def test_an_address_changes_until_its_owner_has_proven_it_and_old_links_die(
     (second,) = mails()
     assert second.recipients == ["right@example.org"]
     client = app.test_client()
-    use = lambda mail: client.post(  # noqa: E731
-        "/api/v1/auth/reset-password", json={"token": mail.token("/reset-password"), "password": PASSWORD}
-    )
+
+    def use(mail: Received) -> TestResponse:
+        proof = {"token": mail.token("/reset-password"), "password": PASSWORD}
+        return client.post("/api/v1/auth/reset-password", json=proof)
+
     assert refusal(use(first)) == (422, "LINK_REFUSED")
     assert use(second).status_code == 204
     version = root.get(path)["version"]
@@ -146,14 +153,12 @@ GRABS: dict[str, Callable[[Member, int], Any]] = {
 @pytest.mark.parametrize("grab", GRABS)
 def test_nobody_rises_by_changing_users(app: Flask, root: Member, grab: str) -> None:
     keeper = hire(app, "keeper", all_but("jobs:write"))
-    before = root.get("/users")["items"]
     other = hire(app, "operator", role="farm operator", is_verified=False).id
-    before = root.get("/users")["items"]
+    before = [user | {"last_seen_at": None} for user in root.get("/users")["items"]]
     refused = GRABS[grab](keeper, other)
     assert refusal(refused) == (403, "PERMISSION_MISSING")
     assert "jobs:write" in refused.get_json()["detail"]
-    seen = lambda users: [{**user, "last_seen_at": None} for user in users]  # noqa: E731
-    assert seen(root.get("/users")["items"]) == seen(before)
+    assert [user | {"last_seen_at": None} for user in root.get("/users")["items"]] == before
     with app.app_context():
         assert db.session.scalars(select(Outbox)).all() == []
 
