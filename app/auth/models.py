@@ -138,7 +138,7 @@ class OneTimeToken(Base):
 
     id: Mapped[PrimaryKey]
     purpose: Mapped[str] = mapped_column(key_text(16))
-    """``register``, ``verify_email``, ``reset_password``, ``change_email`` or ``invite``."""
+    """``register``, ``reset_password``, ``change_email`` or ``invite``."""
     token_hash: Mapped[str] = mapped_column(key_text(_HASH), unique=True)
     email: Mapped[str] = mapped_column(key_text(MAX_EMAIL))
     """The address it was sent to."""

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.auth.errors import RegistrationClosed
 from app.auth.models import OneTimeToken, Registration, Role, User, UserRole
-from app.auth.services import links, registration
+from app.auth.services import registration
 from app.auth.services.accounts import claim_account
 from app.auth.services.second_factor import hash_of
 from app.auth.services.sessions import Client
@@ -31,6 +31,8 @@ from tests.auth.squatting import SQUATTERS_PASSWORD, squat, ways_in
 from tests.concurrency import at_once
 from tests.mailing import PUBLIC_URL
 from tests.servers import on_sqlite
+from workers.jobs.outbox import HANDLERS
+from workers.schedule import TIMETABLE
 
 ADA = {"email": "ada@example.org", "name": "Ada Lovelace", "password": "note G on Bernoulli"}
 HERE = Client("192.0.2.7", "a test", "request-1")
@@ -347,10 +349,15 @@ def test_what_expired_is_purged_and_the_rest_stays(app: Flask, client: FlaskClie
     change(app, update(Registration).where(Registration.email == "ada@example.org").values(expires_at=past))
     change(app, update(OneTimeToken).where(OneTimeToken.email == "ada@example.org").values(expires_at=past))
     with app.app_context():
-        assert links.purge_links(now=utc_now()) == 1
-        assert registration.purge_registrations(now=utc_now()) == 1
+        HANDLERS["purge_accounts"]()
         assert db.session.scalars(select(Registration.email)).all() == ["bob@example.org"]
         assert db.session.scalars(select(OneTimeToken.email)).all() == ["bob@example.org"]
+
+
+@on_sqlite
+def test_what_the_timetable_asks_for_is_done_by_somebody(app: Flask) -> None:
+    assert "purge_accounts" in TIMETABLE
+    assert TIMETABLE.keys() <= HANDLERS.keys()
 
 
 def test_a_registration_that_expired_before_its_mail_was_written_is_not_answered(

@@ -14,7 +14,10 @@ class Password(fields.String):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            validate=validate.Length(1, LONGEST), metadata={"format": "password"}, load_only=True, **kwargs
+            validate=validate.Length(1, LONGEST),
+            metadata={"format": "password", "examples": ["correct horse battery staple"]},
+            load_only=True,
+            **kwargs,
         )
 
 
