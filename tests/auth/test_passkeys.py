@@ -20,6 +20,7 @@ from app.config import Settings
 from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.core.orm import utc_now
+from app.core.transactions import in_transaction
 from tests.auth.authenticator import PRESENT, Authenticator, Json
 from tests.auth.people import Person, change, deactivate, deeds, new_person, strict_app
 from tests.concurrency import at_once
@@ -148,6 +149,17 @@ def test_a_question_is_answered_once_in_time_and_by_whom_it_was_put_to(
     sent = {"challenge": for_login["challenge"], "credential": key.create(options), "name": "Phone"}
     assert ada.post("/me/passkeys", sent).status_code == 422, "put for another purpose"
     assert count(app, Passkey) == 0
+
+
+@on_sqlite
+def test_a_question_has_one_purpose(context: Flask) -> None:
+    @in_transaction
+    def ask_for(purpose: str) -> str:
+        return ceremonies.new_challenge(purpose, utc_now(), None).token
+
+    for asked, answered, fits in (("register", "log_in", False), ("log_in", "log_in", True)):
+        token = ask_for(asked)
+        assert (ceremonies.take_challenge(token=token, purpose=answered, now=utc_now()) is not None) is fits
 
 
 def test_a_passkey_belongs_to_one_user(app: Flask, ada: Person, key: Authenticator) -> None:

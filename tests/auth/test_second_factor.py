@@ -376,6 +376,7 @@ def test_customers_and_roles_that_say_no_need_none(app: Flask, ada: Person, sett
         staff = Person(strict, ada.id, ada.email)
         staff.log_in()
         assert staff.call("GET", PRODUCTS).status_code == 200
+        assert staff.get("/me/second-factor")["required_by"] == []
 
 
 # --- Operators and the timetable -------------------------------------------------------------------------------------

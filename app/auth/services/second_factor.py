@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 import pyotp
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from app.auth.errors import SecondFactorRequired, UserNotFound
 from app.auth.models import Challenge, Passkey, RecoveryCode, RememberedDevice, Session, Totp, User
@@ -136,14 +136,13 @@ def matching_step(secret: str, code: str, now: datetime) -> int | None:
 
 def _use_totp(user_id: int, code: str, now: datetime) -> bool:
     session = db.session()
-    row = session.get(Totp, user_id, with_for_update=True)
-    if row is None or row.confirmed_at is None:
+    confirmed = select(Totp.secret).where(Totp.user_id == user_id, Totp.confirmed_at.is_not(None))
+    secret = session.scalar(confirmed)
+    step = None if secret is None else matching_step(secret, code, now)
+    if step is None:
         return False
-    step = matching_step(row.secret, code, now)
-    if step is None or (row.last_step is not None and step <= row.last_step):
-        return False
-    row.last_step = step
-    return True
+    earlier = or_(Totp.last_step.is_(None), Totp.last_step < step)
+    return count_changed(session, update(Totp).where(Totp.user_id == user_id, earlier).values(last_step=step)) == 1
 
 
 def _use_recovery_code(user_id: int, code: str, actor: Principal, now: datetime) -> bool:
