@@ -23,7 +23,7 @@ def new_password(label: str) -> PasswordField:
 def email(label: str = "Email") -> EmailField:
     """A field for an address to write to."""
     return EmailField(
-        label, validators=[InputRequired(), Length(max=MAX_EMAIL)], render_kw={"autocomplete": "username email"}
+        label, validators=[InputRequired(), Length(max=MAX_EMAIL)], render_kw={"autocomplete": "username"}
     )
 
 
