@@ -35,6 +35,7 @@ from app.auth.views import users as user_pages
 from app.config import Settings
 from app.core.api import SmorestApi
 from app.core.api_docs import register_api_docs
+from app.core.assets import register_assets
 from app.core.display import register_display
 from app.core.extensions import bootstrap
 from app.core.mailbox import register_mailbox
@@ -88,6 +89,7 @@ def register(app: Flask, settings: Settings) -> None:
     register_pages(app)
     register_display(app, find_display)
     bootstrap.init_app(app)
+    register_assets(app)
     app.extensions["authenticate"] = authenticate
     app.extensions["waiting_room"] = WaitingRoom(settings.web_threads)
     api = SmorestApi(app)

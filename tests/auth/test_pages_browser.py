@@ -122,10 +122,10 @@ def pages(app: Flask, *, public: bool) -> list[str]:
 def faults(chrome: webdriver.Chrome, address: str, path: str) -> list[str]:
     """What is wrong with a page, each with where."""
     chrome.get(address + path)
-    is_page = chrome.execute_script("return document.contentType") == "text/html"  # type: ignore[no-untyped-call]
-    found = chrome.execute_script(CHECKS) if is_page else []  # type: ignore[no-untyped-call]
+    is_page = chrome.execute_script("return document.contentType") == "text/html"
+    found = chrome.execute_script(CHECKS) if is_page else []
     blocked = [text for text in complaints(chrome) if "Failed to load resource" not in text or "/static/" in text]
-    width = chrome.execute_script("return innerWidth")  # type: ignore[no-untyped-call]
+    width = chrome.execute_script("return innerWidth")
     return [f"{path} at {width}: {each}" for each in [*found, *blocked]]
 
 
@@ -143,7 +143,7 @@ def test_every_page_of_people_who_are_logged_in_is_whole(
     assert len(walked) > 20
     found = [fault for path in [*walked, "/nothing/here"] for fault in faults(chrome, address, path)]
     assert not found, "\n".join(found)
-    assert chrome.execute_script("return document.documentElement.dataset.bsTheme") == theme  # type: ignore[no-untyped-call]
+    assert chrome.execute_script("return document.documentElement.dataset.bsTheme") == theme
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -177,7 +177,7 @@ def test_the_menu_opens_on_a_phone_and_shows_what_one_may_open(
     chrome.find_element(By.CSS_SELECTOR, "[popovertarget=navigation]").click()
     wait_for(chrome, lambda _browser: links[0].is_displayed())
     assert len([link for link in links if "/admin/" in str(link.get_attribute("href"))]) == entries
-    assert chrome.execute_script(CHECKS) == []  # type: ignore[no-untyped-call]
+    assert chrome.execute_script(CHECKS) == []
     webdriver.ActionChains(chrome).send_keys(Keys.ESCAPE).perform()
     wait_for(chrome, lambda _browser: not links[0].is_displayed())
 
@@ -192,12 +192,12 @@ def test_the_theme_is_switched_in_the_menu_and_stays(app: Flask, chrome: webdriv
     chrome.get(f"{address}/account/sessions")
     assert ground(chrome) != light
     chrome.find_element(By.CSS_SELECTOR, "[popovertarget=user-menu]").click()
-    assert chrome.execute_script(CHECKS) == []  # type: ignore[no-untyped-call]
+    assert chrome.execute_script(CHECKS) == []
 
 
 def ground(chrome: webdriver.Chrome) -> str:
     script = "return getComputedStyle(document.body).backgroundColor"
-    return str(chrome.execute_script(script))  # type: ignore[no-untyped-call]
+    return str(chrome.execute_script(script))
 
 
 def test_the_systems_theme_is_followed_while_a_page_is_open(chrome: webdriver.Chrome, address: str) -> None:
@@ -232,7 +232,7 @@ def test_a_destructive_act_asks_first(app: Flask, chrome: webdriver.Chrome, addr
     yes = chrome.find_element(By.CSS_SELECTOR, ".page-head details.confirm button")
     assert not yes.is_displayed()
     chrome.find_element(By.CSS_SELECTOR, ".page-head details.confirm summary").click()
-    assert chrome.execute_script(CHECKS) == []  # type: ignore[no-untyped-call]
+    assert chrome.execute_script(CHECKS) == []
     yes.click()
     wait_for(chrome, lambda browser: "deactivated and logged out" in browser.find_element(By.TAG_NAME, "main").text)
 
@@ -240,7 +240,8 @@ def test_a_destructive_act_asks_first(app: Flask, chrome: webdriver.Chrome, addr
 def test_a_new_keys_secret_is_copied_by_its_button(app: Flask, chrome: webdriver.Chrome, address: str) -> None:
     new_person(app, "ada@example.org", role="admin")
     log_in(chrome, address, "ada@example.org")
-    chrome.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
+    allowed = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    chrome.execute_cdp_cmd("Browser.grantPermissions", allowed)
     chrome.get(f"{address}/account/keys/new")
     chrome.find_element(By.NAME, "name").send_keys("Nightly")
     Select(chrome.find_element(By.NAME, "days")).select_by_value("7")
@@ -252,8 +253,8 @@ def test_a_new_keys_secret_is_copied_by_its_button(app: Flask, chrome: webdriver
     chrome.find_element(By.CSS_SELECTOR, "[data-copy]").click()
     wait_for(chrome, lambda browser: "Copied" in browser.find_element(By.CSS_SELECTOR, "[data-copy]").text)
     read = "const done = arguments[0]; navigator.clipboard.readText().then(done, done)"
-    assert chrome.execute_async_script(read) == secret  # type: ignore[no-untyped-call]
-    assert chrome.execute_script(CHECKS) == []  # type: ignore[no-untyped-call]
+    assert chrome.execute_async_script(read) == secret
+    assert chrome.execute_script(CHECKS) == []
     assert complaints(chrome) == []
 
 
@@ -270,5 +271,5 @@ def test_what_is_wrong_with_a_form_is_shown_and_readable_in_both_themes(
         chrome.find_element(By.CSS_SELECTOR, "[value=oidc]").click()
         chrome.find_element(By.CSS_SELECTOR, "main .form-acts button").click()
         wait_for(chrome, lambda browser: browser.find_elements(By.ID, "code-error"))
-        assert chrome.execute_script(CHECKS) == []  # type: ignore[no-untyped-call]
+        assert chrome.execute_script(CHECKS) == []
     assert all("422" in text for text in complaints(chrome))
