@@ -80,7 +80,7 @@ def test_a_link_that_is_not_valid_is_said_with_a_way_out(
     ("fields", "says"),
     [
         ({"email": "ada"}, "Must be an email address"),
-        ({"name": "  "}, "between 1 and 255"),
+        ({"name": "  "}, "This field is needed."),
         ({"name": "Ada\tX"}, "control characters"),
         ({"password": "short"}, "Must have 8 to 128 characters."),
         ({"password": "password1"}, "Is one of the most common passwords"),
