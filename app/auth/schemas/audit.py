@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from app.auth.queries.audit import WITHOUT_NUMBER
 from app.core.fields import Instant, PageArguments, page_of
 
 _ID: Final = validate.Range(1, 2**63 - 1)
-_WITHOUT_NUMBER: Final = ("system", "guest")
-_KINDS: Final = ("user", "key", "job", *_WITHOUT_NUMBER)
+_KINDS: Final = ("user", "key", "job", *WITHOUT_NUMBER)
 _ACTION: Final = validate.Regexp(
     r"^[a-z_]{1,32}\.[a-z_]{0,31}\Z", error="must be an action (user.create) or the beginning of some (user.)."
 )
@@ -39,9 +39,9 @@ class AuditArguments(PageArguments):
     def kind_and_number(self, data: dict[str, Any], **_kwargs: Any) -> None:
         """Refuse a number without its kind and a kind without its number: every search has an index to go by."""
         problems = {}
-        if "actor_id" in data and data.get("actor_kind") in {None, *_WITHOUT_NUMBER}:
+        if "actor_id" in data and data.get("actor_kind") in {None, *WITHOUT_NUMBER}:
             problems["actor_kind"] = ["must say what has this number: user, key or job."]
-        if data.get("actor_kind", "system") not in _WITHOUT_NUMBER and "actor_id" not in data:
+        if data.get("actor_kind", "system") not in WITHOUT_NUMBER and "actor_id" not in data:
             problems["actor_id"] = ["must say which one."]
         if ("subject_kind" in data) != ("subject_id" in data):
             missing = "subject_id" if "subject_kind" in data else "subject_kind"
