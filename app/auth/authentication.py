@@ -6,12 +6,11 @@ from datetime import timedelta
 from typing import Final
 
 from flask import g, request
-from flask_jwt_extended import get_jwt, verify_jwt_in_request
-from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_login import current_user
 from jwt.exceptions import PyJWTError
 
 from app.auth.errors import TokenRefused
+from app.auth.jwt import verified_claims
 from app.auth.queries.access import Access
 from app.auth.services import access
 from app.auth.services.second_factor import hash_of
@@ -36,7 +35,8 @@ def authenticate() -> Principal | None:
     scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return _by_session()
-    found = _by_key(credential.strip()) if credential.strip().startswith(KEY_PREFIX) else _by_token()
+    credential = credential.strip()
+    found = _by_key(credential) if credential.startswith(KEY_PREFIX) else _by_token(credential)
     if found is None:
         raise TokenRefused("The access token or API key belongs to nobody who may log in.")
     return _principal(found)
@@ -59,14 +59,11 @@ def session_access(sid: str) -> Access | None:
     )
 
 
-def _by_token() -> Access | None:
+def _by_token(token: str) -> Access | None:
     try:
-        verify_jwt_in_request(locations=["headers"])
-        claims = get_jwt()
-        sid, subject, _expiry = claims["sid"], int(claims["sub"]), claims["exp"]
-        if claims["type"] != "access":  # the library takes everything for one that is no refresh token
-            raise ValueError("it is of another type")
-    except (JWTExtendedException, PyJWTError, ValueError, KeyError, TypeError) as error:
+        claims = verified_claims(token)
+        sid, subject = claims["sid"], int(claims["sub"])
+    except (PyJWTError, ValueError) as error:
         raise TokenRefused(f"The access token is not valid: {error}.") from error
     found = session_access(sid) if isinstance(sid, str) else None
     return found if found is not None and found.user_id == subject else None
