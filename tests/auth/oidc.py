@@ -218,8 +218,10 @@ class _Handler(BaseHTTPRequestHandler):
     def reply(self, document: Any, status: int = 200) -> None:
         self.send_text(json.dumps(document), status)
 
-    def send_text(self, text: str, status: int = 200) -> None:
+    def send_text(self, text: str, status: int = 200, **headers: str) -> None:
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text.encode())))
         self.end_headers()

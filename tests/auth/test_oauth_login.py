@@ -535,6 +535,37 @@ def test_a_provider_that_does_not_answer_as_it_should_is_said_to_be_away(
     assert who(client) == "ada@example.org"
 
 
+@pytest.mark.usefixtures("acme")
+def test_a_description_that_is_right_but_too_large_is_not_read(
+    app: Flask, client: FlaskClient, provider: HostileProvider
+) -> None:
+    provider.description = {"x": "x" * 600_000}
+    assert refused(app, client, client.get(START)) == AWAY
+
+
+@pytest.mark.usefixtures("acme")
+def test_nobody_is_followed_to_another_place(app: Flask, client: FlaskClient, provider: HostileProvider) -> None:
+    def move(handler: Any) -> None:
+        handler.send_text(json.dumps(honest), 302, Location="/moved")
+
+    honest = {"issuer": provider.issuer, "authorization_endpoint": f"{provider.issuer}/authorize"}
+    provider.replies["/moved"] = lambda handler: handler.reply(honest)
+    provider.replies["/.well-known/openid-configuration"] = move
+    assert refused(app, client, client.get(START)) == AWAY
+    assert "/moved" not in provider.asked
+
+
+@pytest.mark.usefixtures("acme")
+def test_silence_is_not_waited_for(
+    app: Flask, client: FlaskClient, provider: HostileProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oauth_http, "WAIT_S", 0.3)
+    provider.replies["/.well-known/openid-configuration"] = slow
+    began = time.monotonic()
+    assert refused(app, client, client.get(START)) == AWAY
+    assert time.monotonic() - began < 2.5
+
+
 def test_a_provider_that_is_down_is_said_to_be_away(app: Flask, client: FlaskClient) -> None:
     add_provider(app, "http://127.0.0.1:9")
     assert refused(app, client, client.get(f"{START}?next=/account/connections")) == AWAY
