@@ -152,12 +152,12 @@ class EditForm(Form):
             field = self._fields.get(name)
             if field is not None and _plain(field.data) != _plain(theirs):
                 self.differences.append(Difference(name, field.label.text, _shown(theirs), _shown(field.data)))
+        if not self.differences:
+            self.form_errors.append("Somebody changed this while you were editing. Nothing is saved yet: save again.")
 
     def _show(self, refusal: Refusal) -> None:
         self._is_stale = isinstance(refusal, StaleVersion)
-        if self._is_stale:
-            self.form_errors.append("Somebody changed this while you were editing; nothing is saved yet.")
-        else:
+        if not self._is_stale:
             super()._show(refusal)
 
 
