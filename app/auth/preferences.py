@@ -26,7 +26,7 @@ class Notification:
 
 
 NOTIFICATIONS: Final = {
-    "security": Notification("Logins from new places, and changes of what lets you in", usual=True, is_optional=False),
+    "security": Notification("Changes of what lets you into your account", usual=True, is_optional=False),
     "jobs": Notification("The end of a farm job that you submitted", usual=False),
 }
 """Every kind of mail that somebody may want or not; links that were asked for are always sent."""

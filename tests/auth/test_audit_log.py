@@ -25,7 +25,7 @@ MANY: Final = 20_000
 
 def event(number: int, **values: Any) -> dict[str, Any]:
     """One deed of the past, a minute after the one before."""
-    row = {
+    row: dict[str, Any] = {
         "at": START + timedelta(minutes=number),
         "action": "product.update",
         "actor_kind": "user",

@@ -16,6 +16,7 @@ from app.core import idempotency, outbox
 from app.core.orm import utc_now
 from app.rpa.services.jobs import prepare_job
 from app.rpa.services.leases import forget_workers
+from app.rpa.services.notices import send_job_ended
 
 
 def _purge_idempotency_keys() -> None:
@@ -53,6 +54,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "forget_workers": _forget_workers,
     "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
+    "mail_job_ended": partial(_send_mail, send_job_ended),
     **{kind: partial(_send_mail, sender) for kind, sender in mails.SENDERS.items()},
 }
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,7 @@ from app.rpa.codes import Code
 from app.rpa.models import BATCH, INTERACTIVE, Job, JobState, Leader, Storefront, Task, TaskState, Worker
 from app.rpa.profile import Profile
 from app.rpa.services.jobs import mark_started
+from app.rpa.services.notices import request_job_notices
 from app.rpa.services.outcomes import count_ends, reap_task
 
 CHUNK: Final = 5_000
@@ -179,7 +180,9 @@ def finish_jobs() -> int:
         (_RELEASABLE, JobState.COMPLETED, errors == 0),
         (_RELEASABLE, JobState.COMPLETED_WITH_ERRORS, errors > 0),
     ):
-        done = update(Job).where(Job.state.in_(before), Job.current_count == Job.total_count, matches)
+        ending = and_(Job.state.in_(before), Job.current_count == Job.total_count, matches)
+        request_job_notices(ending)
+        done = update(Job).where(ending)
         finished += count_changed(session, done.values(state=after, finished_at=now, updated_at=now))
     return finished
 
