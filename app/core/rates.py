@@ -64,11 +64,13 @@ def address() -> str:
 def limited(rate: str, *, by: Callable[[], str] = address, but_reads: bool = False) -> Callable[[Any], Any]:
     """Limit a view to the rate of that name in ``Settings.rates``, counted by client address or by what ``by`` says.
 
-    With ``but_reads`` only requests that change something count, for pages that show a form and take it. The limit on
-    all writes counts as well.
+    All views with the same rate share one count: who may not go on by the API may not by the page, either. With
+    ``but_reads`` only requests that change something count, for pages that show a form and take it. The limit on all
+    writes counts as well.
     """
-    decorate: Callable[[Any], Any] = limiter.limit(
+    decorate: Callable[[Any], Any] = limiter.shared_limit(
         lambda: getattr(settings().rates, rate),
+        scope=rate,
         key_func=lambda: _known(by),
         exempt_when=is_read if but_reads else None,
         error_message=_TOO_OFTEN,
