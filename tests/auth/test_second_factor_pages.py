@@ -115,8 +115,9 @@ def test_strangers_are_sent_to_log_in(strict: Flask, path: str) -> None:
 
 
 def test_what_changes_it_needs_a_fresh_login(pages: Pages, ada: Person) -> None:
-    ada.set_up_app()
+    start_set_up(pages, ada)
     token = pages.csrf(OVERVIEW)
+    assert pages.post(f"{OVERVIEW}/app", on=f"{OVERVIEW}/app", code=ada.code()).status_code == 200
     make_stale(pages.app)
     for path in (f"{OVERVIEW}/app/start", f"{OVERVIEW}/app/off", f"{OVERVIEW}/codes", "/account/passkeys"):
         answer = pages.client.post(path, data={"csrf_token": token})
