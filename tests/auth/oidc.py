@@ -110,7 +110,7 @@ class HostileProvider:
         query = dict(parse_qsl(urlsplit(handler.path).query))
         code = secrets.token_hex(8)
         self._codes[code] = query
-        back = {"code": code, "state": query["state"]} | self.brought
+        back: Claims = {"code": code, "state": query["state"]} | self.brought
         known = urlencode({name: value for name, value in back.items() if value is not None})
         handler.send_response(302)
         handler.send_header("Location", f"{query['redirect_uri']}?{known}")
@@ -125,7 +125,7 @@ class HostileProvider:
             handler.reply({"error": problem}, status=400)
             return
         now = int(time.time())
-        claims = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 300}
+        claims: Claims = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 300}
         claims |= {"nonce": begun.get("nonce")} | self.person | self.claims
         known = {name: value for name, value in claims.items() if value is not None}
         handler.reply({"access_token": "at", "token_type": "Bearer", "expires_in": 60, "id_token": self.mint(known)})
