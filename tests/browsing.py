@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from flask import Flask
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -76,7 +77,8 @@ def log_in(chrome: webdriver.Chrome, address: str, email: str) -> None:
 
 def wait_for(chrome: webdriver.Chrome, condition: Any) -> None:
     """Wait until a condition of the browser holds."""
-    WebDriverWait(chrome, SHOWN_S).until(condition)
+    between_pages = [StaleElementReferenceException, NoSuchElementException]
+    WebDriverWait(chrome, SHOWN_S, ignored_exceptions=between_pages).until(condition)
 
 
 class Visitor:
