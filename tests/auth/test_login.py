@@ -119,7 +119,8 @@ def test_every_attempt_is_noted_without_what_was_typed(app: Flask, client: Flask
         ("user.log_in_refused", "guest", None),
     ]
     with app.app_context():
-        rows = db.session.scalars(select(AuditEvent).where(AuditEvent.action != "user.create")).all()
+        attempts = select(AuditEvent).where(AuditEvent.action != "user.create").order_by(AuditEvent.id)
+        rows = db.session.scalars(attempts).all()
         assert all(row.request_id and row.address == "127.0.0.1" for row in rows)
         started = db.session.scalars(select(Session.id)).one()
         noted = {"session": started, "kind": "api", "via": "password", "second_factor": False}
