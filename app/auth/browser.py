@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import flask
 from flask import Flask, Response, after_this_request, request
-from flask_login import UserMixin, login_user, logout_user
+from flask_login import UserMixin, current_user, login_user, logout_user
 
 from app.auth.authentication import client, session_access
 from app.auth.queries.access import Access
@@ -63,6 +63,7 @@ def log_in_browser(proof: Proof, *, now: datetime, is_remembered: bool) -> None:
     """Start a session for this browser: a new cookie with a new token and a new CSRF token, whatever it had before."""
     accounts = settings().accounts
     lifetime = timedelta(days=accounts.refresh_days) if is_remembered else timedelta(hours=accounts.session_hours)
+    _end_replaced_session(now)
     started = sessions.start_session(
         proof=proof, kind="browser", client=client(), now=now, lifetime=lifetime, is_remembered=is_remembered
     )
@@ -89,10 +90,20 @@ def forget_browser() -> None:
     flask.session.clear()
 
 
-def remember_pending(proof: dict[str, Any]) -> None:
+def remember_pending(proof: dict[str, Any], *, now: datetime) -> None:
     """Note in the cookie, which is signed, that a first proof was given and a second is awaited."""
+    _end_replaced_session(now)
     flask.session.clear()
     flask.session[PENDING] = proof
+
+
+def _end_replaced_session(now: datetime) -> None:
+    """End the session that this browser still has: once its cookie is another, nobody could log it out here."""
+    if not current_user.is_authenticated:
+        return
+    old, here = current_user.access, client()
+    actor = here.as_user(old.user_id, old.name)
+    sessions.end_session(actor=actor, user_id=old.user_id, session_id=old.id, now=now, reason="replaced")
 
 
 def remember_browser(user_id: int, *, now: datetime) -> None:

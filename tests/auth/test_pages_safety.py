@@ -99,7 +99,7 @@ def test_a_login_gives_a_new_session_whatever_cookie_was_there_before(app: Flask
     assert attacker.get("/account").headers["Location"].startswith("/login")
 
 
-def test_logging_in_again_leaves_nothing_of_the_session_before_in_the_cookie(app: Flask) -> None:
+def test_logging_in_again_ends_the_session_before_and_leaves_nothing_of_it_in_the_cookie(app: Flask) -> None:
     new_person(app, "ada@example.org")
     ada = Visitor(app, "ada@example.org")
     with ada.client.session_transaction() as cookie:
@@ -108,6 +108,9 @@ def test_logging_in_again_leaves_nothing_of_the_session_before_in_the_cookie(app
     with ada.client.session_transaction() as cookie:
         assert cookie["_user_id"] != first
         assert "planted" not in cookie
+    with app.app_context():
+        rows = db.session.execute(sa.select(Session.sid, Session.end_reason).order_by(Session.id)).all()
+    assert [(row.sid == sid_of(first), row.end_reason) for row in rows] == [(True, "replaced"), (False, None)]
 
 
 def test_logging_out_ends_the_session_so_that_a_copy_of_its_cookie_is_worth_nothing(app: Flask) -> None:

@@ -99,9 +99,8 @@ def complete(user_id: int, via: str, *, is_remembered: bool) -> None:
     try:
         proof = login.prove(user_id=user_id, via=via, client=client(), now=now, device=device_token())
     except SecondFactorRequired:
-        remember_pending(
-            {"user": user_id, "via": via, "remembered": is_remembered, "until": (now + PENDING_FOR).timestamp()}
-        )
+        until = (now + PENDING_FOR).timestamp()
+        remember_pending({"user": user_id, "via": via, "remembered": is_remembered, "until": until}, now=now)
     else:
         log_in_browser(proof, now=now, is_remembered=is_remembered)
 
