@@ -97,6 +97,7 @@ def _with_plain_address(inside: WSGIApplication) -> WSGIApplication:
 
 
 def _identify() -> None:
+    g.pop("principal", None)  # a context may stay open around several requests
     sent = request.headers.get("X-Request-Id", "")
     g.request_id = sent if _REQUEST_ID.match(sent) else secrets.token_hex(8)
     structlog.contextvars.clear_contextvars()

@@ -26,7 +26,7 @@ from scripts.supervisor import read_procfile
 from tests.servers import on_sqlite
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PATIENCE_S: Final = 20
+PATIENCE_S: Final = 60.0
 PIECE: Final = b" " * 2**16
 PRODUCT: Final = b'{"asin": "B0CW1A0001", "name": "Kettle", "price": "1.00"}'
 

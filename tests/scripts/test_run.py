@@ -200,6 +200,7 @@ def test_an_interrupt_ends_every_process_within_twenty_seconds_and_a_password_is
         assert first.process.wait(20) == 0
     finally:
         first.end()
+    wait_for(lambda: not alive(family), 5)  # the warden looks around once more before it goes
     assert alive(family) == []
     assert alive(of_instance(instance)) == []
     again = Running(instance)
