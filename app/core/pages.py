@@ -24,10 +24,14 @@ _LONGEST_FILTER: Final = 255
 
 
 class PageBlueprint(Blueprint):
-    """A blueprint of HTML pages whose views say who may enter; who may not is sent to log in, or refused on a page."""
+    """A blueprint of HTML pages whose views say who may enter; who may not is sent to log in, or refused on a page.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    Who lacks the second factor that a role needs is sent to set one up, unless the pages are for just that (``setup``).
+    """
+
+    def __init__(self, *args: Any, setup: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._complete = not setup
         self.before_request(self._protect)
         self.after_request(self._seal)
 
@@ -35,15 +39,15 @@ class PageBlueprint(Blueprint):
         """Let in only people with this permission; with ``fresh`` only those who proved it to be them a while ago."""
         if permission not in CATALOGUE:
             raise ValueError(permission)
-        return partial(_guard, permission, fresh)
+        return partial(_guard, permission, fresh, True)
 
     def signed_in(self, view: View) -> View:
         """Let in everybody who is logged in."""
-        return _guard(None, False, view)
+        return _guard(None, False, self._complete, view)
 
     def fresh(self, view: View) -> View:
         """Let in everybody who is logged in and has proven a short while ago who they are."""
-        return _guard(None, True, view)
+        return _guard(None, True, self._complete, view)
 
     def public(self, view: View) -> View:
         """Let everybody in; said out loud, so that forgetting is visible."""
@@ -91,13 +95,15 @@ def flash_outcome(done: str) -> Iterator[None]:
         flash(done, "success")
 
 
-def _guard(permission: str | None, fresh: bool, view: View) -> View:
+def _guard(permission: str | None, fresh: bool, complete: bool, view: View) -> View:
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             principal = current_principal()
             if permission is not None:
                 principal.require(permission)
+            if complete:
+                principal.require_complete_login()
             if fresh:
                 require_fresh(principal)
         except FreshLoginRequired:

@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from flask import Flask, Response, request
@@ -21,6 +20,7 @@ from app.config import Settings
 from app.core.api import current_principal
 from app.core.errors import Refusal
 from app.core.extensions import limiter
+from app.core.networks import network_of
 from app.core.running import settings
 
 TIMEOUT_S: Final = 0.3
@@ -54,11 +54,7 @@ def register_rates(app: Flask, configured: Settings) -> None:
 
 def address() -> str:
     """The network that the request comes from: an IPv4 address, or the /64 that a client has to itself in IPv6."""
-    try:
-        found = ip_address(request.remote_addr or "")
-    except ValueError:
-        return "unknown"
-    return str(found) if found.version == 4 else str(ip_network((found, 64), strict=False))
+    return network_of(request.remote_addr)
 
 
 def limited(rate: str, *, by: Callable[[], str] = address, but_reads: bool = False) -> Callable[[Any], Any]:

@@ -28,10 +28,10 @@ SCHEDULE = [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60]
 """Seconds to wait after each attempt."""
 
 
-def refused_for(key: str) -> int:
+def refused_for(key: str, address: str | None = None) -> int:
     """How many seconds an attempt has to wait now; 0 when it is let through."""
     try:
-        attempt(key)
+        attempt(key, address=address)
     except TooManyRequests as refusal:
         return refusal.retry_after_s
     return 0
@@ -48,6 +48,7 @@ def stored(context: Flask, settings: Settings) -> Iterator[redis.Redis]:
 def alone(context: Flask, settings: Settings, tmp_path: Path) -> Iterator[Flask]:
     """An application whose Redis is away, and which has counted nothing yet."""
     throttle._here.clear()
+    throttle._known_here.clear()
     base = create_base(dataclasses.replace(settings, redis_cache_url=f"unix://{tmp_path}/nobody.sock"))
     with base.app_context():
         yield base
@@ -108,6 +109,40 @@ def test_a_success_forgets_and_other_accounts_do_not_wait(stored: redis.Redis) -
     succeeded("a")
     assert [refused_for("a") for _ in range(FREE_ATTEMPTS)] == [0] * FREE_ATTEMPTS
     assert refused_for("a") == 1
+
+
+@pytest.mark.parametrize("where", ["context", "alone"])
+def test_strangers_who_guess_without_end_do_not_keep_the_owner_out(
+    request: pytest.FixtureRequest, app: Flask, where: str
+) -> None:
+    request.getfixturevalue(where)
+    attempt("ada", address="192.0.2.1")
+    succeeded("ada", address="192.0.2.1")
+    waits = [refused_for("ada", f"198.51.100.{at}") for at in range(FREE_ATTEMPTS + 1)]
+    assert waits[-1] > 0
+    assert refused_for("ada", "192.0.2.1") == 0
+    assert refused_for("ada", "203.0.113.9") > 0
+
+
+def test_who_has_known_a_secret_is_delayed_by_their_own_wrong_attempts(stored: redis.Redis) -> None:
+    succeeded("ada", address="2001:db8::1")
+    waits = [refused_for("ada", f"2001:db8::{at}") for at in range(FREE_ATTEMPTS + 1)]
+    assert waits[-1] > 0
+    assert refused_for("ada", "192.0.2.1") == 0
+
+
+def test_with_another_secret_nobody_has_known_it(stored: redis.Redis) -> None:
+    succeeded("ada", address="192.0.2.1")
+    throttle.forget("ada")
+    assert [refused_for("ada", "198.51.100.1") for _ in range(FREE_ATTEMPTS + 1)][-1] > 0
+    assert refused_for("ada", "192.0.2.1") > 0
+
+
+def test_only_so_many_networks_are_remembered(stored: redis.Redis) -> None:
+    for at in range(throttle.MOST_KNOWN + 5):
+        succeeded("ada", address=f"192.0.2.{at}")
+    assert stored.scard("known:ada") == throttle.MOST_KNOWN
+    assert 0 < stored.ttl("known:ada") <= throttle.KNOWN_FOR_S
 
 
 def test_without_redis_a_success_forgets_too(alone: Flask) -> None:

@@ -27,16 +27,17 @@ def check_password(*, email: str, password: str, client: Client) -> int:
     address, the password or the state of the account was the reason, and EmailNotVerified.
     """
     address = normalised_email(email)
-    throttle.attempt(_account(address))
+    throttle.attempt(_account(address), address=client.address)
     known = select(User.id, User.password_hash, User.is_active, User.email_verified_at).where(User.email == address)
     row = db.session.execute(known).one_or_none()
+    db.session.rollback()  # a connection is too dear to hold while a password is checked
     correct = passwords.is_correct(password, row.password_hash if row else None)
     if row is None or not correct or not row.is_active:
         _record_refusal.aside(actor=guest(client.request_id, client.address), user_id=row.id if row else None)
         raise LogInRefused("Email or password is wrong.")
     if row.email_verified_at is None:
         raise EmailNotVerified("Verify your email address first: we can send you another mail.")
-    throttle.succeeded(_account(address))
+    throttle.succeeded(_account(address), address=client.address)
     if passwords.is_outdated(row.password_hash):
         _renew_hash.aside(user_id=row.id, password_hash=passwords.hash_again(password))
     user_id: int = row.id
@@ -102,8 +103,8 @@ def confirm(*, actor: Principal, client: Client, now: datetime, password: str | 
 
 def forget_attempts(*, user_id: int, email: str) -> None:
     """Forget how often somebody guessed at an account, because its user has shown who they are in another way."""
-    throttle.succeeded(_account(email))
-    throttle.succeeded(f"own:{user_id}")
+    throttle.forget(_account(email))
+    throttle.forget(f"own:{user_id}")
 
 
 def _account(address: str) -> str:
