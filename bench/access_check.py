@@ -5,9 +5,8 @@
 Calls the application itself (WSGI, no network) on SQLite and a Redis of its own: a view that everybody may enter, the
 same view behind ``requires("products:read")`` with a JWT, and with a browser's session instead. The variants take turns
 in every repeat. Prints the median of what the guard adds with the quartiles of the repeats, the difference of the best
-repeats (nearest to what an idle machine takes), and how many SQL statements the guarded requests made: one in a minute
-notes that a session is in use. Ends with 1 where the difference of the best is above 0.25 ms for a JWT, or where more
-than one request in a hundred asked the database.
+repeats, and how many SQL statements the guarded requests made: one in a minute notes that a session is in use. Ends with
+1 where the median for a JWT is above 0.25 ms, or where more than one request in a hundred asked the database.
 """
 
 from __future__ import annotations
@@ -139,7 +138,7 @@ def main() -> None:
         print(f"{name:>8} adds {middle:.3f} ms (half of the repeats: {low:.3f} to {high:.3f}); {best:.3f} ms at best")
     questions = chosen.repeats * chosen.requests * 2
     print(f"{len(asked)} SQL statements in {questions} guarded requests")
-    if min(times["JWT"]) - min(times["public"]) > TARGET_MS or len(asked) > questions / 100:
+    if statistics.median(added["JWT"]) > TARGET_MS or len(asked) > questions / 100:
         raise SystemExit(1)
 
 
