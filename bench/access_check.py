@@ -5,8 +5,8 @@
 Calls the application itself (WSGI, no network) on SQLite and a Redis of its own: a view that everybody may enter, the
 same view behind ``requires("products:read")`` with a JWT, and with a browser's session instead. The variants take turns
 in every repeat. Prints the median of what the guard adds with the quartiles of the repeats, the difference of the best
-repeats, and how many SQL statements the guarded requests made: one in a minute notes that a session is in use. Ends with
-1 where the median for a JWT is above 0.25 ms, or where more than one request in a hundred asked the database.
+repeats, and how many SQL statements the guarded requests made: one in a minute notes that a session is in use. Ends
+with 1 where the median for a JWT is above 0.25 ms, or where more than one request in a hundred asked the database.
 """
 
 from __future__ import annotations
