@@ -19,7 +19,7 @@ blp = ApiBlueprint("identities", __name__, description="One's own accounts at OA
 class Identities(MethodView):
     """Connected accounts."""
 
-    @blp.personal()
+    @blp.personal(complete=True)
     @blp.arguments(PageArguments, location="query")
     @blp.answers(200, IdentityPage)
     def get(self, page: dict[str, Any]) -> Any:
@@ -32,7 +32,7 @@ class Identity(MethodView):
     """One connected account."""
 
     @blp.unversioned
-    @blp.personal(fresh=True)
+    @blp.personal(fresh=True, complete=True)
     @blp.answers(204)
     @blp.alt_response(409, description="It is the only way to log in")
     def delete(self, identity_id: int) -> None:

@@ -110,7 +110,7 @@ class Passkey(MethodView):
     """One passkey."""
 
     @blp.unversioned
-    @blp.personal()
+    @blp.personal(complete=True)
     @blp.arguments(PasskeyName)
     @blp.answers(200, PasskeySchema)
     def patch(self, sent: dict[str, Any], passkey_id: int) -> Any:

@@ -45,6 +45,7 @@ def remember_device(*, user_id: int, client: Client, now: datetime) -> str:
 def forget_device(*, actor: Principal, device_id: int) -> None:
     """Forget one device of one's own, so that it needs a code again; raises DeviceNotFound."""
     user_id = actor.require_person()
+    actor.require_complete_login()
     session = db.session()
     mine = delete(RememberedDevice).where(RememberedDevice.id == device_id, RememberedDevice.user_id == user_id)
     if count_changed(session, mine) == 0:
@@ -55,6 +56,7 @@ def forget_device(*, actor: Principal, device_id: int) -> None:
 @in_transaction
 def forget_devices(*, actor: Principal, user_id: int) -> int:
     """Forget all devices of a user; returns how many. A change of the password does this, too (``joined``)."""
+    actor.require_complete_login()
     count = count_changed(db.session(), delete(RememberedDevice).where(RememberedDevice.user_id == user_id))
     if count:
         audit.record(actor=actor, action="device.forget_all", subject=("user", user_id), after={"count": count})

@@ -171,6 +171,7 @@ def confirm(
 @in_transaction
 def rename_passkey(*, actor: Principal, passkey_id: int, name: str) -> Passkey:
     """Give one's own passkey another name; raises PasskeyNotFound."""
+    actor.require_complete_login()
     row = _own(actor, passkey_id)
     audit.record(
         actor=actor,

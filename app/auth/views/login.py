@@ -32,7 +32,7 @@ from app.core.orm import utc_now
 from app.core.pages import PageBlueprint, next_path
 from app.core.rates import limited
 
-pages = PageBlueprint("login", __name__)
+pages = PageBlueprint("login", __name__, setup=True)
 
 PENDING_FOR: Final = timedelta(minutes=10)
 

@@ -18,7 +18,7 @@ from app.core.orm import utc_now
 from app.core.pages import PageBlueprint, next_path
 from app.core.rates import limited
 
-pages = PageBlueprint("passkey", __name__)
+pages = PageBlueprint("passkey", __name__, setup=True)
 pages.add_app_template_global(can_use_passkeys)
 
 

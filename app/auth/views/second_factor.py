@@ -19,7 +19,7 @@ from app.core.orm import utc_now
 from app.core.pages import PageBlueprint, next_path
 from app.core.rates import limited
 
-pages = PageBlueprint("second_factor", __name__, url_prefix="/account/second-factor")
+pages = PageBlueprint("second_factor", __name__, url_prefix="/account/second-factor", setup=True)
 
 
 @pages.get("")
