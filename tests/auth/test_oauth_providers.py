@@ -16,6 +16,7 @@ from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.transactions import in_transaction
+from tests.auth.staff import all_but, hire, refusal
 from tests.conftest import Admin
 from tests.servers import on_sqlite
 
@@ -250,6 +251,21 @@ def test_ones_own_identities_are_listed_and_ended(
     assert client.delete("/api/v1/me/identities/999", headers=auth_headers).status_code == 404
     assert client.delete(path, headers=auth_headers).status_code == 204
     assert client.get("/api/v1/me/identities", headers=auth_headers).get_json()["items"] == []
+
+
+@on_sqlite
+def test_only_who_may_do_everything_says_who_vouches_for_people(app: Flask, made: dict[str, Any]) -> None:
+    keeper = hire(app, "keeper", {"providers:read", "providers:write"})
+    most = hire(app, "most", all_but("users:write"))
+    for member, missing in ((keeper, "audit:read"), (most, "users:write")):
+        for refused in (
+            member.post("/oauth-providers", ACME | {"code": "evil", "issuer": "https://evil.example"}),
+            member.call("PUT", f"/oauth-providers/{made['id']}", CHANGE | {"issuer": "https://e.example"}, version=1),
+        ):
+            assert refusal(refused) == (403, "PERMISSION_MISSING")
+            assert missing in refused.get_json()["detail"]
+    assert stored(app).issuer == ACME["issuer"]
+    assert keeper.delete(f"/oauth-providers/{made['id']}", 1).status_code == 204
 
 
 @on_sqlite

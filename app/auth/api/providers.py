@@ -62,7 +62,10 @@ class Providers(MethodView):
     )
     @blp.alt_response(409, description="Another provider has this code, or there are 50")
     def post(self, sent: dict[str, Any]) -> Any:
-        """Add an OAuth provider; whatever address it calls verified, its owner may log in with."""
+        """Add an OAuth provider; whatever address it calls verified, its owner may log in with.
+
+        As that may be an administrator, this needs every permission besides providers:write, and so does a change.
+        """
         return providers.create_provider(
             actor=current_principal(), now=utc_now(), loopback=not settings().production, **sent
         )

@@ -16,7 +16,7 @@ from app.auth.queries.providers import count_identities
 from app.core import audit
 from app.core.errors import FieldError, Invalid
 from app.core.extensions import db
-from app.core.permissions import Principal
+from app.core.permissions import CATALOGUE, Principal
 from app.core.transactions import in_transaction
 
 CODE: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
@@ -38,8 +38,9 @@ def create_provider(
 ) -> OauthProvider:
     """Add a provider; ``loopback`` allows an issuer on this machine without TLS.
 
-    Raises Invalid, ProviderCodeTaken, or TooManyProviders.
+    Raises Invalid, ProviderCodeTaken, TooManyProviders, and PermissionMissing unless the actor may do everything.
     """
+    _require_power(actor)
     if preset not in PRESETS:
         raise Invalid.field("/preset", f"must be one of {', '.join(PRESETS)}.")
     if not CODE.fullmatch(code):
@@ -76,9 +77,11 @@ def update_provider(
 ) -> OauthProvider:
     """Replace a provider's settings; without ``client_secret`` it keeps the one it has.
 
-    Raises ProviderNotFound, ProviderStale, Invalid, or ProviderInUse for another issuer than the one that people's
-    identities come from: the same subject there may be somebody else.
+    Raises ProviderNotFound, ProviderStale, Invalid, PermissionMissing unless the actor may do everything, or
+    ProviderInUse for another issuer than the one that people's identities come from: the same subject there may be
+    somebody else.
     """
+    _require_power(actor)
     row = _locked(provider_id, expected_version)
     wanted = _issuer(row.preset, issuer, loopback=loopback)
     if wanted != row.issuer and (count := count_identities(row.id)):
@@ -117,6 +120,11 @@ def delete_provider(*, actor: Principal, provider_id: int, expected_version: int
     )
     session.delete(row)
     return count
+
+
+def _require_power(actor: Principal) -> None:
+    """Raise PermissionMissing unless the actor may do everything, as may whoever a provider says that somebody is."""
+    actor.require_all(frozenset(CATALOGUE), to="say who else vouches for people")
 
 
 def _issuer(preset: str, issuer: str | None, *, loopback: bool) -> str | None:
