@@ -281,6 +281,14 @@ def test_a_new_password_ends_all_other_sessions_and_keeps_this_one(
     assert reset(client, stolen).get_json()["code"] == "LINK_REFUSED"
 
 
+def test_a_new_password_forgets_the_devices_that_needed_no_code(app: Flask, ada: Person) -> None:
+    ada.set_up_app()
+    device = ada.log_in(code=ada.code(steps=1), remember_device=True).get_json()["device_token"]
+    assert ada.post("/me/password", {"current_password": PASSWORD, "new_password": NEW}).status_code == 204
+    refused = ada.log_in(password=NEW, device_token=device)
+    assert (refused.status_code, refused.get_json()["code"]) == (401, "SECOND_FACTOR_REQUIRED")
+
+
 @pytest.mark.parametrize(
     ("body", "status", "pointers"),
     [

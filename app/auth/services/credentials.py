@@ -33,7 +33,7 @@ def reset_password(*, client: Client, token: str, password: str, now: datetime) 
 
 
 def change_password(*, actor: Principal, current_password: str, new_password: str, now: datetime) -> None:
-    """Change the password of the person who is logged in, and end all other sessions.
+    """Change the password of the person who is logged in, end all other sessions and forget all devices.
 
     Raises LogInRefused for a wrong present password (also for users who have none: they set one by a reset),
     TooManyRequests, and Invalid for a new password that breaks a rule.
@@ -96,6 +96,7 @@ def _change_password(*, actor: Principal, user_id: int, password_hash: str, now:
     user = db.session().get_one(User, user_id, with_for_update=True)
     user.password_hash = password_hash
     sessions.end_sessions.joined(actor=actor, user_id=user_id, now=now, reason="password changed", but=actor.session_id)
+    db.session.execute(delete(RememberedDevice).where(RememberedDevice.user_id == user_id))
     links.void_links(user_id, links.RESET, links.CHANGE_EMAIL)
     audit.record(actor=actor, action="user.change_password", subject=("user", user_id))
     mails.request_password_notice(user_id)
