@@ -106,6 +106,22 @@ def test_an_export_has_all_that_is_kept_and_no_secret(app: Flask) -> None:
     assert len(logged(app, "user.export")) == 1
 
 
+@on_sqlite
+def test_an_export_says_what_others_did_but_not_from_where(app: Flask) -> None:
+    boss, ada = hire(app, "boss", role="admin"), hire(app, "ada", role="customer")
+    headers = {"Authorization": f"Bearer {boss.token}", "If-Match": '"v1"', "X-Request-Id": "of-the-boss"}
+    away, here = {"REMOTE_ADDR": "203.0.113.99"}, "127.0.0.1"
+    client, path = app.test_client(), f"/api/v1/users/{ada.id}"
+    assert client.patch(path, json={"name": "Ada"}, headers=headers, environ_overrides=away).status_code == 200
+    answer = ada.call("GET", "/me/export")
+    events = answer.get_json()["auth"]["audit_log"]["events"]
+    assert [(event["action"], event.get("address")) for event in events][:2] == [
+        ("user.export", here),
+        ("user.update", None),
+    ]
+    assert ("203.0.113.99" in answer.text, "of-the-boss" in answer.text) == (False, False)
+
+
 def test_an_erased_person_is_a_number_and_nothing_else(app: Flask) -> None:
     other = hire(app, "other", role="analyst")
     others = {table: rows for table, rows in of_person(app, other.id).items() if rows}

@@ -113,7 +113,14 @@ def _events(user_id: int) -> dict[str, Any]:
     newest = select(AuditEvent).order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(MOST_EVENTS + 1)
     found = {row.id: row for which in (by_them, about_them) for row in db.session.scalars(newest.where(*which))}
     rows = sorted(found.values(), key=lambda row: (row.at, row.id), reverse=True)
-    return {"events": [_plain(row, but=set()) for row in rows[:MOST_EVENTS]], "has_more": len(rows) > MOST_EVENTS}
+    events = [_plain(row, but=_of_others(row, user_id)) for row in rows[:MOST_EVENTS]]
+    return {"events": events, "has_more": len(rows) > MOST_EVENTS}
+
+
+def _of_others(row: AuditEvent, user_id: int) -> set[str]:
+    """What an event says of somebody else who did it: where staff sit is nobody's data but theirs."""
+    by_somebody_else = row.actor_id is not None and (row.actor_kind, row.actor_id) != ("user", user_id)
+    return {"address", "request_id"} if by_somebody_else else set()
 
 
 def _plain(row: Any, *, but: set[str]) -> dict[str, Any]:
