@@ -130,16 +130,20 @@ _MYSQL_SESSION: Final = (
 
 
 def engine_options(url: str) -> dict[str, Any]:
-    """Options of ``create_engine`` for a database URL: READ COMMITTED and time limits; SQLite has neither."""
+    """Options of ``create_engine`` for a database URL: READ COMMITTED and time limits; SQLite has neither.
+
+    Errors never show the values of a statement, which may be somebody's address or the hash of a secret.
+    """
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": 15, "check_same_thread": False}}
+        return {"hide_parameters": True, "connect_args": {"timeout": 15, "check_same_thread": False}}
     connect: dict[str, Any] = {"connect_timeout": 10}
     if url.startswith("mysql"):
         connect |= {"read_timeout": 60, "write_timeout": 60, "init_command": _MYSQL_SESSION}
         connect |= {"charset": "utf8mb4"}
     else:
         connect |= {"options": "-c timezone=UTC -c statement_timeout=60000"}
-    return {"isolation_level": "READ COMMITTED", "pool_pre_ping": True, "pool_recycle": 1800, "connect_args": connect}
+    pool = {"pool_pre_ping": True, "pool_recycle": 1800}
+    return {"isolation_level": "READ COMMITTED", "hide_parameters": True, "connect_args": connect} | pool
 
 
 def prepare_engine(engine: Engine) -> None:

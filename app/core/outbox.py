@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import JSON, Index, String, delete, or_, select, update
+from sqlalchemy import JSON, Index, String, and_, delete, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.extensions import db
@@ -37,7 +37,10 @@ log = logging.getLogger(__name__)
 
 
 class Outbox(Timestamps, Base):
-    """One effect that is due: ``kind`` names its handler, ``arguments`` are ids, ``unique_key`` makes it one."""
+    """One effect that is due: ``kind`` names its handler, ``unique_key`` makes it one.
+
+    ``arguments`` are ids, or the address that a mail goes to; once it is done they are forgotten.
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (Index("ix_outbox_due", "done_at", "not_before", "id"),)
@@ -127,10 +130,11 @@ def deliver(outbox_id: int, handlers: dict[str, Handler]) -> bool:
 
 @in_transaction
 def purge_done(*, keep_days: int = KEEP_DAYS) -> int:
-    """Delete effects that were done longer ago than ``keep_days``; returns how many."""
+    """Delete effects that were done or given up longer ago than ``keep_days``; returns how many."""
     session = db.session()
     before = database_now(session, plus_s=-86400 * keep_days)
-    return count_changed(session, delete(Outbox).where(Outbox.done_at < before))
+    given_up = and_(Outbox.done_at.is_(None), Outbox.attempts >= MAX_ATTEMPTS, Outbox.not_before < before)
+    return count_changed(session, delete(Outbox).where(or_(Outbox.done_at < before, given_up)))
 
 
 @in_transaction
@@ -155,7 +159,7 @@ def _lease(*, outbox_id: int, token: str) -> tuple[str, dict[str, Any]] | None:
 def _finish(*, outbox_id: int, token: str) -> None:
     session = db.session()
     mine = update(Outbox).where(Outbox.id == outbox_id, Outbox.lease_token == token)
-    session.execute(mine.values(done_at=database_now(session), leased_until=None, last_error=None))
+    session.execute(mine.values(done_at=database_now(session), leased_until=None, last_error=None, arguments={}))
 
 
 @in_transaction

@@ -57,6 +57,13 @@ def test_the_same_key_twice_is_refused(context: Flask) -> None:
     assert count(Role) == 1
 
 
+def test_errors_show_no_values_of_their_statement(context: Flask) -> None:
+    name = "of somebody" * 10
+    with pytest.raises(DBAPIError) as caught:
+        db.session.execute(text("SELECT nothing FROM nowhere WHERE name = :name"), {"name": name})
+    assert name not in str(caught.value)
+
+
 def test_an_instant_keeps_its_microseconds_and_its_zone(context: Flask) -> None:
     at = datetime(2026, 3, 29, 1, 59, 59, 123456, UTC)
     add(Role(name="x", created_at=at, updated_at=at))

@@ -217,6 +217,30 @@ def test_the_longest_pause_is_an_hour_and_the_longest_error_fits(context: Flask)
     assert len(only_row().last_error or "") == 500
 
 
+def test_what_is_done_keeps_no_arguments_which_may_be_somebodys_address(context: Flask) -> None:
+    row_id = ask()
+    seen: list[object] = []
+    assert outbox.deliver(row_id, {"mail": lambda **ids: seen.append(ids)}) is True
+    assert (seen, only_row().arguments) == ([{"order_id": 7}], {})
+
+
+def test_effects_given_up_long_ago_are_purged_too(context: Flask) -> None:
+    for key in ("given up", "still tried"):
+        ask(key=key)
+
+    @in_transaction
+    def tire() -> None:
+        mine = update(Outbox).where(Outbox.unique_key == "given up")
+        db.session.execute(mine.values(attempts=outbox.MAX_ATTEMPTS))
+
+    tire()
+    set_all(not_before=-6 * 86_400)
+    assert outbox.purge_done() == 0
+    set_all(not_before=-8 * 86_400)
+    assert outbox.purge_done() == 1
+    assert only_row().unique_key == "still tried"
+
+
 def test_effects_done_long_ago_are_purged_and_others_stay(context: Flask) -> None:
     old, new = ask(key="old"), ask(key="new")
     outbox.deliver(old, {"mail": nothing})
