@@ -341,7 +341,7 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     # logging in and out
     ("POST", "/auth/login"): lambda w: Sent(200, {"email": w.email, "password": PASSWORD}),
     ("POST", "/auth/refresh"): lambda w: Sent(200, {"refresh_token": _refresh_token(w)}),
-    ("POST", "/auth/token"): lambda _: Sent(200, {}),
+    ("POST", "/auth/token"): lambda _: Sent(403, {}),  # by a browser's session it gets some
     ("POST", "/auth/logout"): lambda _: Sent(204),
     ("POST", "/auth/logout-everywhere"): lambda _: Sent(204),
     ("POST", "/auth/confirm"): lambda _: Sent(204, {"password": PASSWORD}),

@@ -125,6 +125,12 @@ class SessionNotFound(NotFound):
     code = "SESSION_NOT_FOUND"
 
 
+class BrowserSessionNeeded(Forbidden):
+    """Only a browser's session can be exchanged for tokens."""
+
+    code = "BROWSER_SESSION_NEEDED"
+
+
 class RoleNotFound(NotFound):
     """No role has this id or name."""
 

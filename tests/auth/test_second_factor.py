@@ -20,6 +20,7 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.outbox import Outbox
 from tests.auth.people import Person, change, deeds, new_person, strict_app
+from tests.browsing import Visitor, hidden_fields
 from tests.concurrency import at_once
 from tests.servers import on_sqlite
 
@@ -272,11 +273,12 @@ def test_a_session_from_before_cannot_exchange_the_second_factor(app: Flask, ada
 
 
 def test_tokens_made_out_of_a_session_are_no_fresher_and_no_stronger_than_it(app: Flask, ada: Person) -> None:
-    thief = Person(app, ada.id, ada.email)
-    thief.log_in()
+    thief, browser = Person(app, ada.id, ada.email), Visitor(app, ada.email)
+    headers = {"X-CSRFToken": hidden_fields(browser.get("/account").text)["csrf_token"]}
     ada.set_up_app()
     make_stale(app)
-    thief.token = thief.post("/auth/token", {}).get_json()["access_token"]
+    tokens = browser.client.post("/api/v1/auth/token", json={}, headers=headers).get_json()
+    thief.token = tokens["access_token"]
     assert thief.post("/me/totp/disable").get_json()["code"] == "FRESH_LOGIN_REQUIRED"
     assert thief.post("/auth/confirm", {"password": "correct horse battery staple"}).status_code == 204
     assert thief.post("/me/totp/disable").get_json()["code"] == "SECOND_FACTOR_REQUIRED"

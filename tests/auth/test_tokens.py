@@ -248,6 +248,13 @@ def test_a_token_dies_with_its_session(ada: Person) -> None:
 
 
 @on_sqlite
+def test_an_access_token_gets_no_refresh_tokens(app: Flask, ada: Person) -> None:
+    refused = ada.post("/auth/token", {})
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "BROWSER_SESSION_NEEDED")
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(Session)) == 1
+
+
 def test_a_token_is_taken_from_the_header_only(ada: Person) -> None:
     stranger = ada.app.test_client()
     for sent in ({"query_string": {"jwt": ada.token}}, {"json": {"access_token": ada.token}}):

@@ -77,6 +77,7 @@ class TokenOfSession(MethodView):
     @blp.personal()
     @blp.arguments(TokenArguments)
     @blp.answers(200, TokenSchema, secret=True)
+    @blp.alt_response(403, description="BROWSER_SESSION_NEEDED: it was sent with an access token")
     def post(self, sent: dict[str, Any]) -> Any:
         """Get tokens of an API session of its own for the browser session that this request is sent with."""
         return start(sessions.proof_of_session(current_principal()), cookie=sent["cookie"])

@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy import delete, select
 
-from app.auth.errors import SessionNotFound
+from app.auth.errors import BrowserSessionNeeded, SessionNotFound
 from app.auth.models import MAX_USER_AGENT, Session, User
 from app.auth.services import access
 from app.core import audit
@@ -109,10 +109,16 @@ def start_session(
 
 
 def proof_of_session(actor: Principal) -> Proof:
-    """The proof that an open session of a person is, for another session made out of it; raises SessionNotFound."""
+    """The proof that an open session of a browser is, for an API session made out of it.
+
+    Raises SessionNotFound, and BrowserSessionNeeded for an API session: whoever has its access token for 15 minutes
+    would get a family of refresh tokens, which lives on when the theft is noticed and that session ends.
+    """
     row = db.session.get(Session, actor.session_id) if actor.session_id is not None else None
     if row is None or row.ended_at is not None:
         raise SessionNotFound("This session has ended.")
+    if row.kind != "browser":
+        raise BrowserSessionNeeded("Only a browser's session is exchanged for tokens; refresh the ones you have.")
     return Proof(actor.require_person(), "session", row.second_factor_at is not None, row.authenticated_at)
 
 
