@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from email_validator import EmailNotValidError, validate_email
 from flask import Flask, current_app, render_template
 from flask_mail import Connection, Message
 
@@ -97,6 +98,7 @@ def send_mail(to: str, subject: str, template: str, *, date: datetime, **values:
     tries again.
     """
     _check_headers(to, subject)
+    to = _deliverable(to)
     values |= {"public_url": settings().public_url, "subject": subject}
     message = Mail(
         subject=subject,
@@ -125,6 +127,24 @@ def _check_headers(to: str, subject: str) -> None:
             raise UnsafeHeader(f"the {name} of a mail is empty or has control characters in it")
     if parseaddr(to) != ("", to) or "," in to:
         raise UnsafeHeader("the recipient of a mail is not one plain address")
+
+
+def _deliverable(to: str) -> str:
+    """The address with its domain as name servers know it.
+
+    By IDNA 2008, in which straße.de is not strasse.de: what is left to flask-mail goes by IDNA 2003 to the latter,
+    which is somebody else's.
+    """
+    if to.isascii():
+        return to
+    try:
+        rules = {"check_deliverability": False, "allow_smtputf8": False, "globally_deliverable": False}
+        found = validate_email(to, **rules).ascii_email
+    except EmailNotValidError:
+        found = None
+    if found is None:
+        raise UnsafeHeader("the recipient of a mail has a domain that is none")
+    return found
 
 
 def _sender_domain() -> str:

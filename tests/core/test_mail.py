@@ -118,6 +118,19 @@ def test_a_mail_goes_to_one_plain_address(settings: Settings, to: str) -> None:
     assert server.received == []
 
 
+@pytest.mark.parametrize(
+    ("to", "recipient"),
+    [("ada@straße.example", "ada@xn--strae-oqa.example"), ("ada@bücher.example", "ada@xn--bcher-kva.example")],
+)
+def test_a_mail_goes_to_the_domain_that_is_written_and_to_none_that_looks_alike(
+    settings: Settings, to: str, recipient: str
+) -> None:
+    with mail_server() as server, sender(settings, server.url):
+        send(to)
+        (mail,) = server.received
+    assert (mail.recipients, mail.message["To"]) == ([recipient], recipient)
+
+
 def test_the_same_holds_for_the_folder(settings: Settings, tmp_path: Path) -> None:
     with sender(settings, "", instance_dir=tmp_path), pytest.raises(UnsafeHeader):
         send(to="ada@example.org\nBcc: eve@example.org")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
+from typing import Any, Final
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from sqlalchemy import delete, select, update
@@ -38,10 +39,27 @@ from app.core.transactions import in_transaction
 # Addresses within one machine or one network are good enough here: the first administrator is admin@localhost.
 SPECIAL_USE_DOMAIN_NAMES[:] = [name for name in SPECIAL_USE_DOMAIN_NAMES if name not in {"localhost", "local"}]
 
+_RULES: Final[dict[str, Any]] = {
+    "check_deliverability": False,
+    "allow_smtputf8": False,
+    "globally_deliverable": False,
+}
+
 
 def normalised_email(text: str) -> str:
-    """An email address as it is kept and compared: NFC, trimmed, lower case."""
-    return unicodedata.normalize("NFC", text).strip().lower()
+    """An email address as it is kept and compared: NFC, trimmed, lower case, its domain in one of its spellings.
+
+    A domain of other letters may be written as such, as ``xn--...``, or with letters of full width (UTS 46); as texts
+    they differ, but the mail goes to the same mailbox.
+    """
+    address = unicodedata.normalize("NFC", text).strip().lower()
+    domain = address.rpartition("@")[2]
+    if domain.isascii() and "xn--" not in domain:
+        return address
+    try:
+        return validate_email(address, **_RULES).normalized.lower()
+    except EmailNotValidError:
+        return address
 
 
 def checked_email(text: str, *, field: str = "email") -> str:
@@ -51,7 +69,7 @@ def checked_email(text: str, *, field: str = "email") -> str:
     """
     address = normalised_email(text)
     try:
-        validate_email(address, check_deliverability=False, allow_smtputf8=False, globally_deliverable=False)
+        validate_email(address, **_RULES)
     except EmailNotValidError:
         address = ""
     if not address or len(address) > MAX_EMAIL:
