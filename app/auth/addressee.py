@@ -10,6 +10,15 @@ from flask import request
 from app.auth.services.accounts import normalised_email
 
 
+def owner() -> str:
+    """The same for mails that let somebody in who forgot the password, counted by themselves.
+
+    Else strangers who ask for others, such as by registering with that address, would keep its owner from asking.
+    """
+    hashed = addressee()
+    return hashed and f"owner:{hashed}"
+
+
 def addressee() -> str:
     """The address in the body of the request, hashed: what people type has no place in Redis. Empty without one."""
     sent: Any = request.get_json(silent=True) if request.is_json else request.form

@@ -16,7 +16,7 @@ from app import create_app
 from app.auth.errors import RegistrationClosed
 from app.auth.models import OneTimeToken, Registration, Role, User, UserRole
 from app.auth.services import registration
-from app.auth.services.accounts import claim_account
+from app.auth.services.accounts import claim_account, normalised_email
 from app.auth.services.second_factor import hash_of
 from app.auth.services.sessions import Client
 from app.config import Accounts, Rates, Settings
@@ -318,14 +318,45 @@ def test_one_address_is_written_to_so_often_and_others_go_on(app: Flask, setting
     plenty = settings.rates
     strict = create_app(dataclasses.replace(settings, rates=dataclasses.replace(plenty, mail_to_one="2 per hour")))
     client = strict.test_client()
-    bodies = [{"email": "ada@example.org"}, {"email": " ADA@example.org"}]
-    paths = ["forgot-password", "resend-verification"]  # they share one count, and the pages share it with them
-    answers = [post(client, path, body).status_code for path, body in zip(paths, bodies, strict=True)]
-    assert answers == [202, 202]
-    refused = post(client, "forgot-password", bodies[0])
-    assert (refused.status_code, refused.get_json()["code"]) == (429, "RATE_LIMITED")
-    assert int(refused.headers["Retry-After"]) > 0
-    assert post(client, "forgot-password", {"email": "bob@example.org"}).status_code == 202
+    bodies = [{"email": "ada@example.org"}, {"email": " ADA@ｅｘａｍｐｌｅ.org"}]  # one mailbox
+    assert [post(client, "resend-verification", body).status_code for body in bodies] == [202, 202]
+    for path, body in (("resend-verification", bodies[0]), ("register", ADA)):  # one count, also with the pages
+        refused = post(client, path, body)
+        assert (refused.status_code, refused.get_json()["code"]) == (429, "RATE_LIMITED")
+        assert int(refused.headers["Retry-After"]) > 0
+    assert post(client, "resend-verification", {"email": "bob@example.org"}).status_code == 202
+    answers = [post(client, "forgot-password", body).status_code for body in (*bodies, bodies[0])]
+    assert answers == [202, 202, 429], "who forgot the password has a count of their own"
+
+
+@on_sqlite
+def test_what_sends_no_mail_keeps_nobody_from_asking_for_one(app: Flask, settings: Settings) -> None:
+    strict = create_app(
+        dataclasses.replace(settings, rates=dataclasses.replace(settings.rates, mail_to_one="2 per hour"))
+    )
+    client = strict.test_client()
+    for _ in range(5):
+        assert post(client, "forgot-password", {"email": "ada@example.org", "more": 1}).status_code == 422
+        assert client.post("/forgot-password", data={"email": "ada@example.org"}).status_code == 400
+    assert post(client, "forgot-password", {"email": "ada@example.org"}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (" Ada@Example.ORG ", "ada@example.org"),
+        ("ada@ｅｘａｍｐｌｅ.org", "ada@example.org"),
+        ("ada@xn--bcher-kva.example", "ada@bücher.example"),
+        ("ada@BÜCHER.example", "ada@bücher.example"),
+        ("ada@straße.example", "ada@straße.example"),
+        ("ådå@bücher.example", "ådå@bücher.example"),
+        ("ada@xn--a.example", "ada@xn--a.example"),
+        ("ada", "ada"),
+        ("", ""),
+    ],
+)
+def test_one_mailbox_is_one_address(typed: str, kept: str) -> None:
+    assert normalised_email(typed) == kept
 
 
 @on_sqlite

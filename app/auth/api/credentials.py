@@ -39,7 +39,7 @@ class OwnEmail(MethodView):
 
     @blp.personal(complete=True)
     @limited("mail")
-    @limited("mail_to_one", by=addressee)
+    @limited("mail_to_one", by=addressee, but_refusals=True)
     @blp.arguments(EmailChangeSchema)
     @blp.answers(202, AnnouncementSchema)
     @blp.alt_response(429, description=TOO_OFTEN)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from flask.views import MethodView
 
-from app.auth.addressee import addressee
+from app.auth.addressee import addressee, owner
 from app.auth.authentication import client
 from app.auth.schemas.registration import (
     AddressSchema,
@@ -32,7 +32,7 @@ class Register(MethodView):
 
     @blp.public
     @limited("registration")
-    @limited("mail_to_one", by=addressee)
+    @limited("mail_to_one", by=addressee, but_refusals=True)
     @blp.arguments(RegistrationSchema)
     @blp.answers(202, AnnouncementSchema)
     @blp.alt_response(403, description="REGISTRATION_CLOSED: nobody may register at present")
@@ -53,7 +53,7 @@ class ResendVerification(MethodView):
 
     @blp.public
     @limited("mail")
-    @limited("mail_to_one", by=addressee)
+    @limited("mail_to_one", by=addressee, but_refusals=True)
     @blp.arguments(AddressSchema)
     @blp.answers(202, AnnouncementSchema)
     @blp.alt_response(429, description=TOO_OFTEN)
@@ -88,7 +88,7 @@ class ForgotPassword(MethodView):
 
     @blp.public
     @limited("mail")
-    @limited("mail_to_one", by=addressee)
+    @limited("mail_to_one", by=owner, but_refusals=True)
     @blp.arguments(AddressSchema)
     @blp.answers(202, AnnouncementSchema)
     @blp.alt_response(429, description=TOO_OFTEN)

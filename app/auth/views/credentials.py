@@ -36,7 +36,7 @@ def password() -> Any:
 @pages.route("/account/email", methods=["GET", "POST"])
 @pages.signed_in
 @limited("mail", but_reads=True)
-@limited("mail_to_one", by=addressee, but_reads=True)
+@limited("mail_to_one", by=addressee, but_reads=True, but_refusals=True)
 def email() -> Any:
     """Ask for another address."""
     form = EmailForm()

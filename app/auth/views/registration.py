@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 
-from app.auth.addressee import addressee
+from app.auth.addressee import addressee, owner
 from app.auth.authentication import client
 from app.auth.errors import LogInRefused, RegistrationClosed
 from app.auth.forms.registration import AddressForm, RegisterForm, ResetForm, VerifyForm
@@ -25,7 +25,7 @@ pages = PageBlueprint("registration", __name__)
 @pages.route("/register", methods=["GET", "POST"])
 @pages.public
 @limited("registration", but_reads=True)
-@limited("mail_to_one", by=addressee, but_reads=True)
+@limited("mail_to_one", by=addressee, but_reads=True, but_refusals=True)
 def register() -> Any:
     """Ask for an account."""
     try:
@@ -48,7 +48,7 @@ def done() -> Any:
 @pages.route("/resend-verification", methods=["GET", "POST"])
 @pages.public
 @limited("mail", but_reads=True)
-@limited("mail_to_one", by=addressee, but_reads=True)
+@limited("mail_to_one", by=addressee, but_reads=True, but_refusals=True)
 def resend() -> Any:
     """Ask for the mail of a registration again."""
     form = AddressForm()
@@ -72,7 +72,7 @@ def verify() -> Any:
 @pages.route("/forgot-password", methods=["GET", "POST"])
 @pages.public
 @limited("mail", but_reads=True)
-@limited("mail_to_one", by=addressee, but_reads=True)
+@limited("mail_to_one", by=owner, but_reads=True, but_refusals=True)
 def forgot() -> Any:
     """Ask for a mail to set a new password."""
     form = AddressForm()
