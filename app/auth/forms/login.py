@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wtforms import BooleanField, EmailField, PasswordField, StringField
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import InputRequired, Length, Optional, Regexp
 
 from app.auth.models import MAX_EMAIL
 from app.auth.passwords import LONGEST
@@ -14,7 +14,9 @@ class LogInForm(Form):
     """Email and password."""
 
     email = EmailField(
-        "Email", validators=[InputRequired(), Length(max=MAX_EMAIL)], render_kw={"autocomplete": "username webauthn"}
+        "Email",
+        validators=[InputRequired(), Length(max=MAX_EMAIL), Regexp(r"[^\x00-\x1f\x7f]*\Z", message="Not an address.")],
+        render_kw={"autocomplete": "username webauthn"},
     )
     password = PasswordField(
         "Password", validators=[InputRequired(), Length(max=LONGEST)], render_kw={"autocomplete": "current-password"}

@@ -7,7 +7,7 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.auth.queries.audit import WITHOUT_NUMBER
-from app.core.fields import Instant, PageArguments, page_of
+from app.core.fields import Instant, PageArguments, Text, page_of
 
 _ID: Final = validate.Range(1, 2**63 - 1)
 _KINDS: Final = ("user", "key", "job", *WITHOUT_NUMBER)
@@ -30,8 +30,8 @@ class AuditArguments(PageArguments):
     actor_id = fields.Integer(validate=_ID, metadata={"examples": [7]})
     subject_kind = fields.String(validate=validate.Regexp(r"^[a-z_]{1,32}\Z"), metadata={"examples": ["role"]})
     subject_id = fields.Integer(validate=_ID, metadata={"examples": [3]})
-    address = fields.String(validate=validate.Length(1, 45), metadata=_ADDRESS)
-    request_id = fields.String(validate=validate.Length(1, 64), metadata=_REQUEST)
+    address = Text(longest=45, metadata=_ADDRESS)
+    request_id = Text(longest=64, metadata=_REQUEST)
     since = Instant(data_key="from", metadata=_WHEN | {"description": "From this instant on"})
     until = Instant(data_key="to", metadata=_WHEN | {"description": "Before this instant"})
 

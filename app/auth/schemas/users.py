@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
 from app.auth.models import MAX_EMAIL
 from app.auth.schemas.roles import Names
@@ -63,7 +63,7 @@ class UserArguments(PageArguments):
     """Which users."""
 
     q = Text(longest=100, metadata={"description": "What the address or the name begins with", "examples": ["ada"]})
-    role = fields.String(validate=validate.Length(1, 64), metadata={"examples": ["admin"]})
+    role = Text(longest=64, metadata={"examples": ["admin"]})
     is_active = fields.Boolean(metadata=_ACTIVE)
 
 

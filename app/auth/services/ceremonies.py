@@ -60,6 +60,8 @@ def new_challenge(purpose: str, now: datetime, user_id: int | None) -> Challenge
 @in_transaction
 def take_challenge(*, token: str, purpose: str, now: datetime, user_id: int | None = None) -> bytes | None:
     """The challenge of that name, which exists no more afterwards; None where there is none for this."""
+    if not token.isalnum():  # PostgreSQL takes no NUL, not even to look for
+        return None
     session = db.session()
     row = session.scalar(select(Challenge).where(Challenge.token == token).with_for_update())
     if row is None:

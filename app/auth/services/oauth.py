@@ -28,6 +28,7 @@ from app.auth.queries.providers import has_other_way_in, provider_to_use
 from app.auth.services import oauth_client
 from app.auth.services.accounts import claim_account
 from app.auth.services.oauth_client import Answer, Errand
+from app.auth.services.providers import CODE
 from app.auth.services.sessions import Client
 from app.core import audit
 from app.core.extensions import db
@@ -160,6 +161,8 @@ def erase(user_id: int) -> None:
 
 
 def _provider(code: str) -> Provider:
+    if not CODE.fullmatch(code):
+        raise ProviderNotFound("This way to log in is not offered here.")
     found = provider_to_use(code)
     db.session.rollback()  # nobody waits for a provider with a connection in hand
     return found
