@@ -138,8 +138,9 @@ def _deliverable(to: str) -> str:
     if to.isascii():
         return to
     try:
-        rules = {"check_deliverability": False, "allow_smtputf8": False, "globally_deliverable": False}
-        found = validate_email(to, **rules).ascii_email
+        found = validate_email(
+            to, check_deliverability=False, allow_smtputf8=False, globally_deliverable=False
+        ).ascii_email
     except EmailNotValidError:
         found = None
     if found is None:
