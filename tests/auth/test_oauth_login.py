@@ -682,3 +682,22 @@ def change(app: Flask, statement: Any) -> None:
 
     with app.app_context():
         run()
+
+
+@pytest.mark.usefixtures("acme")
+def test_an_address_that_only_becomes_that_of_an_account_is_not_taken_for_it(
+    app: Flask, client: FlaskClient, provider: HostileProvider, admin: Admin
+) -> None:
+    provider.person["email"] = "mi\N{KELVIN SIGN}e@example.org"
+    change(app, update(User).values(email="mike@example.org"))
+    assert log_in(client, provider).status_code == 403
+    assert who(client) is None
+    assert (count(app, OauthIdentity), count(app, SessionRow)) == (0, 0)
+
+
+def test_what_stands_in_the_address_of_a_log_in_adds_no_line_to_the_log(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert client.get("/login/with/a%0aFAKE").status_code == 302
+    assert [record.getMessage() for record in caplog.records if "FAKE" in record.getMessage()]
+    assert not [record for record in caplog.records if "\n" in record.getMessage()]

@@ -247,7 +247,9 @@ def _person(subject: Any, email: Any, name: Any) -> Person:
         raise ProviderAnswerRefused("it does not say who it is")
     if subject != subject.strip():  # MySQL would take it for the same as without
         raise ProviderAnswerRefused("it does not say who it is")
-    address = normalised_email(email) if isinstance(email, str) else ""
+    # letters before the @ are ASCII here, and one that only becomes so (the Kelvin sign a k) is another mailbox
+    is_plain = isinstance(email, str) and email.rpartition("@")[0].isascii()
+    address = normalised_email(email) if is_plain else ""
     usable = len(address) <= MAX_EMAIL and address.isprintable() and _EMAIL.fullmatch(address) is not None
     return Person(subject, address if usable else None, _shown_name(name) or address.partition("@")[0] or "Nameless")
 

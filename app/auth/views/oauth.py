@@ -152,7 +152,7 @@ def current_session() -> int | None:
 
 def _refused(refusal: Refusal, code: str, target: str, session_id: int | None) -> Any:
     """Say what went wrong where the person can try another way; what a provider says goes to the log only."""
-    log.warning("log-in by the provider %s: %s", code, refusal.detail)
+    log.warning("log-in by the provider %r: %s", code, refusal.detail)
     if isinstance(refusal, ProviderEmailNotVerified):
         return render_template("auth/oauth_refused.html", name=_name(code), target=target), 403
     if isinstance(refusal, ProviderUnavailable):
