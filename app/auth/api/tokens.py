@@ -38,13 +38,19 @@ class LogIn(MethodView):
     def post(self, sent: dict[str, Any]) -> Any:
         """Log in: tokens for email and password, and for the code of an authenticator app where one is set up."""
         now = utc_now()
-        user_id = login.check_password(email=sent["email"], password=sent["password"], client=client())
+        known = login.check_password(email=sent["email"], password=sent["password"], client=client())
         proof = login.prove(
-            user_id=user_id, via="password", client=client(), now=now, code=sent["code"], device=sent["device_token"]
+            user_id=known.user_id,
+            via="password",
+            client=client(),
+            now=now,
+            password=known.password,
+            code=sent["code"],
+            device=sent["device_token"],
         )
         answered = start(proof, cookie=sent["cookie"])
         if sent["remember_device"] and sent["code"] and proof.second_factor:
-            answered["device_token"] = devices.remember_device(user_id=user_id, client=client(), now=now)
+            answered["device_token"] = devices.remember_device(user_id=known.user_id, client=client(), now=now)
         return answered
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -16,12 +17,22 @@ from app.auth.services.sessions import Client, Proof
 from app.core import audit, throttle
 from app.core.errors import FieldError, Invalid
 from app.core.extensions import db
+from app.core.orm import count_changed
 from app.core.permissions import Principal, guest
 from app.core.transactions import in_transaction
 
 
-def check_password(*, email: str, password: str, client: Client) -> int:
-    """The id of the active user with this address and password.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Somebody who has just given the right password."""
+
+    user_id: int
+    password: str
+    """Which one it was, as ``Proof`` names it."""
+
+
+def check_password(*, email: str, password: str, client: Client) -> Known:
+    """The active user with this address and password.
 
     Raises TooManyRequests when it is tried too fast, LogInRefused, which takes as long and says the same whether the
     address, the password or the state of the account was the reason, and EmailNotVerified.
@@ -38,22 +49,31 @@ def check_password(*, email: str, password: str, client: Client) -> int:
     if row.email_verified_at is None:
         raise EmailNotVerified("Verify your email address first: we can send you another mail.")
     throttle.succeeded(_account(address), address=client.address)
-    if passwords.is_outdated(row.password_hash):
-        _renew_hash.aside(user_id=row.id, password_hash=passwords.hash_again(password))
-    user_id: int = row.id
-    return user_id
+    kept: str = row.password_hash
+    if passwords.is_outdated(kept):
+        renewed = passwords.hash_again(password)
+        kept = renewed if _renew_hash.aside(user_id=row.id, before=kept, after=renewed) else kept
+    return Known(row.id, sessions.name_of_password(kept))
 
 
 def prove(
-    *, user_id: int, via: str, client: Client, now: datetime, code: str | None = None, device: str | None = None
+    *,
+    user_id: int,
+    via: str,
+    client: Client,
+    now: datetime,
+    password: str | None = None,
+    code: str | None = None,
+    device: str | None = None,
 ) -> Proof:
     """Complete a first proof (password, OAuth) by the second factor, where the user has one.
 
-    ``code`` is one of the authenticator app or a recovery code, ``device`` the token of a remembered device. Raises
-    SecondFactorRequired without either, SecondFactorRefused for a wrong code, TooManyRequests after too many.
+    ``password`` names the password that was the first proof (``Known.password``): a session starts only while it is
+    good. ``code`` is one of the authenticator app or a recovery code, ``device`` the token of a remembered device.
+    Raises SecondFactorRequired without either, SecondFactorRefused for a wrong code, TooManyRequests after too many.
     """
     if not second_factor.is_needed(user_id):
-        return Proof(user_id, via, second_factor=False)
+        return Proof(user_id, via, second_factor=False, password=password)
     if code:
         check_code(user_id=user_id, code=code, client=client, now=now)
     elif not device or not second_factor.use_device.aside(
@@ -62,7 +82,7 @@ def prove(
         raise SecondFactorRequired(
             "Send the code of your authenticator app, or a recovery code.", errors=(FieldError("/code", "is needed."),)
         )
-    return Proof(user_id, via, second_factor=True)
+    return Proof(user_id, via, second_factor=True, password=password)
 
 
 def check_code(*, user_id: int, code: str, client: Client, now: datetime) -> None:
@@ -113,8 +133,10 @@ def _account(address: str) -> str:
 
 
 @in_transaction
-def _renew_hash(*, user_id: int, password_hash: str) -> None:
-    db.session.execute(update(User).where(User.id == user_id).values(password_hash=password_hash))
+def _renew_hash(*, user_id: int, before: str, after: str) -> bool:
+    # not over the hash of another password that was set meanwhile
+    same = update(User).where(User.id == user_id, User.password_hash == before)
+    return count_changed(db.session(), same.values(password_hash=after)) == 1
 
 
 @in_transaction

@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy import delete, select
 
-from app.auth.errors import BrowserSessionNeeded, SessionNotFound
+from app.auth.errors import BrowserSessionNeeded, LogInRefused, SessionNotFound
 from app.auth.models import MAX_USER_AGENT, Session, User
 from app.auth.services import access
 from app.core import audit
@@ -52,6 +52,8 @@ class Proof:
     """Whether a second factor was part of it; a passkey is both in one."""
     at: datetime | None = None
     """When, if not now: a session made out of another one is no fresher than that."""
+    password: str | None = None
+    """Which password it was, by ``name_of_password``; None where none was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,25 @@ def sid_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def name_of_password(password_hash: str) -> str:
+    """A name for the password that a user has now, which says nothing about it; another password has another name."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
+
+
 @in_transaction
 def start_session(
     *, proof: Proof, kind: str, client: Client, now: datetime, lifetime: timedelta, is_remembered: bool = False
 ) -> Started:
     """Start a session for somebody who has proven who they are, and note the login in the audit log.
 
-    ``kind`` is ``browser`` or ``api``; ``lifetime`` is how long it lives when it is not used.
+    ``kind`` is ``browser`` or ``api``; ``lifetime`` is how long it lives when it is not used. Raises LogInRefused for
+    who was deactivated since, or has another password by now than the one that was the proof: what ends all sessions
+    then ends those, too, that are about to start.
     """
     session = db.session()
+    user = session.get_one(User, proof.user_id, with_for_update=True)
+    if not user.is_active or proof.password not in {None, name_of_password(user.password_hash)}:
+        raise LogInRefused("Your account was changed meanwhile; log in again.")
     token = secrets.token_urlsafe(32)
     sid = sid_of(token) if kind == "browser" else secrets.token_hex(16)
     row = Session(
@@ -98,9 +110,8 @@ def start_session(
     )
     session.add(row)
     session.flush()
-    name = session.scalars(select(User.name).where(User.id == proof.user_id)).one()
     audit.record(
-        actor=client.as_user(proof.user_id, name),
+        actor=client.as_user(user.id, user.name),
         action="user.log_in",
         subject=("user", proof.user_id),
         after={"session": row.id, "kind": kind, "via": proof.via, "second_factor": proof.second_factor},

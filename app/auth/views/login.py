@@ -58,7 +58,7 @@ def code() -> Any:
         flash("That took too long. Log in again.", "warning")
         return redirect(url_for("login.log_in", next=next_path("/")))
     form = CodeForm()
-    if form.does(lambda: _by_code(pending, form), also=(SecondFactorRefused,)):
+    if form.does(lambda: _by_code(pending, form), also=(SecondFactorRefused, LogInRefused)):
         return _onward()
     return render_template("auth/code.html", form=form), form.status()
 
@@ -93,14 +93,20 @@ def log_out() -> Any:
     return redirect(url_for("login.log_in"))
 
 
-def complete(user_id: int, via: str, *, is_remembered: bool) -> None:
-    """Log this browser in after a first proof, or note in its cookie that a code is awaited."""
+def complete(user_id: int, via: str, *, is_remembered: bool, password: str | None = None) -> None:
+    """Log this browser in after a first proof, or note in its cookie that a code is awaited.
+
+    ``password`` names the password that was the proof, as ``login.prove`` takes it.
+    """
     now = utc_now()
     try:
-        proof = login.prove(user_id=user_id, via=via, client=client(), now=now, device=device_token())
+        proof = login.prove(
+            user_id=user_id, via=via, client=client(), now=now, password=password, device=device_token()
+        )
     except SecondFactorRequired:
         until = (now + PENDING_FOR).timestamp()
-        remember_pending({"user": user_id, "via": via, "remembered": is_remembered, "until": until}, now=now)
+        first = {"user": user_id, "via": via, "password": password, "remembered": is_remembered, "until": until}
+        remember_pending(first, now=now)
     else:
         log_in_browser(proof, now=now, is_remembered=is_remembered)
 
@@ -112,14 +118,19 @@ def find_pending() -> dict[str, Any] | None:
 
 
 def _by_password(form: LogInForm) -> None:
-    user_id = login.check_password(email=form.email.data, password=form.password.data, client=client())
-    complete(user_id, "password", is_remembered=form.stay.data)
+    known = login.check_password(email=form.email.data, password=form.password.data, client=client())
+    complete(known.user_id, "password", is_remembered=form.stay.data, password=known.password)
 
 
 def _by_code(pending: dict[str, Any], form: CodeForm) -> None:
     now = utc_now()
     proof = login.prove(
-        user_id=pending["user"], via=pending["via"], client=client(), now=now, code=form.code.data or " "
+        user_id=pending["user"],
+        via=pending["via"],
+        client=client(),
+        now=now,
+        password=pending.get("password"),
+        code=form.code.data or " ",
     )
     log_in_browser(proof, now=now, is_remembered=pending["remembered"])
     if form.remember.data:
