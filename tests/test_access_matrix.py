@@ -38,7 +38,6 @@ NO_CHANGE: Final = {
     ("POST", "/auth/refresh"): "its family is in the log by its login; every fifteen minutes is no event",
     ("POST", "/auth/passkeys/options"): "a question; nothing is changed by it",
     ("POST", "/me/passkeys/options"): "a question; nothing is changed by it",
-    ("POST", "/auth/token"): "for browsers; these calls are sent with tokens",
 }
 """Routes that are no GET and whose valid call leaves nothing in the audit log, with the reason."""
 

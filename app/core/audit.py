@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column
 from app.core.extensions import db
 from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, key_text, utc_now
 from app.core.permissions import Principal
+from app.core.transactions import in_transaction
 
 
 class AppendOnly(RuntimeError):
@@ -68,6 +69,17 @@ def record(
             address=actor.address,
             **actor.attribution(),
         )
+    )
+
+
+@in_transaction
+def record_refusal(*, actor: Principal, method: str, path: str, reason: str) -> None:
+    """Note that somebody tried to change what they may not; ``path`` is the route's pattern or its address."""
+    record(
+        actor=actor,
+        action="access.refused",
+        subject=("route", None),
+        after={"method": method, "path": path[:500], "reason": reason[:500]},
     )
 
 

@@ -10,8 +10,10 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, validate
 
 ASIN: Final = re.compile(r"^[A-Z0-9]{10}$")
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_UNPRINTABLE_IN_LINES: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_TURNED: Final = r"\u202a-\u202e\u2066-\u2069"
+"""Marks that turn the direction of what follows: text that is not what it looks like (Unicode TR 36, 3.2)."""
+_UNPRINTABLE: Final = re.compile(rf"[\x00-\x1f\x7f\ud800-\udfff{_TURNED}]")
+_UNPRINTABLE_IN_LINES: Final = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff{_TURNED}]")
 
 
 class StrictSchema(Schema):

@@ -13,10 +13,12 @@ from flask import Flask, Response, g, render_template, request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_wtf.csrf import CSRFError
 from jwt.exceptions import PyJWTError
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from app.core import errors
+from app.core import audit, errors
 from app.core.extensions import limiter
+from app.core.permissions import Principal
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +131,8 @@ def answer_http_exception(error: HTTPException) -> Response:
 
 
 def _refused(refusal: errors.Refusal) -> Response:
+    if isinstance(refusal, errors.Forbidden):
+        _note(refusal)
     status = next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
     found = [{"pointer": error.pointer, "detail": error.detail, "in": error.place} for error in refusal.errors]
     wait_s = refusal.retry_after_s if isinstance(refusal, errors.TooManyRequests) else None
@@ -138,6 +142,17 @@ def _refused(refusal: errors.Refusal) -> Response:
     if wait_s is not None:
         answer.headers["Retry-After"] = str(wait_s)
     return answer
+
+
+def _note(refusal: errors.Forbidden) -> None:
+    """Note in the audit log who tried to change what they may not; reads are only answered."""
+    principal: Principal | None = g.get("principal")
+    if principal is None or request.method in {"GET", "HEAD", "OPTIONS"}:
+        return
+    try:
+        audit.record_refusal(actor=principal, method=request.method, path=request.path, reason=refusal.detail)
+    except SQLAlchemyError as error:
+        log.warning("a refusal could not be noted: %s", error)
 
 
 def _wait_s() -> int | None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     Text,
     UpdateBase,
     event,
@@ -87,6 +88,14 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+@event.listens_for(Table, "before_create")
+def _give_no_number_twice(table: Table, connection: Any, **_options: Any) -> None:
+    """Let SQLite, like the others, never give the number of a deleted row to a new one: histories refer to it."""
+    column = table.autoincrement_column
+    if connection.dialect.name == "sqlite" and column is not None and not column.foreign_keys:
+        table.dialect_options["sqlite"]["autoincrement"] = True
 
 
 def utc_now() -> datetime:

@@ -25,7 +25,7 @@ from app.core.running import settings
 
 TIMEOUT_S: Final = 0.3
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_TOO_OFTEN: Final = "That was asked for too often; Retry-After says in how many seconds to try again."
+_TOO_OFTEN: Final = "That was asked for too often; try again later."
 
 log = logging.getLogger(__name__)
 

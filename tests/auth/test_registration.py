@@ -91,6 +91,13 @@ def test_a_link_works_once(app: Flask, client: FlaskClient, mails: Mails) -> Non
     assert count(app, User) == 1
 
 
+def test_people_register_one_after_the_other(client: FlaskClient, mails: Mails) -> None:
+    for email in ("ada@example.org", "bob@example.org", "cara@example.org"):
+        assert register(client, email=email).status_code == 202
+        assert verify(client, mails()[-1].token("/verify-email")).status_code < 300
+        assert log_in(client, email=email) == 200
+
+
 def test_a_link_used_twice_at_once_makes_one_account(app: Flask, client: FlaskClient, mails: Mails) -> None:
     register(client)
     token = mails()[0].token("/verify-email")

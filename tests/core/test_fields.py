@@ -52,7 +52,9 @@ def test_a_line_is_trimmed_and_composed() -> None:
     assert Label().load({"line": "  cafe\u0301 "}) == {"line": "caf\u00e9"}
 
 
-@pytest.mark.parametrize("sent", ["", "   ", "sixsix", "a\x00b", "a\x1bb", "a\x7fb", "\ud800", 5, None, ["a"]])
+@pytest.mark.parametrize(
+    "sent", ["", "   ", "sixsix", "a\x00b", "a\x1bb", "a\x7fb", "a\u202eb", "\u2066a", "\ud800", 5, None, ["a"]]
+)
 def test_a_line_that_is_empty_too_long_or_unprintable_is_refused(sent: object) -> None:
     assert refused(line=sent) == ["line"]
 

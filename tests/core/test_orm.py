@@ -163,3 +163,12 @@ def test_a_compare_and_set_counts_the_rows_it_met_even_when_nothing_in_them_chan
 def test_sqlite_checks_references_and_lets_readers_read_beside_a_writer(context: Flask) -> None:
     found = {name: db.session.scalar(text(f"PRAGMA {name}")) for name in ("foreign_keys", "journal_mode")}
     assert found == {"foreign_keys": 1, "journal_mode": "wal"}
+
+
+def test_the_number_of_a_deleted_row_is_not_given_again(context: Flask) -> None:
+    numbers = []
+    for name in ("one", "two"):
+        add(Role(name=name))
+        numbers.append(db.session.scalars(select(Role.id)).one())
+        empty_tables()
+    assert numbers[1] > numbers[0]

@@ -42,7 +42,7 @@ class Me(MethodView):
 class Export(MethodView):
     """One's own data."""
 
-    @blp.personal(complete=True)
+    @blp.personal(fresh=True, complete=True)
     @blp.response(200, {"type": "object"}, description="All of it, by domain", content_type="application/json")
     def get(self) -> Any:
         """Download all that is kept of one, as JSON."""
