@@ -9,6 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
+scripts/bootstrap run
 KEEP=${1:-}
 MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org}
 BASE_IMAGE=cartwright-test/debian:bookworm
