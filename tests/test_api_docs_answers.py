@@ -18,6 +18,7 @@ from app.config import Rates, Settings
 from app.core.extensions import db
 from app.core.permissions import CATALOGUE, Principal
 from app.core.requests import MAX_BODY_BYTES
+from tests.calls import PASSWORD
 from tests.conftest import Admin
 from tests.rpa.conftest import ASINS, profile, stock_master
 from tests.servers import on_sqlite
@@ -27,6 +28,19 @@ Headers = dict[str, str]
 
 PRODUCT: Final = {"asin": "b0cw1a0001", "name": "Kettle", "price": "1.00"}
 PRODUCTS: Final = "/api/v1/products"
+SECRETS: Final = [
+    "/api/v1/auth/login",
+    "/api/v1/auth/refresh",
+    "/api/v1/auth/token",
+    "/api/v1/me/totp",
+    "/api/v1/me/totp/confirm",
+    "/api/v1/me/recovery-codes",
+    "/api/v1/auth/passkeys/options",
+    "/api/v1/auth/passkeys/login",
+    "/api/v1/me/passkeys/options",
+    "/api/v1/me/keys",
+]
+"""What answers with something that nobody may read again."""
 RATE: Final = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
 OF_EVERY_SITE: Final = {
     "Content-Type",
@@ -134,6 +148,28 @@ def test_every_answer_has_a_request_id_and_that_of_a_post_may_be_a_replay(docume
             headers = document.response(path, method, int(status))["headers"]
             assert "X-Request-Id" in headers, (path, method, status)
             assert ("Idempotent-Replayed" in headers) == (method == "POST" and status.startswith("2"))
+
+
+def test_a_secret_is_documented_as_an_answer_that_is_not_given_again(
+    client: FlaskClient, auth_headers: Headers, document: Document
+) -> None:
+    def says_so(path: str) -> bool:
+        headers = {named["name"]: named for named in document.operations()[path, "POST"]["parameters"]}
+        return "409 IDEMPOTENCY_ANSWER_NOT_STORED" in headers["Idempotency-Key"]["description"]
+
+    key, login = {"name": "k", "scopes": ["products:read"]}, {"email": "admin@example.org", "password": PASSWORD}
+    for path, sent in (("/api/v1/me/keys", key), ("/api/v1/auth/login", login), (PRODUCTS, PRODUCT)):
+        once = auth_headers | {"Idempotency-Key": path}
+        assert client.post(path, json=sent, headers=once).status_code < 300
+        again = client.post(path, json=sent, headers=once)
+        assert (again.get_json().get("code") == "IDEMPOTENCY_ANSWER_NOT_STORED") == says_so(path), path
+    assert [path for path, method in document.operations() if method == "POST" and says_so(path)] == SECRETS
+
+
+def test_the_refresh_by_cookie_names_its_header(document: Document) -> None:
+    headers = {named["name"]: named for named in document.operations()["/api/v1/auth/refresh", "POST"]["parameters"]}
+    assert not headers["X-CSRF-TOKEN"]["required"]
+    assert "cartwright-refresh-csrf" in headers["X-CSRF-TOKEN"]["description"]
 
 
 def test_schemas_are_valid_and_none_is_left_over(document: Document) -> None:

@@ -32,23 +32,28 @@ View = Callable[..., Any]
 class FieldErrorSchema(Schema):
     """One thing wrong with one field."""
 
-    pointer = fields.String(metadata={"description": "JSON pointer (RFC 6901) to the field"})
-    detail = fields.String(metadata={"description": "The rule it breaks"})
+    pointer = fields.String(metadata={"description": "JSON pointer (RFC 6901) to the field", "examples": ["/price"]})
+    detail = fields.String(
+        metadata={"description": "The rule it breaks", "examples": ["Missing data for required field."]}
+    )
     in_ = fields.String(
-        data_key="in", metadata={"description": "Where the field was sent: body, query, header or path"}
+        data_key="in",
+        metadata={"description": "Where the field was sent: body, query, header or path", "examples": ["body"]},
     )
 
 
 class ProblemSchema(Schema):
     """Every error: RFC 9457 problem details."""
 
-    type = fields.String()
-    title = fields.String()
-    status = fields.Integer()
-    detail = fields.String(metadata={"description": "What happened, for a person"})
-    code = fields.String(metadata={"description": "What happened, for a program; stable"})
+    type = fields.String(metadata={"examples": ["about:blank"]})
+    title = fields.String(metadata={"examples": ["Unprocessable Content"]})
+    status = fields.Integer(metadata={"examples": [422]})
+    detail = fields.String(
+        metadata={"description": "What happened, for a person", "examples": ["The request breaks a rule."]}
+    )
+    code = fields.String(metadata={"description": "What happened, for a program; stable", "examples": ["INVALID"]})
     errors = fields.List(fields.Nested(FieldErrorSchema))
-    request_id = fields.String(allow_none=True)
+    request_id = fields.String(allow_none=True, metadata={"examples": ["4f0c2a9be15d7c31"]})
 
 
 class Parser(FlaskParser):
@@ -95,14 +100,24 @@ _IF_MATCH: Final = {
     "description": "ETag of the record as it was last read; 428 without it, 412 when the record has changed since",
     "schema": {"type": "string", "examples": ['"v3"']},
 }
-_HEADERS: Final[dict[str, dict[str, Any]]] = {
-    "post": {
-        "in": "header",
-        "name": "Idempotency-Key",
-        "required": False,
-        "description": "Sent twice with the same key, a request is done once; the answer is kept for 24 hours",
-        "schema": {"type": "string", "minLength": 1, "maxLength": idempotency.MAX_KEY_LENGTH},
+_IDEMPOTENCY_KEY: Final = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "description": "Sent twice with the same key, a request is done once; the answer is kept for 24 hours",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": idempotency.MAX_KEY_LENGTH,
+        "examples": ["9f1c2b7e-5d0a-4c3e-8b6f-2a1d4e7c9b30"],
     },
+}
+_OF_SECRETS: Final = _IDEMPOTENCY_KEY | {
+    "description": "Sent twice within 24 hours with the same key, a request is done once. The answer holds a secret "
+    "and is not kept: a repeat is refused with 409 IDEMPOTENCY_ANSWER_NOT_STORED"
+}
+_HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "post": _IDEMPOTENCY_KEY,
     "put": _IF_MATCH,
     "patch": _IF_MATCH,
     "delete": _IF_MATCH,
@@ -120,11 +135,12 @@ class ApiBlueprint(Blueprint):
 
     @staticmethod
     def _document_headers(doc: dict[str, Any], info: Any, *, method: str, **_kwargs: Any) -> dict[str, Any]:
-        """Show the headers that every POST takes and every change of a record needs."""
-        header = _HEADERS.get(method)
+        """Show the headers that every POST takes and every change of a record needs, and those of one view."""
+        headers = list(info.get("own_headers", []))
+        header = _OF_SECRETS if method == "post" and info.get("is_secret") else _HEADERS.get(method)
         if header is not None and not (header is _IF_MATCH and info.get("is_unversioned")):
-            doc["parameters"] = [*doc.get("parameters", []), header]
-        return doc
+            headers.append(header)
+        return doc | ({"parameters": [*doc.get("parameters", []), *headers]} if headers else {})
 
     def requires(self, permission: str, *, fresh: bool = False) -> Callable[[View], View]:
         """Let in only principals with this permission, before anything is parsed.
@@ -151,6 +167,19 @@ class ApiBlueprint(Blueprint):
         """Let everybody in; said out loud, so that forgetting is visible."""
         view.access = "public"  # type: ignore[attr-defined]
         return view
+
+    @staticmethod
+    def takes_header(name: str, description: str, example: str) -> Callable[[View], View]:
+        """Document a header that the view reads by itself and that may be missing."""
+
+        def decorate(view: View) -> View:
+            schema = {"type": "string", "examples": [example]}
+            header = {"in": "header", "name": name, "required": False, "description": description, "schema": schema}
+            known = getattr(view, "_apidoc", {})
+            view._apidoc = known | {"own_headers": [*known.get("own_headers", []), header]}  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
+            return view
+
+        return decorate
 
     @staticmethod
     def unversioned(view: View) -> View:
@@ -225,6 +254,7 @@ class ApiBlueprint(Blueprint):
 
             headers = ({"Location": LOCATION} if location else {}) | ({"ETag": ETAG} if etag else {})
             documented: View = self.response(status, schema, headers=headers or None)(answering)
+            documented._apidoc["is_secret"] = secret  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
             return documented
 
         return decorate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from flask import Response, after_this_request
 from flask.views import MethodView
@@ -24,6 +24,8 @@ from app.core.rates import limited
 from app.core.running import settings
 
 blp = ApiBlueprint("auth", __name__, description="Logging in and out: access tokens and refresh tokens")
+
+_CSRF: Final = "0c7f5d2e9a814b36f1d8e3a7c4b29560"
 
 
 @blp.route("/auth/login")
@@ -58,6 +60,7 @@ class LogIn(MethodView):
 class Refresh(MethodView):
     """Tokens for a refresh token."""
 
+    @blp.takes_header("X-CSRF-TOKEN", "With the cookie: the value of cartwright-refresh-csrf", _CSRF)
     @blp.public
     @limited("refresh")
     @blp.arguments(RefreshSchema)
