@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
@@ -73,7 +74,7 @@ def update_user(
     wanted = held if roles is None else list(roles)
     locked = _lock_roles(wanted, also=held)
     require_power(actor, user.id)
-    before = {"roles": sorted(held), "is_active": user.is_active}
+    before: dict[str, Any] = {"roles": sorted(held), "is_active": user.is_active}
     personal = _rename(user, name=name, email=email)
     _give(user, [role for role in locked if role.name in wanted], actor)
     user.is_active = user.is_active if is_active is None else is_active
@@ -87,13 +88,7 @@ def update_user(
     if after != before or personal:
         user.version += 1
         user.updated_at = now
-        audit.record(
-            actor=actor,
-            action="user.update",
-            subject=("user", user.id),
-            before=before,
-            after=after | {"also_changed": personal},
-        )
+        _record_update(actor, user, before, after, personal)
     if "email" in personal:
         _void_links(user)
         _invite(user)
@@ -213,6 +208,20 @@ def _rename(user: User, *, name: str | None, email: str | None) -> list[str]:
         setattr(user, field, new[field])
     _flush(user.email)
     return changed
+
+
+def _record_update(
+    actor: Principal, user: User, before: dict[str, Any], after: dict[str, Any], personal: list[str]
+) -> None:
+    """Note what changed and nothing else; of name and address only that they did, because the log outlives them."""
+    changed = [field for field in before if before[field] != after[field]]
+    audit.record(
+        actor=actor,
+        action="user.update",
+        subject=("user", user.id),
+        before={field: before[field] for field in changed} or None,
+        after={field: after[field] for field in changed} | ({"also_changed": personal} if personal else {}),
+    )
 
 
 def _void_links(user: User) -> None:
