@@ -132,6 +132,44 @@ def test_two_roles_of_one_name_made_at_once_become_one(app: Flask, root: Member)
     assert len([role for role in root.get("/roles")["items"] if role["name"] == CHECKER["name"]]) == 1
 
 
+@pytest.mark.parametrize(("known", "other"), [("admin", "ADMIN"), ("Straße", "STRASSE"), ("ночь", "Ночь")])
+def test_a_name_that_differs_only_in_case_is_taken(root: Member, known: str, other: str) -> None:
+    if known != "admin":
+        assert root.post("/roles", CHECKER | {"name": known}).status_code == 201
+    role = root.post("/roles", CHECKER).get_json()
+    before = root.get("/roles")
+    made = root.post("/roles", CHECKER | {"name": other})
+    renamed = root.patch(f"/roles/{role['id']}", {"name": other}, 1)
+    for refused in (made, renamed):
+        assert refusal(refused) == (409, "ROLE_NAME_TAKEN")
+        assert pointers(refused) == ["/name"]
+    assert root.get("/roles") == before
+
+
+def test_a_role_may_change_the_case_of_its_own_name(root: Member) -> None:
+    role = root.post("/roles", CHECKER).get_json()
+    renamed = root.patch(f"/roles/{role['id']}", {"name": "Price Checker"}, 1)
+    assert (renamed.status_code, renamed.get_json()["name"]) == (200, "Price Checker")
+
+
+def test_names_that_differ_only_in_case_are_given_once_however_many_ask(app: Flask, root: Member) -> None:
+    roles = [root.post("/roles", CHECKER | {"name": f"role {at}"}).get_json()["id"] for at in range(2)]
+
+    def rename(role_id: int, name: str) -> int:
+        return root.patch(f"/roles/{role_id}", {"name": name}, 1).status_code
+
+    answers = at_once(
+        app,
+        lambda: root.post("/roles", CHECKER).status_code,
+        lambda: root.post("/roles", CHECKER | {"name": "PRICE CHECKER"}).status_code,
+        lambda: rename(roles[0], "Price checker"),
+        lambda: rename(roles[1], "price Checker"),
+    )
+    assert sorted({201: 200}.get(status, status) for status in answers) == [200, 409, 409, 409]
+    names = [role["name"].casefold() for role in root.get("/roles")["items"]]
+    assert names.count("price checker") == 1
+
+
 @on_sqlite
 @pytest.mark.parametrize(
     ("sent", "where"),

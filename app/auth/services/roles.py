@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from app.auth.errors import RoleBuiltIn, RoleChanged, RoleInUse, RoleLocked, RoleNameTaken, RoleNotFound
@@ -39,6 +39,8 @@ def create_role(
     """
     granted = _checked(permissions)
     actor.require_all(granted, to="put these permissions into a role")
+    _lock_names()
+    _require_free(name)
     role = Role(
         name=name,
         description=description,
@@ -70,10 +72,14 @@ def update_role(
     Raises RoleNotFound, RoleChanged, RoleLocked, RoleBuiltIn when it comes with the product and would be renamed,
     PermissionMissing unless the actor holds all that the role allows and shall allow, RoleNameTaken.
     """
+    if name is not None:
+        _lock_names(role_id)
     role = _lock(role_id, expected_version)
     _require_power(actor, role, to="change this role")
     if role.is_built_in and name not in {None, role.name}:
         raise RoleBuiltIn.at("/name", f"The role {role.name} comes with the product and keeps its name.")
+    if name not in {None, role.name}:
+        _require_free(name or "", but=role.id)
     before = _audited(role)
     if permissions is not None:
         granted = _checked(permissions)
@@ -141,6 +147,22 @@ def _lock(role_id: int, expected_version: int) -> Role:
     if role.version != expected_version:
         raise RoleChanged(f"The role has version {role.version}; this was based on {expected_version}.")
     return role
+
+
+def _lock_names(role_id: int | None = None) -> None:
+    """Let nobody else name a role before this transaction ends: whoever does locks the administrators' role.
+
+    With it, and in the order of their ids, the role that is to be renamed.
+    """
+    both = select(Role.id).where(or_(Role.is_locked.is_(True), Role.id == role_id)).order_by(Role.id)
+    db.session.execute(both.with_for_update())
+
+
+def _require_free(name: str, *, but: int | None = None) -> None:
+    """Raise RoleNameTaken where another role has this name, be it in another case."""
+    for role_id, other in db.session.execute(select(Role.id, Role.name)):
+        if role_id != but and other.casefold() == name.casefold():
+            raise RoleNameTaken.at("/name", f"There is a role {other} already.")
 
 
 def _require_power(actor: Principal, role: Role, *, to: str) -> None:
