@@ -15,6 +15,7 @@ from app.core.errors import FieldError, Invalid
 
 SHORTEST: Final = 8
 LONGEST: Final = 128
+LENGTH_RULE: Final = f"must have {SHORTEST} to {LONGEST} characters."
 _SHORTEST_NAME: Final = 4
 """Characters from which on the part of an address before the @ must not be in a password; less is in many words."""
 
@@ -76,7 +77,7 @@ def _problems(password: str, email: str) -> list[str]:
     name = email.casefold().partition("@")[0].partition("+")[0]
     broken = []
     if not SHORTEST <= len(chosen) <= LONGEST:
-        broken.append(f"must have {SHORTEST} to {LONGEST} characters.")
+        broken.append(LENGTH_RULE)
     if email.casefold() in folded or (len(name) >= _SHORTEST_NAME and name in folded):
         broken.append("must not contain the email address or its part before the @.")
     if folded in _common():

@@ -8,11 +8,13 @@ import unicodedata
 
 import pytest
 from argon2 import PasswordHasher
+from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.auth import passwords
 from app.core.errors import Invalid
+from tests.servers import on_sqlite
 
 EMAIL = "ada.lovelace@example.org"
 
@@ -31,6 +33,25 @@ def problems(password: str, email: str = EMAIL) -> list[str]:
 @pytest.mark.parametrize("password", ["", "sevench", "x" * 129, "ﷺ" * 8])
 def test_a_password_that_is_too_short_or_too_long_is_refused(password: str) -> None:
     assert "must have 8 to 128 characters." in problems(password)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("path", "field", "rest"),
+    [
+        ("/auth/register", "password", {"email": "b@example.org", "name": "B"}),
+        ("/auth/reset-password", "password", {"token": "x"}),
+        ("/me/password", "new_password", {"current_password": "x"}),
+    ],
+)
+@pytest.mark.parametrize("length", [0, 129])
+def test_the_api_refuses_a_new_password_of_a_wrong_length_with_the_whole_rule(
+    client: FlaskClient, auth_headers: dict[str, str], path: str, field: str, rest: dict[str, str], length: int
+) -> None:
+    refused = client.post(f"/api/v1{path}", json=rest | {field: "x" * length}, headers=auth_headers)
+    assert refused.status_code == 422
+    errors = {error["pointer"]: error["detail"] for error in refused.get_json()["errors"]}
+    assert errors == {f"/{field}": "must have 8 to 128 characters."}
 
 
 def test_a_password_that_is_no_text_is_refused() -> None:

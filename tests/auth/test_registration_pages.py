@@ -10,7 +10,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from app.auth.models import Registration, User
+from app.auth.services.users import create_user
 from app.core.extensions import db
+from app.core.orm import utc_now
+from app.core.permissions import system
 from tests.auth.conftest import Mails, Page, send_form
 from tests.auth.people import PASSWORD, new_person
 from tests.servers import on_sqlite
@@ -115,6 +118,38 @@ def test_a_bad_new_password_keeps_the_token_in_the_form(app: Flask, page: Page, 
     refused = page(f"/reset-password?token={token}", {"password": "short"})
     assert refused.status_code == 422
     assert f'value="{token}"' in refused.text
+
+
+@pytest.mark.parametrize("path", ["/register", "/account/password", "/reset-password"])
+def test_a_new_password_that_is_too_long_is_refused_with_the_whole_rule(
+    app: Flask, client: FlaskClient, page: Page, mails: Mails, path: str
+) -> None:
+    new_person(app, "ada@example.org")
+    log_in(client)
+    if path == "/reset-password":
+        page("/forgot-password", {"email": "ada@example.org"})
+        path = f"{path}?token={mails()[0].token(path)}"
+    name = "new_password" if path == "/account/password" else "password"
+    refused = page(path, {"email": "b@example.org", "name": "B", "current_password": PASSWORD, name: "x" * 129})
+    assert (refused.status_code, "Must have 8 to 128 characters." in refused.text) == (422, True)
+
+
+def test_somebody_who_is_invited_is_welcomed_and_somebody_who_forgot_is_warned(
+    app: Flask, client: FlaskClient, page: Page, mails: Mails
+) -> None:
+    with app.app_context():
+        create_user(actor=system(), now=utc_now(), email="bo@example.org", name="Bo")
+    path = f"/reset-password?token={mails()[0].token('/reset-password')}"
+    for shown in (client.get(path), page(path, {"password": "short"})):
+        assert "<h1>Welcome, choose a password</h1>" in shown.text
+        assert "logged out" not in shown.text
+    assert page(path, {"password": "note G on Bernoulli"}).location == "/login?next=/"
+    new_person(app, "ada@example.org")
+    page("/forgot-password", {"email": "ada@example.org"})
+    for address in (path, f"/reset-password?token={mails()[0].token('/reset-password')}"):
+        shown = client.get(address)
+        assert "<h1>Set a new password</h1>" in shown.text
+        assert "You will be logged out on all devices." in shown.text
 
 
 def test_somebody_changes_the_password_and_stays_logged_in_only_here(

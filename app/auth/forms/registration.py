@@ -6,7 +6,7 @@ from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired, Length
 
 from app.auth.models import MAX_EMAIL
-from app.auth.passwords import LONGEST, SHORTEST
+from app.auth.passwords import LENGTH_RULE, LONGEST, SHORTEST
 from app.core.forms import Form, TextField
 
 
@@ -14,7 +14,7 @@ def new_password(label: str) -> PasswordField:
     """A field for a password to come."""
     return PasswordField(
         label,
-        validators=[InputRequired(), Length(max=LONGEST)],
+        validators=[InputRequired(), Length(max=LONGEST, message=LENGTH_RULE.capitalize())],
         description=f"At least {SHORTEST} characters, not a common password, and without your email address.",
         render_kw={"autocomplete": "new-password"},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.auth.schemas.fields import Password
+from app.auth.schemas.fields import NewPassword, Password
 from app.auth.schemas.registration import Email, LinkToken
 from app.core.fields import StrictSchema
 
@@ -11,7 +11,7 @@ class PasswordChangeSchema(StrictSchema):
     """The present password and the one to come."""
 
     current_password = Password(required=True)
-    new_password = Password(required=True)
+    new_password = NewPassword(required=True)
 
 
 class EmailChangeSchema(StrictSchema):

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from app.auth.passwords import LONGEST
+from app.auth.passwords import LENGTH_RULE, LONGEST, SHORTEST
 
 
 class Password(fields.String):
@@ -16,6 +16,18 @@ class Password(fields.String):
         super().__init__(
             validate=validate.Length(1, LONGEST),
             metadata={"format": "password", "examples": ["correct horse battery staple"]},
+            load_only=True,
+            **kwargs,
+        )
+
+
+class NewPassword(fields.String):
+    """A password to come. That it is long enough is checked with its other rules, in the form in which it is hashed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            validate=validate.Length(1, LONGEST, error=LENGTH_RULE),
+            metadata={"format": "password", "minLength": SHORTEST, "examples": ["correct horse battery staple"]},
             load_only=True,
             **kwargs,
         )

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from app.auth.models import MAX_EMAIL
-from app.auth.schemas.fields import Password
+from app.auth.schemas.fields import NewPassword, Password
 from app.core.fields import StrictSchema, Text
 
 
@@ -39,7 +39,7 @@ class RegistrationSchema(AddressSchema):
     """Who wants an account."""
 
     name = Text(longest=255, required=True, metadata={"examples": ["Ada Lovelace"]})
-    password = Password(required=True)
+    password = NewPassword(required=True)
 
 
 class VerificationSchema(StrictSchema):
@@ -53,7 +53,7 @@ class NewPasswordSchema(StrictSchema):
     """The link of a reset or an invitation, and the password to set."""
 
     token = LinkToken(required=True)
-    password = Password(required=True)
+    password = NewPassword(required=True)
 
 
 class AnnouncementSchema(Schema):

@@ -90,6 +90,14 @@ def find_link(token: str, *purposes: str, now: datetime) -> Link:
     return Link(row.id, row.purpose, row.email, row.user_id, row.registration_id)
 
 
+def is_invitation(token: str, *, now: datetime) -> bool:
+    """Whether this is the secret of an invitation that may be used."""
+    try:
+        return find_link(token, INVITE, now=now).purpose == INVITE
+    except LinkRefused:
+        return False
+
+
 def use_link(link: Link, *, now: datetime) -> None:
     """Use a link up in the open transaction; raises LinkRefused when somebody else was faster."""
     unused = update(OneTimeToken).where(OneTimeToken.id == link.id, OneTimeToken.used_at.is_(None))

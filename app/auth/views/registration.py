@@ -13,7 +13,7 @@ from app.auth.addressee import addressee, owner
 from app.auth.authentication import client
 from app.auth.errors import LogInRefused, RegistrationClosed
 from app.auth.forms.registration import AddressForm, RegisterForm, ResetForm, VerifyForm
-from app.auth.services import credentials, registration
+from app.auth.services import credentials, links, registration
 from app.auth.views import login
 from app.core.orm import utc_now
 from app.core.pages import PageBlueprint, next_path
@@ -97,7 +97,8 @@ def reset() -> Any:
     if form.does(lambda: _reset(form)):
         flash("Your new password is set. Log in with it.", "success")
         return redirect(url_for("login.log_in", next=next_path("/")))
-    return render_template("auth/reset.html", form=form), form.status()
+    is_invited = links.is_invitation(form.token.data or "", now=utc_now())
+    return render_template("auth/reset.html", form=form, is_invited=is_invited), form.status()
 
 
 def _register(form: RegisterForm) -> None:
