@@ -186,10 +186,33 @@ def test_a_role_is_made_changed_and_deleted(app: Flask, ada: Visitor) -> None:
 def test_a_role_that_somebody_has_is_not_deleted_and_the_page_says_by_how_many(app: Flask, ada: Visitor) -> None:
     ada.send("/admin/roles/new", {"name": "night shift", "permissions": ["jobs:read"]})
     new_person(app, "bob@example.org", role="night shift")
-    answer = ada.send(f"/admin/roles/{role_id(app, 'night shift')}/delete")
-    assert answer.status_code == 422
-    assert "1 user has this role" in answer.text
+    at = f"/admin/roles/{role_id(app, 'night shift')}/delete"
+    shown = ada.get(at)
+    assert (shown.status_code, "1 user has the role" in shown.text) == (200, True)
+    assert re.search(r'<a [^>]*href="/admin/users/\d+"><bdi>Bob</bdi></a>', shown.text)
+    main = shown.text.partition("<main")[2]
+    assert ("btn-danger" in main, '<form method="post"' in main) == (False, False)
     assert role_id(app, "night shift")
+
+
+def test_a_role_that_somebody_got_while_its_deletion_was_asked_for_is_not_deleted(app: Flask, ada: Visitor) -> None:
+    ada.send("/admin/roles/new", {"name": "night shift", "permissions": ["jobs:read"]})
+    at = f"/admin/roles/{role_id(app, 'night shift')}/delete"
+    asked = hidden_fields(ada.get(at).text)
+    new_person(app, "bob@example.org", role="night shift")
+    answer = ada.post(at, asked)
+    assert (answer.status_code, "1 user has the role" in answer.text) == (422, True)
+    assert role_id(app, "night shift")
+
+
+def test_who_may_not_see_users_is_told_only_how_many_have_a_role(app: Flask) -> None:
+    with app.app_context():
+        allow_just(name="keeper", permissions=["roles:read", "roles:write"])
+        allow_just(name="idle", permissions=[])
+    new_person(app, "eve@example.org", role="keeper")
+    new_person(app, "bob@example.org", role="idle")
+    shown = Visitor(app, "eve@example.org").get(f"/admin/roles/{role_id(app, 'idle')}/delete").text
+    assert ("1 user has the role" in shown, "Bob" in shown, "/admin/users" in shown) == (True, False, False)
 
 
 def test_the_locked_role_has_no_way_to_change_it(app: Flask, ada: Visitor) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import flash, redirect, render_template, request, url_for
 
 from app.auth.forms.admin import FACTORS, NewRoleForm, RoleForm
 from app.auth.queries.roles import RoleRecord, get_role, list_roles
+from app.auth.queries.users import UserRecord, list_users
 from app.auth.services import roles
 from app.core.api import current_principal
 from app.core.forms import EditForm
@@ -16,6 +17,7 @@ from app.core.pages import PageBlueprint
 
 pages = PageBlueprint("admin_roles", __name__, url_prefix="/admin/roles")
 
+_SHOWN: Final = 10
 _FACTORS: dict[str, bool | None] = {"usual": None, "yes": True, "no": False}
 
 
@@ -65,11 +67,16 @@ def delete(role_id: int) -> Any:
     if form.saves(lambda version: _delete(role_id, version)):
         flash(f"The role {role.name} is deleted.", "success")
         return redirect(url_for("admin_roles.index"))
-    return render_template("admin/role_delete.html", form=form, role=role), form.status()
+    return render_template("admin/role_delete.html", form=form, role=role, holders=_holders(role)), form.status()
 
 
 def _held() -> frozenset[str]:
     return current_principal().permissions
+
+
+def _holders(role: RoleRecord) -> list[UserRecord]:
+    """Some of those who have a role, for who may see users."""
+    return list_users(limit=_SHOWN, role=role.name).items if "users:read" in _held() else []
 
 
 def _factor(role: RoleRecord) -> str:
