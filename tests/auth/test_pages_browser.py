@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,10 +17,14 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from sqlalchemy import select
 
+from app import create_app
 from app.auth.models import ApiKey, OauthIdentity, OauthProvider, Role, Session, User, UserRole
 from app.auth.services.second_factor import hash_of
+from app.config import Settings
 from app.core import audit
 from app.core.extensions import db
+from app.core.mail import mail_folder, send_mail
+from app.core.mailbox import newest_mails
 from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE, system
 from app.core.transactions import in_transaction
@@ -193,6 +198,22 @@ def test_the_theme_is_switched_in_the_menu_and_stays(app: Flask, chrome: webdriv
     assert ground(chrome) != light
     chrome.find_element(By.CSS_SELECTOR, "[popovertarget=user-menu]").click()
     assert chrome.execute_script(CHECKS) == []
+
+
+def test_the_text_of_a_mail_is_shown_in_its_lines(
+    app: Flask, settings: Settings, chrome: webdriver.Chrome, tmp_path: Path
+) -> None:
+    made = create_app(dataclasses.replace(settings, instance_dir=tmp_path))
+    with made.app_context():
+        more = {"name": "Ada", "link": "http://localhost/x", "address": "192.0.2.7"}
+        send_mail("ada@example.org", "Set a new password", "reset_password", date=utc_now(), **more)
+        (mail,) = newest_mails(mail_folder())
+    with served(made) as at:
+        chrome.get(f"{at}/dev/mail/{mail.name}")
+        assert chrome.find_element(By.TAG_NAME, "pre").text.split("\n") == mail.text.splitlines()
+    assert mail.text.count("\n") > 5
+    with made.app_context():
+        db.engine.dispose()
 
 
 def ground(chrome: webdriver.Chrome) -> str:
