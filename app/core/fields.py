@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+_CURSOR: Final = "WzI4NTM4NzE2MDQsNDJd"
 ASIN: Final = re.compile(r"^[A-Z0-9]{10}$")
 _TURNED: Final = r"\u202a-\u202e\u2066-\u2069"
 """Marks that turn the direction of what follows: text that is not what it looks like (Unicode TR 36, 3.2)."""
@@ -72,7 +73,7 @@ class PageArguments(StrictSchema):
     cursor = fields.String(
         load_default=None,
         validate=validate.Length(max=500),
-        metadata={"description": "next_cursor of the page before"},
+        metadata={"description": "next_cursor of the page before", "examples": [_CURSOR]},
     )
 
 
@@ -83,7 +84,8 @@ def page_of(item: type[Schema]) -> type[Schema]:
         {
             "items": fields.List(fields.Nested(item)),
             "next_cursor": fields.String(
-                allow_none=True, metadata={"description": "Cursor of the next page; null on the last"}
+                allow_none=True,
+                metadata={"description": "Cursor of the next page; null on the last", "examples": [_CURSOR]},
             ),
         },
         name=f"{name}List",
