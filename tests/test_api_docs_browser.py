@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -17,6 +19,8 @@ from werkzeug.serving import make_server
 
 from app.config import CHROME_SHELL, CHROMEDRIVER
 from tests.servers import on_sqlite
+from tests.test_api_docs_answers import Document
+from tests.test_api_docs_examples import shown
 
 SHOWN_S: Final = 20
 
@@ -75,6 +79,20 @@ def test_swagger_ui_shows_every_operation_and_opens_one(chrome: webdriver.Chrome
     chrome.find_element(By.CSS_SELECTOR, ".opblock-summary-control").click()
     wait_for(chrome, ".opblock-body .try-out__btn", 1)
     assert console(chrome) == []
+
+
+def test_swagger_ui_shows_bodies_that_can_be_sent(client: FlaskClient, chrome: webdriver.Chrome, address: str) -> None:
+    document = Document(client)
+    chrome.get(f"{address}/docs")
+    wait_for(chrome, ".opblock", 15)
+    for path in ("/api/v1/storefronts", "/api/v1/jobs", "/api/v1/auth/login", "/api/v1/roles", "/api/v1/products"):
+        block = chrome.find_element(By.XPATH, f"//*[contains(@class,'opblock-post')][.//*[@data-path='{path}']]")
+        block.find_element(By.CSS_SELECTOR, ".opblock-summary-control").click()
+        wait_for(chrome, ".is-open .opblock-section-request-body .body-param__example", 1)
+        body = block.find_element(By.CSS_SELECTOR, ".opblock-section-request-body .body-param__example").text
+        content = document.operations()[path, "POST"]["requestBody"]["content"]["application/json"]
+        assert json.loads(body) == shown(document, content)
+        block.find_element(By.CSS_SELECTOR, ".opblock-summary-control").click()
 
 
 def test_redoc_shows_the_api_and_searches_in_it(chrome: webdriver.Chrome, address: str) -> None:

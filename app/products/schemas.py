@@ -13,6 +13,12 @@ from app.products.changes import ATTRIBUTES, DELETED
 from app.products.models import MAX_BRAND, MAX_DESCRIPTION, MAX_NAME, Source
 
 _SEEN_BY_THE_FARM = ("availability",)
+_WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
+_ASIN = {"examples": ["B0CW1A0001"]}
+_NAME = {"examples": ["Copper kettle, 1.7 l"]}
+_BRAND = {"examples": ["Kettles & Co."]}
+_DESCRIPTION = {"examples": ["Boils a litre in four minutes."]}
+_CURRENCY = {"description": "ISO 4217; the shop's", "examples": ["USD"]}
 _PRICE = {
     "description": "Plain decimal as a string, with at most the currency's decimals",
     "examples": ["1299.90"],
@@ -28,11 +34,11 @@ class ProductIn(StrictSchema):
     """A product as a whole. The currency may be left out; it is the shop's."""
 
     asin = Asin(required=True)
-    name = Text(longest=MAX_NAME, required=True)
-    brand = Text(longest=MAX_BRAND, blank=True, load_default=None, allow_none=True)
+    name = Text(longest=MAX_NAME, required=True, metadata=_NAME)
+    brand = Text(longest=MAX_BRAND, blank=True, load_default=None, allow_none=True, metadata=_BRAND)
     price = fields.String(required=True, validate=validate.Length(max=40), metadata=_PRICE)
-    currency = fields.String(load_default=None)
-    description = Text(longest=MAX_DESCRIPTION, blank=True, lines=True, load_default="")
+    currency = fields.String(load_default=None, metadata=_CURRENCY)
+    description = Text(longest=MAX_DESCRIPTION, blank=True, lines=True, load_default="", metadata=_DESCRIPTION)
     is_active = fields.Boolean(load_default=True, truthy={True}, falsy={False})
 
     @validates_schema(skip_on_field_errors=False)
@@ -67,23 +73,23 @@ class _DecimalString(fields.String):
 class ProductSchema(Schema):
     """A product of the shop."""
 
-    id = fields.Integer()
-    asin = fields.String()
-    name = fields.String()
-    brand = fields.String(allow_none=True)
+    id = fields.Integer(metadata={"examples": [42]})
+    asin = fields.String(metadata=_ASIN)
+    name = fields.String(metadata=_NAME)
+    brand = fields.String(allow_none=True, metadata=_BRAND)
     price = _DecimalString(metadata=_PRICE)
-    currency = fields.String(metadata={"description": "ISO 4217"})
-    description = fields.String()
+    currency = fields.String(metadata=_CURRENCY)
+    description = fields.String(metadata=_DESCRIPTION)
     is_active = fields.Boolean()
-    version = fields.Integer(metadata={"description": "The number in the ETag"})
-    created_at = Instant()
-    updated_at = Instant()
+    version = fields.Integer(metadata={"description": "The number in the ETag", "examples": [1]})
+    created_at = Instant(metadata=_WHEN)
+    updated_at = Instant(metadata=_WHEN)
 
 
 class ProductArguments(PageArguments):
     """Which products."""
 
-    brand = Text(longest=MAX_BRAND)
+    brand = Text(longest=MAX_BRAND, metadata=_BRAND)
     is_active = fields.Boolean()
     asin = Asin()
 
@@ -91,28 +97,28 @@ class ProductArguments(PageArguments):
 class ProductUpdateSchema(Schema):
     """One attribute that changed in the product master, or that the farm saw changed on a storefront."""
 
-    id = fields.Integer()
-    product_id = fields.Integer()
-    asin = fields.String()
-    attribute = fields.String()
-    previous_attribute = fields.String(allow_none=True)
-    current_attribute = fields.String(allow_none=True)
+    id = fields.Integer(metadata={"examples": [1001]})
+    product_id = fields.Integer(metadata={"examples": [42]})
+    asin = fields.String(metadata=_ASIN)
+    attribute = fields.String(metadata={"examples": ["price"]})
+    previous_attribute = fields.String(allow_none=True, metadata={"examples": ["1299.90 USD"]})
+    current_attribute = fields.String(allow_none=True, metadata={"examples": ["1199.00 USD"]})
     source = fields.String(validate=validate.OneOf([source.value for source in Source]))
-    storefront_id = fields.Integer(allow_none=True)
-    job_id = fields.Integer(allow_none=True)
-    task_id = fields.Integer(allow_none=True)
-    actor_kind = fields.String()
-    actor_id = fields.Integer(allow_none=True)
-    request_id = fields.String(allow_none=True)
-    created_at = Instant()
-    updated_at = Instant()
+    storefront_id = fields.Integer(allow_none=True, metadata={"examples": [1]})
+    job_id = fields.Integer(allow_none=True, metadata={"examples": [5]})
+    task_id = fields.Integer(allow_none=True, metadata={"examples": [73]})
+    actor_kind = fields.String(metadata={"examples": ["user"]})
+    actor_id = fields.Integer(allow_none=True, metadata={"examples": [7]})
+    request_id = fields.String(allow_none=True, metadata={"examples": ["4f0c2a9be15d7c31"]})
+    created_at = Instant(metadata=_WHEN)
+    updated_at = Instant(metadata=_WHEN)
 
 
 class UpdateArguments(PageArguments):
     """Which changes."""
 
-    job_id = fields.Integer(validate=validate.Range(1, 2**63 - 1))
-    product_id = fields.Integer(validate=validate.Range(1, 2**63 - 1))
+    job_id = fields.Integer(validate=validate.Range(1, 2**63 - 1), metadata={"examples": [5]})
+    product_id = fields.Integer(validate=validate.Range(1, 2**63 - 1), metadata={"examples": [42]})
     attribute = fields.String(validate=validate.OneOf([*ATTRIBUTES, DELETED, *_SEEN_BY_THE_FARM]))
 
 

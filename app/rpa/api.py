@@ -84,7 +84,7 @@ class Jobs(MethodView):
         return queries.list_jobs(**which)
 
     @blp.requires("jobs:write")
-    @blp.arguments(schemas.JobIn)
+    @blp.arguments(schemas.JobIn, example=schemas.JOB_IN)
     @blp.answers(202, schemas.JobSchema, location=lambda job: url_for("rpa.Job", job_id=job.id))
     def post(self, sent: dict[str, Any]) -> Any:
         """Submit a job; send an Idempotency-Key, so that sending it twice makes one job."""

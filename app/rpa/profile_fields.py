@@ -59,29 +59,29 @@ class Flag(fields.Boolean):
 
 
 def short_text(
-    description: str, *validators: Callable[[str], Any], longest: int = 500, required: bool = False
+    description: str, example: str, *validators: Callable[[str], Any], longest: int = 500, required: bool = False
 ) -> fields.String:
     return fields.String(
         required=required,
         validate=[Length(min=1, max=longest), checked(rules.check_text), *validators],
-        metadata={"description": description},
+        metadata={"description": description, "examples": [example]},
     )
 
 
-def selector(description: str, *, required: bool = False) -> fields.String:
-    return short_text(description, checked(rules.check_selector), required=required)
+def selector(description: str, example: str = "#price .now", *, required: bool = False) -> fields.String:
+    return short_text(description, example, checked(rules.check_selector), required=required)
 
 
-def pattern(description: str) -> fields.String:
-    return short_text(description, checked(rules.check_regex))
+def pattern(description: str, example: str = "Visit the (.+) store") -> fields.String:
+    return short_text(description, example, checked(rules.check_regex))
 
 
-def seconds(description: str, low: float, high: float) -> Number:
-    return Number(validate=Range(min=low, max=high), metadata={"description": description})
+def seconds(description: str, low: float, high: float, example: float) -> Number:
+    return Number(validate=Range(min=low, max=high), metadata={"description": description, "examples": [example]})
 
 
-def whole(description: str, low: int, high: int) -> Whole:
-    return Whole(validate=Range(min=low, max=high), metadata={"description": description})
+def whole(description: str, low: int, high: int, example: int) -> Whole:
+    return Whole(validate=Range(min=low, max=high), metadata={"description": description, "examples": [example]})
 
 
 def bounded(of: fields.Field[Any], description: str, *, low: int = 0, high: int = 20) -> fields.List[Any]:

@@ -28,7 +28,8 @@ class LineSourceSchema(_Strict):
     attribute = fields.String(
         validate=[Length(min=1, max=100), Regexp(r"^[A-Za-z_][A-Za-z0-9_.:-]*$")],
         metadata={
-            "description": "Read this attribute of the css matches, not their text; value: a form field's value."
+            "description": "Read this attribute of the css matches, not their text; value: a form field's value.",
+            "examples": ["data-price"],
         },
     )
     regex = pattern(
@@ -57,9 +58,11 @@ class MarkerSchema(_Strict):
     """Something that tells what a page is: every part that is set must hold; of a list of markers, any one."""
 
     css = selector("An element that is there and visible.")
-    text = short_text("Words in the css match, or anywhere in the visible text; upper and lower case are the same.")
-    url = pattern("An RE2 regular expression searched in the page's final address.")
-    status = whole("The HTTP status of the page.", 100, 599)
+    text = short_text(
+        "Words in the css match, or anywhere in the visible text; upper and lower case are the same.", "sold out"
+    )
+    url = pattern("An RE2 regular expression searched in the page's final address.", "/sorry\\?")
+    status = whole("The HTTP status of the page.", 100, 599, 404)
 
     @validates_schema(skip_on_field_errors=True)
     def _says_something(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -77,7 +80,7 @@ class RefusalSchema(MarkerSchema):
 class AvailabilityRuleSchema(_Strict):
     """What words or an element mean; the rules are tried in their order and the first that holds decides."""
 
-    contains = short_text("Words in what the availability sources read; upper and lower case are the same.")
+    contains = short_text("Words in what the availability sources read; upper and lower case are the same.", "sold out")
     css = selector("An element that is there and visible.")
     means = fields.String(
         required=True,
@@ -107,12 +110,17 @@ class ProductPageSchema(_Strict):
 
     url = short_text(
         "The page's address, absolute or relative to base_url, with {asin} once.",
+        "/dp/{asin}",
         checked(rules.check_product_address),
         longest=1000,
         required=True,
     )
     ready = _markers("The page is ready to read when any of these holds; without any, when it has loaded.")
-    dismiss = bounded(selector("What to click."), "Clicks that remove banners; what is not there is skipped.", high=10)
+    dismiss = bounded(
+        selector("What to click.", "#cookie-banner button.accept"),
+        "Clicks that remove banners; what is not there is skipped.",
+        high=10,
+    )
     identity = _sources(
         "Where the page names the product: the first source that has a value must hold the ASIN. Without sources, the "
         "page's final address must hold it."
@@ -132,16 +140,17 @@ class ProductPageSchema(_Strict):
 class CartPageSchema(_Strict):
     """How to put a product into the cart and how to find it there."""
 
-    add = selector("The button on the product page.", required=True)
+    add = selector("The button on the product page.", "button#add-to-cart", required=True)
     confirm = _markers("The click has worked when any of these holds.")
     refuse = bounded(fields.Nested(RefusalSchema), "Markers after the click that say why the shop does not sell.")
     url = short_text(
         "The cart's address, absolute or relative to base_url.",
+        "/cart",
         checked(rules.check_page_address),
         longest=1000,
         required=True,
     )
-    line = selector("One line of the cart; hidden matches are passed over.", required=True)
+    line = selector("One line of the cart; hidden matches are passed over.", "tr.cart-line", required=True)
     identity = _line_sources("Where a line names its product: the first source that has a value must hold the ASIN.")
     quantity = _line_sources("The line's quantity: one whole number.")
     price = _line_sources("The line's price.")
@@ -154,13 +163,13 @@ class CartPageSchema(_Strict):
 class TimeoutsSchema(_Strict):
     """Limits in seconds."""
 
-    start_s = seconds("Starting the browser. Default 30.", 1, 120)
-    page_load_s = seconds("Loading a page. Default 30.", 1, 120)
-    ready_s = seconds("Waiting for a ready marker after loading. Default 10.", 0, 120)
-    script_s = seconds("Reading the page. Default 10.", 1, 60)
-    confirm_s = seconds("Waiting for a confirm or refuse marker after the click. Default 20.", 0, 120)
-    view_task_s = seconds("A whole view-product task. Default 90.", 5, 600)
-    cart_task_s = seconds("A whole add-to-cart task. Default 120.", 5, 600)
+    start_s = seconds("Starting the browser. Default 30.", 1, 120, 30)
+    page_load_s = seconds("Loading a page. Default 30.", 1, 120, 30)
+    ready_s = seconds("Waiting for a ready marker after loading. Default 10.", 0, 120, 10)
+    script_s = seconds("Reading the page. Default 10.", 1, 60, 10)
+    confirm_s = seconds("Waiting for a confirm or refuse marker after the click. Default 20.", 0, 120, 20)
+    view_task_s = seconds("A whole view-product task. Default 90.", 5, 600, 90)
+    cart_task_s = seconds("A whole add-to-cart task. Default 120.", 5, 600, 120)
 
     @validates_schema(skip_on_field_errors=True)
     def _page_fits(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -170,20 +179,23 @@ class TimeoutsSchema(_Strict):
 class PaceSchema(_Strict):
     """How often the shop is visited."""
 
-    gap_ms = whole("Milliseconds between the starts of two visits. Default 5000.", 0, 3_600_000)
-    concurrency = whole("Visits at once over all workers. Default 1.", 1, 64)
+    gap_ms = whole("Milliseconds between the starts of two visits. Default 5000.", 0, 3_600_000, 5000)
+    concurrency = whole("Visits at once over all workers. Default 1.", 1, 64, 1)
 
 
 class RetrySchema(_Strict):
     """How often a task is tried."""
 
-    attempts = whole("Tries of a task whose page failed. Default 3.", 1, 10)
-    losses = whole("Tries lost to a dead browser or worker. Default 2.", 0, 10)
-    rate_limited = whole("Times the shop may ask to slow down. Default 10.", 0, 50)
+    attempts = whole("Tries of a task whose page failed. Default 3.", 1, 10, 3)
+    losses = whole("Tries lost to a dead browser or worker. Default 2.", 0, 10, 2)
+    rate_limited = whole("Times the shop may ask to slow down. Default 10.", 0, 50, 10)
     backoff_s = fields.List(
-        seconds("Seconds.", 0, 3600),
+        seconds("Seconds.", 0, 3600, 10),
         validate=Length(min=1, max=10),
-        metadata={"description": "Seconds to wait before each further try; the last counts on. Default 10, 30, 90."},
+        metadata={
+            "description": "Seconds to wait before each further try; the last counts on. Default 10, 30, 90.",
+            "examples": [[10, 30, 90]],
+        },
     )
 
 
@@ -192,31 +204,39 @@ class ProfileSchema(_Strict):
 
     base_url = short_text(
         "The shop's address, http or https; product.url and cart.url may be relative to it.",
+        "https://www.kettles.example/",
         checked(rules.check_base_url),
         required=True,
     )
     allowed_hosts = bounded(
         short_text(
-            "host or host:port; without a port, that of base_url's scheme.", checked(rules.check_host), longest=300
+            "host or host:port; without a port, that of base_url's scheme.",
+            "www.kettles.example",
+            checked(rules.check_host),
+            longest=300,
         ),
         "Every host the browser may reach, base_url's own included: pages, scripts, pictures.",
         low=1,
         high=50,
     )
     locale = short_text(
-        "The locale prices are written in, such as en_US.", checked(rules.check_locale), longest=35, required=True
+        "The locale prices are written in, such as en_US.",
+        "en_US",
+        checked(rules.check_locale),
+        longest=35,
+        required=True,
     )
     currency = fields.String(
         required=True,
         validate=[Regexp(r"^[A-Z]{3}$"), Length(equal=3), checked(rules.check_currency)],
-        metadata={"description": "The ISO 4217 code of the shop's prices."},
+        metadata={"description": "The ISO 4217 code of the shop's prices.", "examples": ["USD"]},
     )
     engine = fields.String(
         validate=OneOf(["shell", "chrome"]),
         metadata={"description": "shell (chrome-headless-shell, the default) or chrome (full Chrome, slower)."},
     )
     load_images = Flag(metadata={"description": "Whether pictures are loaded. Default false."})
-    page_bytes = whole("The most bytes one page may load. Default 20000000.", 100_000, 200_000_000)
+    page_bytes = whole("The most bytes one page may load. Default 20000000.", 100_000, 200_000_000, 20_000_000)
     product = fields.Nested(ProductPageSchema, required=True, metadata={"description": "The product page."})
     cart = fields.Nested(CartPageSchema, metadata={"description": "The cart; without it add-to-cart is refused."})
     timeouts = fields.Nested(TimeoutsSchema, metadata={"description": "Limits in seconds."})

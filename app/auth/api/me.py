@@ -43,7 +43,13 @@ class Export(MethodView):
     """One's own data."""
 
     @blp.personal(fresh=True, complete=True)
-    @blp.response(200, {"type": "object"}, description="All of it, by domain", content_type="application/json")
+    @blp.response(
+        200,
+        {"type": "object"},
+        description="All of it, by domain",
+        example={"auth": {"profile": {"id": 7, "email": "ada@example.org"}, "roles": ["catalogue manager"]}},
+        content_type="application/json",
+    )
     def get(self) -> Any:
         """Download all that is kept of one, as JSON."""
         kept = privacy.export_own(actor=current_principal())

@@ -14,7 +14,15 @@ from jwt.exceptions import PyJWTError
 from app.auth import jwt
 from app.auth.authentication import client
 from app.auth.errors import TokenRefused
-from app.auth.schemas.tokens import ConfirmSchema, LogInSchema, RefreshSchema, TokenArguments, TokenSchema
+from app.auth.schemas.tokens import (
+    CONFIRM,
+    LOG_IN,
+    ConfirmSchema,
+    LogInSchema,
+    RefreshSchema,
+    TokenArguments,
+    TokenSchema,
+)
 from app.auth.services import devices, login, sessions, tokens
 from app.auth.services.sessions import Proof
 from app.auth.services.tokens import Grant
@@ -34,7 +42,7 @@ class LogIn(MethodView):
 
     @blp.public
     @limited("login")
-    @blp.arguments(LogInSchema)
+    @blp.arguments(LogInSchema, example=LOG_IN)
     @blp.answers(200, TokenSchema, secret=True)
     @blp.alt_response(429, description="Too many attempts from this address or for this account")
     def post(self, sent: dict[str, Any]) -> Any:
@@ -132,7 +140,7 @@ class Confirm(MethodView):
 
     @blp.authenticated
     @limited("login")
-    @blp.arguments(ConfirmSchema)
+    @blp.arguments(ConfirmSchema, example=CONFIRM)
     @blp.answers(204)
     @blp.alt_response(429, description="Too many attempts")
     def post(self, sent: dict[str, Any]) -> None:

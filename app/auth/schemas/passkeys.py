@@ -10,6 +10,7 @@ from app.auth.schemas.tokens import TokenArguments
 from app.auth.services.passkeys import LONGEST_NAME
 from app.core.fields import Instant, StrictSchema, Text, page_of
 
+_WHEN: Final = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 _BYTES: Final = "gZ2rV0n8bXk..."
 
 
@@ -95,8 +96,8 @@ class PasskeySchema(Schema):
     id = fields.Integer(metadata={"examples": [1]})
     name = fields.String(metadata={"examples": ["Phone"]})
     transports = fields.List(fields.String(), metadata={"examples": [["internal"]]})
-    created_at = Instant()
-    last_used_at = Instant(allow_none=True)
+    created_at = Instant(metadata=_WHEN)
+    last_used_at = Instant(allow_none=True, metadata=_WHEN)
 
 
 PasskeyPage = page_of(PasskeySchema)

@@ -7,13 +7,16 @@ from marshmallow import Schema, fields
 from app.auth.schemas.fields import Code
 from app.core.fields import Instant, StrictSchema, page_of
 
+_WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 _SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 class SecondFactorSchema(Schema):
     """What one has of a second factor."""
 
-    totp_confirmed_at = Instant(allow_none=True, metadata={"description": "Since when there is an authenticator app"})
+    totp_confirmed_at = Instant(
+        allow_none=True, metadata=_WHEN | {"description": "Since when there is an authenticator app"}
+    )
     recovery_codes_left = fields.Integer(metadata={"examples": [10]})
     device_count = fields.Integer(metadata={"description": "Remembered devices", "examples": [1]})
     passkey_count = fields.Integer(metadata={"examples": [0]})
@@ -58,9 +61,9 @@ class DeviceSchema(Schema):
     id = fields.Integer(metadata={"examples": [1]})
     user_agent = fields.String(metadata={"examples": ["Mozilla/5.0 (X11; Linux x86_64) ... Chrome/150.0"]})
     address = fields.String(allow_none=True, metadata={"examples": ["192.0.2.7"]})
-    created_at = Instant()
-    last_used_at = Instant()
-    expires_at = Instant()
+    created_at = Instant(metadata=_WHEN)
+    last_used_at = Instant(metadata=_WHEN)
+    expires_at = Instant(metadata={"examples": ["2026-12-21T10:00:00.000000Z"]})
 
 
 DevicePage = page_of(DeviceSchema)
