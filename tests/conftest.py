@@ -101,7 +101,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 def empty_tables() -> None:
-    """Delete every row of every table but the migrations' own, children first; says nothing of running numbers."""
+    """Delete every row of every table but the migrations' own, children first; numbers begin anew on SQLite only."""
     with db.engine.connect() as connection:
         existing = set(sa.inspect(connection).get_table_names())
         tables = [table for table in reversed(db.metadata.sorted_tables) if table.name in existing]
@@ -110,6 +110,8 @@ def empty_tables() -> None:
         )
         for at in sorted(connection.scalars(filled)):
             connection.execute(tables[at].delete())
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("DELETE FROM sqlite_sequence")
         connection.commit()
 
 
