@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 from flask import Flask
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -74,8 +75,13 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
     driver.quit()
 
 
+def waiting(chrome: webdriver.Chrome) -> WebDriverWait[webdriver.Chrome]:
+    """Waits that outlast a page that is just being replaced by the next."""
+    return WebDriverWait(chrome, SHOWN_S, ignored_exceptions=(NoSuchElementException, StaleElementReferenceException))
+
+
 def click(chrome: webdriver.Chrome, xpath: str) -> None:
-    WebDriverWait(chrome, SHOWN_S).until(lambda browser: browser.find_element(By.XPATH, xpath).is_displayed())
+    waiting(chrome).until(lambda browser: browser.find_element(By.XPATH, xpath).is_displayed())
     chrome.find_element(By.XPATH, xpath).click()
 
 
@@ -86,11 +92,12 @@ def choose(chrome: webdriver.Chrome, acme: str, subject: str) -> None:
 
 
 def wait_for_address(chrome: webdriver.Chrome, beginning: str) -> None:
-    WebDriverWait(chrome, SHOWN_S).until(lambda browser: browser.current_url.startswith(beginning))
+    waiting(chrome).until(lambda browser: browser.current_url.startswith(beginning))
 
 
 def body(chrome: webdriver.Chrome) -> str:
-    return chrome.find_element(By.TAG_NAME, "main").text
+    shown: str = waiting(chrome).until(lambda browser: browser.find_element(By.TAG_NAME, "main").text)
+    return shown
 
 
 def console(chrome: webdriver.Chrome, address: str) -> list[Any]:
@@ -160,7 +167,7 @@ def test_an_account_is_connected_used_and_disconnected(
     wait_for_address(chrome, f"{address}/account/connections")
     click(chrome, "//summary[normalize-space()='Disconnect']")
     click(chrome, "//button[normalize-space()='Disconnect it']")
-    WebDriverWait(chrome, SHOWN_S).until(lambda browser: "The account is disconnected." in body(browser))
+    waiting(chrome).until(lambda browser: "The account is disconnected." in body(browser))
     with app.app_context():
         assert db.session.scalars(select(OauthIdentity)).all() == []
         assert set(db.session.scalars(select(Session.user_id))) == {admin.id}
