@@ -7,7 +7,8 @@ itself, because a request inside an open context would share its ``g``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,25 @@ def app(database: Database, redis_url: str) -> Flask:
         empty_tables()
         restore_built_in(now=utc_now())
     return database.app
+
+
+AppWith = Callable[..., Flask]
+
+
+@pytest.fixture
+def app_with(app: Flask, settings: Settings) -> Iterator[AppWith]:
+    """Starts the application again on the same database, with other settings."""
+    made: list[Flask] = []
+
+    def start(**changes: object) -> Flask:
+        made.append(create_app(dataclasses.replace(settings, **changes)))  # type: ignore[arg-type]  # by the callers
+        return made[-1]
+
+    yield start
+    for other in made:
+        with other.app_context():
+            db.session.remove()
+            db.engine.dispose()
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import jwt
@@ -22,7 +20,6 @@ from flask.testing import FlaskClient
 from flask.views import MethodView
 from sqlalchemy import event, func, select, update
 
-from app import create_app
 from app.auth.jwt import AUDIENCE, ISSUER, LEEWAY_S, key_id
 from app.auth.models import Session, User
 from app.auth.services import access
@@ -33,6 +30,7 @@ from app.core.orm import utc_now
 from app.core.transactions import in_transaction
 from app.products.models import Product
 from tests.auth.people import PASSWORD, Person, change, new_person
+from tests.conftest import AppWith
 from tests.servers import on_sqlite
 
 ME: Final = "/api/v1/me"
@@ -40,28 +38,11 @@ PRODUCTS: Final = "/api/v1/products"
 PRODUCT: Final = {"asin": "B0CW1A0001", "name": "Kettle", "price": "1.00"}
 NEW_KEY: Final = "a new signing key, which is long enough"
 
-AppWith = Callable[..., Flask]
-
 
 @pytest.fixture
 def ada(app: Flask) -> Person:
     """An administrator who is logged in."""
     return new_person(app, "ada@example.org", role="admin")
-
-
-@pytest.fixture
-def app_with(app: Flask, settings: Settings) -> Iterator[AppWith]:
-    """Starts the application again with other settings."""
-    made: list[Flask] = []
-
-    def start(**changes: object) -> Flask:
-        made.append(create_app(dataclasses.replace(settings, **changes)))  # type: ignore[arg-type]  # by the callers
-        return made[-1]
-
-    yield start
-    for other in made:
-        with other.app_context():
-            db.engine.dispose()
 
 
 def bearer(token: str) -> dict[str, str]:

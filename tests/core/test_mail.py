@@ -11,7 +11,10 @@ import ipaddress
 import smtplib
 import socket
 import ssl
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,10 +73,8 @@ def test_a_mail_has_a_text_and_an_html_part_and_every_header_that_it_needs(setti
     assert message["Message-ID"].startswith("<")
     assert message["Message-ID"].endswith("@mail.example.org>")
     assert message["Auto-Submitted"] == "auto-generated"
-    assert [part.get_content_type() for part in message.walk() if not part.is_multipart()] == [
-        "text/plain",
-        "text/html",
-    ]
+    kinds = [part.get_content_type() for part in message.walk() if not part.is_multipart()]
+    assert kinds == ["text/plain", "text/html"]
     for kind in ("plain", "html"):
         assert LINK in received.part(kind)
         assert "Hello Ada," in received.part(kind)
@@ -319,3 +320,34 @@ def test_a_mail_that_the_server_puts_off_is_tried_again(app: Flask, settings: Se
         due_now()
         deliver(worker)
     assert len(server.received) == 1
+
+
+def test_a_mail_goes_to_a_mail_server_that_is_a_process_of_its_own(settings: Settings, tmp_path: Path) -> None:
+    port = free_port()
+    into = tmp_path / "received"
+    command = [sys.executable, "-m", "aiosmtpd", "-n", "-l", f"127.0.0.1:{port}", "-c", "aiosmtpd.handlers.Mailbox"]
+    with subprocess.Popen([*command, str(into)]) as server:
+        try:
+            _wait_for_port(port)
+            with sender(settings, f"smtp://127.0.0.1:{port}"):
+                send()
+            (received,) = (into / "new").iterdir()
+        finally:
+            server.terminate()
+    message = email.message_from_bytes(received.read_bytes(), policy=email.policy.default)
+    assert message["To"] == "ada@example.org"
+    kinds = [part.get_content_type() for part in message.walk() if not part.is_multipart()]
+    assert kinds == ["text/plain", "text/html"]
+    assert LINK in message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+
+
+def _wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return

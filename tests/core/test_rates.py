@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,12 +11,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from app import create_app
-from app.config import Rates, Settings
+from app.config import Rates
 from app.core.audit import AuditEvent
 from app.core.extensions import db, limiter
 from tests.auth.people import new_person
-from tests.conftest import Admin
+from tests.conftest import Admin, AppWith
 from tests.servers import on_sqlite
 
 pytestmark = on_sqlite
@@ -26,23 +23,6 @@ pytestmark = on_sqlite
 LOGIN = "/api/v1/auth/login"
 PRODUCTS = "/api/v1/products"
 MANY = "1000 per minute"
-
-AppWith = Callable[..., Flask]
-
-
-@pytest.fixture
-def app_with(app: Flask, settings: Settings) -> Iterator[AppWith]:
-    """Starts the application again with other settings."""
-    made: list[Flask] = []
-
-    def start(**changes: object) -> Flask:
-        made.append(create_app(dataclasses.replace(settings, **changes)))  # type: ignore[arg-type]  # by the callers
-        return made[-1]
-
-    yield start
-    for other in made:
-        with other.app_context():
-            db.engine.dispose()
 
 
 @pytest.fixture

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
 from sqlalchemy import Text, insert, select, type_coerce, update
 
-from app import create_app
 from app.auth.models import OauthProvider, Totp, User
 from app.config import Settings
 from app.core.extensions import db
 from app.core.transactions import in_transaction
 from app.core.vault import UnreadableSecret, count_secrets
+from tests.conftest import AppWith
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 MANY = 501
 """One more than are encrypted again in one transaction."""
 NEW = "a new key, which is long enough to pass"
-
-AppWith = Callable[..., Flask]
-
-
-@pytest.fixture
-def app_with(app: Flask, settings: Settings) -> Iterator[AppWith]:
-    """Starts the application again on the same database, with other settings."""
-    made: list[Flask] = []
-
-    def start(**changes: object) -> Flask:
-        made.append(create_app(dataclasses.replace(settings, **changes)))  # type: ignore[arg-type]  # by the callers
-        return made[-1]
-
-    yield start
-    for other in made:
-        with other.app_context():
-            db.session.remove()
-            db.engine.dispose()
 
 
 @pytest.fixture
