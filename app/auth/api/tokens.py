@@ -47,20 +47,11 @@ class LogIn(MethodView):
     @blp.alt_response(429, description="Too many attempts from this address or for this account")
     def post(self, sent: dict[str, Any]) -> Any:
         """Log in: tokens for email and password, and for the code of an authenticator app where one is set up."""
-        now = utc_now()
-        known = login.check_password(email=sent["email"], password=sent["password"], client=client())
-        proof = login.prove(
-            user_id=known.user_id,
-            via="password",
-            client=client(),
-            now=now,
-            password=known.password,
-            code=sent["code"],
-            device=sent["device_token"],
-        )
+        proof = _proof(sent)
         answered = start(proof, cookie=sent["cookie"])
         if sent["remember_device"] and sent["code"] and proof.second_factor:
-            answered["device_token"] = devices.remember_device(user_id=known.user_id, client=client(), now=now)
+            token = devices.remember_device(user_id=proof.user_id, client=client(), now=utc_now())
+            answered["device_token"] = token
         return answered
 
 
@@ -146,6 +137,19 @@ class Confirm(MethodView):
     def post(self, sent: dict[str, Any]) -> None:
         """Confirm who you are, by the password or a code; sensitive acts need this to be a short while ago."""
         login.confirm(actor=current_principal(), client=client(), now=utc_now(), **sent)
+
+
+def _proof(sent: dict[str, Any]) -> Proof:
+    known = login.check_password(email=sent["email"], password=sent["password"], client=client())
+    return login.prove(
+        user_id=known.user_id,
+        via="password",
+        client=client(),
+        now=utc_now(),
+        password=known.password,
+        code=sent["code"],
+        device=sent["device_token"],
+    )
 
 
 def start(proof: Proof, *, cookie: bool) -> dict[str, Any]:

@@ -25,9 +25,9 @@ from app.auth.errors import (
 from app.auth.models import OneTimeToken, Role, User, UserRole
 from app.auth.queries.roles import permissions_of
 from app.auth.queries.users import UserRecord, count_administrators, find_permissions, get_user
-from app.auth.services import access, api_keys, sessions
+from app.auth.services import access, api_keys, mails, sessions
 from app.auth.services.accounts import checked_email
-from app.core import audit, outbox
+from app.core import audit
 from app.core.errors import FieldError, Invalid
 from app.core.extensions import db
 from app.core.permissions import Principal
@@ -230,7 +230,7 @@ def _void_links(user: User) -> None:
 
 def _invite(user: User) -> None:
     if user.is_active:
-        outbox.add("mail_invitation", key=f"mail_invitation:{user.id}:{user.version}", user_id=user.id)
+        mails.request_invitation(user.id)
 
 
 def _flush(address: str) -> None:

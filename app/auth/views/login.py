@@ -30,6 +30,7 @@ from app.auth.services import login
 from app.core.api import current_principal
 from app.core.orm import utc_now
 from app.core.pages import PageBlueprint, next_path
+from app.core.permissions import Principal
 from app.core.rates import limited
 
 pages = PageBlueprint("login", __name__, setup=True)
@@ -68,15 +69,8 @@ def code() -> Any:
 @limited("login", but_reads=True)
 def confirm() -> Any:
     """Prove again who one is, before something sensitive."""
-    form = ConfirmForm()
-    actor = current_principal()
-
-    def prove() -> None:
-        login.confirm(
-            actor=actor, client=client(), now=utc_now(), password=form.password.data, code=form.code.data or None
-        )
-
-    if form.does(prove, also=(LogInRefused, SecondFactorRefused)):
+    form, actor = ConfirmForm(), current_principal()
+    if form.does(lambda: _confirm(form, actor), also=(LogInRefused, SecondFactorRefused)):
         return redirect(next_path("/account"))
     state = get_second_factor(actor.require_person(), utc_now())
     has_code, has_passkey = state.totp_confirmed_at is not None, state.passkey_count > 0
@@ -115,6 +109,11 @@ def find_pending() -> dict[str, Any] | None:
     """The first proof that waits for its second, where there is one that is not too old."""
     pending: dict[str, Any] | None = flask.session.get(PENDING)
     return pending if pending and pending["until"] > utc_now().timestamp() else None
+
+
+def _confirm(form: ConfirmForm, actor: Principal) -> None:
+    password, code = form.password.data, form.code.data or None
+    login.confirm(actor=actor, client=client(), now=utc_now(), password=password, code=code)
 
 
 def _by_password(form: LogInForm) -> None:
