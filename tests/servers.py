@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -77,39 +77,48 @@ def redis_server(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def mariadb_server(folder: Path) -> Iterator[str]:
-    """A MariaDB on a unix socket with an empty database; yields its URL."""
+def mariadb_server(folder: Path, *, options: Sequence[str] = (), stop_signal: str = "KILL") -> Iterator[str]:
+    """A MariaDB on a unix socket with a database, empty unless the folder has one of before; yields its URL.
+
+    ``options`` of the server count more than ours; with the signal TERM it takes the time to write all it has.
+    """
     data, socket = folder / "mariadb", folder / "mariadb.sock"
     user = pwd.getpwuid(os.getuid()).pw_name
     common = ["--no-defaults", f"--datadir={data}", f"--user={user}"]
     install = [_program("mariadb-install-db"), *common, "--auth-root-authentication-method=normal", "--skip-test-db"]
-    _run([*install, "--skip-name-resolve"], folder / "mariadb-install.log")
+    if not data.exists():
+        _run([*install, "--skip-name-resolve"], folder / "mariadb-install.log")
     command = [
         _program("mariadbd"), *common, f"--socket={socket}", "--skip-networking", "--pid-file=mariadbd.pid",
         "--character-set-server=utf8mb4", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
+        *options,
     ]  # fmt: skip
 
     def create() -> None:
         with contextlib.closing(pymysql.connect(unix_socket=str(socket), user="root", connect_timeout=1)) as connection:
             connection.cursor().execute("CREATE DATABASE IF NOT EXISTS cartwright CHARACTER SET utf8mb4")
 
-    with _running(command, folder / "mariadb.log", create, stop_signal="KILL"):
+    with _running(command, folder / "mariadb.log", create, stop_signal=stop_signal):
         yield f"mysql+pymysql://root@localhost/cartwright?unix_socket={socket}"
 
 
 @contextlib.contextmanager
-def postgresql_server(folder: Path) -> Iterator[str]:
-    """A PostgreSQL on a unix socket with an empty database; yields its URL. As root it runs as postgres."""
+def postgresql_server(folder: Path, *, options: Sequence[str] = ()) -> Iterator[str]:
+    """A PostgreSQL on a unix socket with a database, empty unless the folder has one of before; yields its URL.
+
+    As root it runs as postgres. ``options`` (``name=value``) of the server count more than ours.
+    """
     home = folder / "postgresql"
-    home.mkdir(mode=0o755)
+    home.mkdir(mode=0o755, exist_ok=True)
     as_owner: tuple[str, ...] = ()
     if os.getuid() == 0:
         shutil.chown(home, "postgres", "postgres")
         as_owner = ("--reuid=postgres", "--regid=postgres", "--init-groups")
     data = home / "data"
     init = [_program("initdb"), "-D", str(data), "-A", "trust", "-U", "cartwright", "--no-sync", "-E", "UTF8"]
-    _run(["setpriv", "--pdeathsig=KILL", *as_owner, *init, "--locale=C.UTF-8"], folder / "postgresql-init.log")
-    settings = ["listen_addresses=", f"unix_socket_directories={home}", "fsync=off", "max_connections=200"]
+    if not data.exists():
+        _run(["setpriv", "--pdeathsig=KILL", *as_owner, *init, "--locale=C.UTF-8"], folder / "postgresql-init.log")
+    settings = ["listen_addresses=", f"unix_socket_directories={home}", "fsync=off", "max_connections=200", *options]
     command = [_program("postgres"), "-D", str(data), *(part for setting in settings for part in ("-c", setting))]
 
     def ready() -> None:
