@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.dialects import mysql
 
 from app.core.extensions import db
-from app.core.orm import WRITE, BigId, LongText, UtcDateTime
+from app.core.orm import WRITE, BigId, JsonText, LongText, UtcDateTime
 
 APP: Final = Path(__file__).resolve().parent.parent / "app"
 
@@ -23,8 +23,8 @@ def load_models() -> None:
     """Import every module that defines tables, so that the metadata is whole."""
     for module in ("audit", "idempotency", "outbox", "schedule"):
         importlib.import_module(f"app.core.{module}")
-    for path in sorted(APP.glob("*/models.py")):
-        importlib.import_module(f"app.{path.parent.name}.models")
+    for path in sorted([*APP.glob("*/models.py"), *APP.glob("*/models/[a-z]*.py")]):
+        importlib.import_module(".".join(path.relative_to(APP.parent).with_suffix("").parts))
 
 
 def render_item(kind: str, item: Any, _autogen: AutogenContext) -> str | Literal[False]:
@@ -33,6 +33,8 @@ def render_item(kind: str, item: Any, _autogen: AutogenContext) -> str | Literal
         return False
     if isinstance(item, UtcDateTime):
         return "UtcDateTime()"
+    if isinstance(item, JsonText):
+        return "LongText"
     for name, own in (("BigId", BigId), ("LongText", LongText)):
         if item is own:
             return name
@@ -50,6 +52,8 @@ def compare_type(
     MariaDB keeps JSON as LONGTEXT, and bytes of a length below 256 as TINYBLOB.
     """
     if isinstance(metadata_type, sa.JSON) and isinstance(inspected_type, mysql.LONGTEXT):
+        return False
+    if isinstance(metadata_type, JsonText) and isinstance(inspected_type, sa.Text):
         return False
     if isinstance(metadata_type, sa.LargeBinary) and isinstance(inspected_type, mysql.TINYBLOB):
         return bool((metadata_type.length or 256) > 255)

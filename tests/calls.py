@@ -40,7 +40,7 @@ from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.core.transactions import in_transaction
-from app.products.services import create_product
+from app.products.services.products import create_product
 from app.rpa.models import Action
 from app.rpa.services import jobs, storefronts
 from tests.auth.authenticator import Authenticator

@@ -19,12 +19,17 @@ class BuiltIn:
 
 BUILT_IN: Final = {
     ADMIN: BuiltIn("May do everything, also what later versions add", ()),
-    "catalogue manager": BuiltIn("Keeps the product master", ("products:read", "products:write")),
+    "catalogue manager": BuiltIn(
+        "Keeps the product master", ("products:read", "products:write", "stock:read", "stock:write")
+    ),
     "farm operator": BuiltIn(
         "Describes storefronts and sends the farm out",
         ("products:read", "storefronts:read", "storefronts:write", "jobs:read", "jobs:write"),
     ),
-    "order desk": BuiltIn("Serves customers", ("products:read",)),
-    "analyst": BuiltIn("Reads figures and changes nothing", ("products:read", "storefronts:read", "jobs:read")),
+    "order desk": BuiltIn("Serves customers", ("products:read", "stock:read")),
+    "analyst": BuiltIn(
+        "Reads figures and changes nothing",
+        ("products:read", "stock:read", "storefronts:read", "jobs:read"),
+    ),
     CUSTOMER: BuiltIn("Buys in the shop", ()),
 }

@@ -6,6 +6,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, cast
 
+import orjson
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -65,6 +66,30 @@ def key_text(length: int) -> String:
     """
     binary = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
     return String(length).with_variant(binary, "mysql", "mariadb")
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON as text in one spelling (sorted keys): two values are equal where their texts are, on every database.
+
+    Reads that only pass it on take the text as it is stored.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(mysql.LONGTEXT() if dialect.name in {"mysql", "mariadb"} else Text())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else orjson.loads(value)
+
+
+def json_text(value: Any) -> str:
+    """A JSON value as ``JsonText`` stores it."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 BigId: Final = BigInteger().with_variant(Integer, "sqlite")

@@ -10,7 +10,9 @@ from app.core.errors import Forbidden, FreshLoginRequired
 
 CATALOGUE: Final[dict[str, str]] = {
     "products:read": "Read the product master and its update history",
-    "products:write": "Create, change and delete products, and import them",
+    "products:write": "Create, change and delete products and categories, import them and change many at once",
+    "stock:read": "Read stock and its ledger",
+    "stock:write": "Receive, count and adjust stock, and say when it is low",
     "storefronts:read": "Read storefront profiles",
     "storefronts:write": "Create, change and delete storefront profiles",
     "jobs:read": "Read farm jobs, their tasks and results",
@@ -21,6 +23,8 @@ CATALOGUE: Final[dict[str, str]] = {
     "roles:write": "Create, change and delete roles",
     "providers:read": "Read the OAuth providers that people may log in with",
     "providers:write": "Create, change and delete OAuth providers",
+    "webhooks:read": "Read webhooks and their deliveries",
+    "webhooks:write": "Create, change and delete webhooks, and send events again",
     "audit:read": "Read the audit log",
 }
 """Every permission, ``<resource>:<read|write>``, with what it allows: routes, menus, roles and API keys use these."""

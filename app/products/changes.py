@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.core.money import Money
+from app.core.orm import json_text
 
-ATTRIBUTES: Final = ("asin", "name", "brand", "price", "description", "is_active")
+ATTRIBUTES: Final = (
+    "asin", "name", "brand", "price", "description", "is_active", "gtin", "attributes", "images", "categories"
+)  # fmt: skip
 DELETED: Final = "is_deleted"
-"""The attribute under which deleting and creating again stand in the history."""
+"""The attribute under which creating, deleting and bringing back stand in the history."""
+THRESHOLD: Final = "threshold"
+"""The attribute under which the low-stock threshold stands in the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,9 @@ class Change:
     current: str | None
 
 
+CREATED: Final = Change(DELETED, None, "false")
+
+
 def decide_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """The attributes of ``after`` that differ from ``before``, in the order of ATTRIBUTES."""
     return [
@@ -31,8 +39,10 @@ def decide_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     ]
 
 
-def as_text(value: str | bool | Money | None) -> str | None:
-    """A value as the history keeps it: ``true``/``false``, ``1299.90 USD``, or the text itself."""
+def as_text(value: str | bool | int | Money | list[Any] | dict[str, Any] | None) -> str | None:
+    """A value as the history keeps it: ``true``/``false``, ``1299.90 USD``, JSON, or the text itself."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list | dict):
+        return json_text(value)
     return None if value is None else str(value)

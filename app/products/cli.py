@@ -10,10 +10,11 @@ from flask.cli import AppGroup
 
 from app.core.orm import utc_now
 from app.core.permissions import system
-from app.products import queries, services
 from app.products.errors import AsinTaken
 from app.products.importing import GoodRow, HeaderRefused, RefusedRow, read_products
-from app.products.schemas import ProductIn
+from app.products.queries import products as queries
+from app.products.schemas.products import ProductIn
+from app.products.services import products as services
 
 CHUNK: Final = 500
 """Rows per transaction."""

@@ -28,7 +28,7 @@ from app.core.api import ApiBlueprint
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.transactions import in_transaction
-from app.products.models import Product
+from app.products.models.products import Product
 from tests.auth.people import PASSWORD, Person, change, new_person
 from tests.conftest import AppWith
 from tests.servers import on_sqlite

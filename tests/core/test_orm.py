@@ -15,7 +15,7 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import Base, count_changed, database_now, utc_now
 from app.core.transactions import in_transaction
-from app.products.models import Product
+from app.products.models.products import Product
 from tests.conftest import empty_tables
 from tests.servers import on_sqlite
 

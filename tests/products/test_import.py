@@ -50,7 +50,7 @@ def test_a_file_is_imported_changed_and_found_unchanged(app: Flask, file: Path) 
     second = run(app, file, HEADER + LAMP.replace("12.50", "13") + other)
     assert (second.exit_code, second.output) == (0, "new 0, changed 1, unchanged 1, refused 0\n")
     assert changes(app) == [("price", "12.50 USD", "13.00 USD")]
-    update = stored(app)["updates"][0]
+    update = stored(app)["updates"][-1]
     assert (update["source"], update["actor_kind"], update["actor_id"]) == ("import", "system", None)
     assert [row["version"] for row in stored(app)["products"]] == [2, 1]
 

@@ -15,11 +15,11 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.permissions import for_job, system
 from app.core.transactions import in_transaction
-from app.products import queries
 from app.products.errors import AsinTaken, ProductChanged
 from app.products.events import ProductDeleted
-from app.products.models import Product
-from app.products.services import create_product, delete_product, record_observed_change, update_product
+from app.products.models.products import Product
+from app.products.queries import products as queries
+from app.products.services.products import create_product, delete_product, record_observed_change, update_product
 from tests.concurrency import at_once
 from tests.products.conftest import Send, changes, stored
 from tests.servers import on_sqlite

@@ -14,8 +14,8 @@ from app.core import permissions
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.queues import BATCH, doorbell
-from app.products.models import ProductUpdate
-from app.products.services import delete_product
+from app.products.models.products import ProductUpdate
+from app.products.services.products import delete_product
 from app.rpa.codes import Code
 from app.rpa.models import Action, Attempt, Job, JobState, Observation, ObservationCurrent, Storefront, Task, TaskState
 from app.rpa.readings import Availability, TaskOutcome

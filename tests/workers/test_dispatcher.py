@@ -13,7 +13,7 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.queues import BACKGROUND, doorbell
-from app.products.services import create_product
+from app.products.services.products import create_product
 from app.rpa.models import Storefront, TaskState
 from tests.rpa.conftest import ASINS, FARM, FarmDriver
 from tests.servers import on_sqlite

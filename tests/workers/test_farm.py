@@ -20,8 +20,8 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.queues import doorbell
-from app.products.models import ProductUpdate
-from app.products.services import create_product
+from app.products.models.products import ProductUpdate
+from app.products.services.products import create_product
 from app.rpa.models import Action, Attempt, Job, JobState, Observation, Storefront, Task, TaskState
 from app.rpa.services import jobs, storefronts
 from demo.market import DATA, Catalogue, serve

@@ -15,7 +15,7 @@ from app.core import permissions
 from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import WRITE, utc_now
-from app.products.services import create_product
+from app.products.services.products import create_product
 from app.rpa.models import Task
 from app.rpa.services import leases
 from tests.rpa.conftest import ASINS, FarmDriver

@@ -17,8 +17,8 @@ from app.core.permissions import Principal
 from app.core.queues import INTERACTIVE as INTERACTIVE_QUEUE
 from app.core.queues import doorbell
 from app.core.transactions import after_commit, in_transaction
-from app.products.models import Product
-from app.products.queries import find_products_by_asins, list_product_refs
+from app.products.models.products import Product
+from app.products.queries.products import find_products_by_asins, list_product_refs
 from app.rpa.errors import JobFinished, JobNotFound, NothingToDo, StorefrontUnknown
 from app.rpa.models import BATCH, INTERACTIVE, OPEN_JOBS, Action, Job, JobState, Storefront, Task, TaskState
 from app.rpa.profile import Profile

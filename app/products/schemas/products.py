@@ -10,7 +10,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate, va
 from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, page_of
 from app.core.money import Money, MoneyError
 from app.products.changes import ATTRIBUTES, DELETED
-from app.products.models import MAX_BRAND, MAX_DESCRIPTION, MAX_NAME, Source
+from app.products.models.products import MAX_BRAND, MAX_DESCRIPTION, MAX_NAME, Source
 
 _SEEN_BY_THE_FARM = ("availability",)
 _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}

@@ -10,7 +10,9 @@ from flask.views import MethodView
 from app.core.api import ApiBlueprint, current_principal, if_match, unless_known
 from app.core.fields import PageArguments
 from app.core.orm import utc_now
-from app.products import queries, schemas, services
+from app.products.queries import products as queries
+from app.products.schemas import products as schemas
+from app.products.services import products as services
 
 blp = ApiBlueprint("products", __name__, description="The product master and its update history")
 

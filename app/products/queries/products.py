@@ -11,7 +11,7 @@ from sqlalchemy import exists, select
 from app.core.extensions import db
 from app.core.pagination import Page, fetch_page
 from app.products.errors import ProductNotFound
-from app.products.models import Product, ProductUpdate
+from app.products.models.products import Product, ProductUpdate
 
 _CHUNK: Final = 1000
 

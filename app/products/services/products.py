@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,10 +16,12 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
-from app.products.changes import ATTRIBUTES, DELETED, Change, as_text, decide_changes
+from app.products.changes import ATTRIBUTES, CREATED, DELETED, Change, as_text, decide_changes
 from app.products.errors import AsinTaken, ProductChanged, ProductNotFound
-from app.products.events import ProductDeleted
-from app.products.models import Product, ProductUpdate, Source
+from app.products.events import ProductChange, ProductDeleted
+from app.products.models.products import Product, ProductUpdate, Source
+from app.products.models.stock import Stock
+from app.products.services.recording import record_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,15 @@ def create_product(
     product = db.session.scalar(select(Product).where(Product.asin == asin).with_for_update())
     if product is None:
         product = _add(values, now)
+        changes = [CREATED]
     elif product.deleted_at is None:
         raise AsinTaken.at("/asin", f"Product {product.id} has the ASIN {asin}.")
     else:
-        _revive(product, values, actor=actor, now=now, source=Source.API)
+        changes = _revive(product, values, now)
     _flush(asin)
+    if CREATED in changes:
+        db.session.add(Stock(product_id=product.id, updated_at=now))
+    record_changes([_changed(product, changes)], actor=actor, now=now, source=Source.API)
     audit.record(
         actor=actor,
         action="product.create",
@@ -80,9 +86,10 @@ def update_product(
     is not ``expected_version``, AsinTaken.
     """
     product = _get_for_change(product_id, expected_version)
-    changes = _apply(product, values, actor=actor, now=now, source=Source.API)
+    changes = _apply(product, values, now)
     if changes:
         _flush(values.get("asin", product.asin))
+        record_changes([_changed(product, changes)], actor=actor, now=now, source=Source.API)
         audit.record(
             actor=actor,
             action="product.update",
@@ -102,7 +109,9 @@ def delete_product(*, actor: Principal, now: datetime, product_id: int, expected
     product = _get_for_change(product_id, expected_version)
     product.deleted_at = product.updated_at = now
     product.version += 1
-    _record(product, [Change(DELETED, as_text(False), as_text(True))], actor=actor, now=now, source=Source.API)
+    db.session.flush()
+    deleted = Change(DELETED, as_text(False), as_text(True))
+    record_changes([_changed(product, [deleted])], actor=actor, now=now, source=Source.API)
     audit.record(
         actor=actor,
         action="product.delete",
@@ -122,19 +131,22 @@ def import_products(*, actor: Principal, now: datetime, rows: Sequence[Mapping[s
     asins = [row["asin"] for row in rows]
     present = select(Product).where(Product.asin.in_(asins)).order_by(Product.id).with_for_update()
     known = {product.asin: product for product in db.session.scalars(present)}
-    counts = ImportCounts()
+    counts, added, changed = ImportCounts(), [], []
     for row in rows:
         product = known.get(row["asin"])
         if product is None:
-            _add(row, now)
+            added.append(_add(row, now))
             counts += ImportCounts(new=1)
         elif product.deleted_at is not None:
-            _revive(product, row, actor=actor, now=now, source=Source.IMPORT)
+            changed.append(_changed(product, _revive(product, row, now)))
             counts += ImportCounts(new=1)
         else:
-            changed = _apply(product, row, actor=actor, now=now, source=Source.IMPORT)
-            counts += ImportCounts(changed=1) if changed else ImportCounts(unchanged=1)
+            changed.append(_changed(product, _apply(product, row, now)))
+            counts += ImportCounts(changed=1) if changed[-1].changes else ImportCounts(unchanged=1)
     _flush("that the import adds")
+    db.session.add_all(Stock(product_id=product.id, updated_at=now) for product in added)
+    changed += [_changed(product, [CREATED]) for product in added]
+    record_changes(changed, actor=actor, now=now, source=Source.IMPORT)
     audit.record(
         actor=actor,
         action="product.import",
@@ -198,10 +210,8 @@ def _add(values: Mapping[str, Any], now: datetime) -> Product:
     return product
 
 
-def _apply(
-    product: Product, values: Mapping[str, Any], *, actor: Principal, now: datetime, source: Source
-) -> list[Change]:
-    """Give a product new values and note what changed."""
+def _apply(product: Product, values: Mapping[str, Any], now: datetime) -> list[Change]:
+    """Give a product new values; what changed by that."""
     _check_price(values)
     changes = decide_changes({name: getattr(product, name) for name in values}, values)
     if changes:
@@ -209,33 +219,18 @@ def _apply(
             setattr(product, name, value)
         product.version += 1
         product.updated_at = now
-        _record(product, changes, actor=actor, now=now, source=source)
     return changes
 
 
-def _revive(product: Product, values: Mapping[str, Any], *, actor: Principal, now: datetime, source: Source) -> None:
+def _revive(product: Product, values: Mapping[str, Any], now: datetime) -> list[Change]:
     product.deleted_at = None
     product.updated_at = now
     product.version += 1
-    _record(product, [Change(DELETED, as_text(True), as_text(False))], actor=actor, now=now, source=source)
-    _apply(product, values, actor=actor, now=now, source=source)
+    return [Change(DELETED, as_text(True), as_text(False)), *_apply(product, values, now)]
 
 
-def _record(product: Product, changes: Iterable[Change], *, actor: Principal, now: datetime, source: Source) -> None:
-    db.session.add_all(
-        ProductUpdate(
-            product_id=product.id,
-            asin=product.asin,
-            attribute=change.attribute,
-            previous_attribute=change.previous,
-            current_attribute=change.current,
-            source=source,
-            created_at=now,
-            updated_at=now,
-            **actor.attribution(),
-        )
-        for change in changes
-    )
+def _changed(product: Product, changes: Sequence[Change]) -> ProductChange:
+    return ProductChange(product.id, product.asin, tuple(changes))
 
 
 def _check_price(values: Mapping[str, Any]) -> None:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, composite, mapped_column
 
 from app.core.money import Money
-from app.core.orm import Attributed, Base, BigId, Instant, LongText, PrimaryKey, Timestamps, UtcDateTime, key_text
+from app.core.orm import (
+    Attributed,
+    Base,
+    BigId,
+    Instant,
+    JsonText,
+    LongText,
+    PrimaryKey,
+    Timestamps,
+    UtcDateTime,
+    key_text,
+)
 
 MAX_NAME: Final = 500
 MAX_BRAND: Final = 255
@@ -22,15 +33,25 @@ class Source(StrEnum):
     API = "api"
     IMPORT = "import"
     FARM = "farm"
+    BULK = "bulk"
+    REVERT = "revert"
 
 
 class Product(Timestamps, Base):
-    """One product of the shop. Deleting marks the row: its history and its ASIN stay."""
+    """One product of the shop. Deleting marks the row: its history and its ASIN stay.
+
+    The row is the whole product, so that a list is one query: images are addresses in their order, and ``categories``
+    are the ids of those it was put into, which ``product_category`` has as well, together with what is above them.
+    """
 
     __tablename__ = "product"
     __table_args__ = (
         CheckConstraint("price_minor >= 0", name="price_not_negative"),
         Index("ix_product_brand", "brand", "id"),
+        Index("ix_product_gtin", "gtin", "id"),
+        Index("ix_product_name", "name", "id"),
+        Index("ix_product_price", "price_minor", "id"),
+        Index("ix_product_updated", "updated_at", "id"),
     )
 
     id: Mapped[PrimaryKey]
@@ -41,6 +62,11 @@ class Product(Timestamps, Base):
     description: Mapped[str] = mapped_column(Text, default="")
     price_minor: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(key_text(3))
+    gtin: Mapped[str | None] = mapped_column(key_text(14))
+    attributes: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict)
+    images: Mapped[list[str]] = mapped_column(JsonText, default=list)
+    categories: Mapped[list[int]] = mapped_column(JsonText, default=list)
+    """Ids in ascending order; written by services/memberships.py only."""
     version: Mapped[int] = mapped_column(default=1)
     deleted_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
 
@@ -56,6 +82,7 @@ class ProductUpdate(Timestamps, Attributed, Base):
         Index("ix_product_update_product", "product_id", "id"),
         Index("ix_product_update_job", "job_id", "id"),
         Index("ix_product_update_attribute", "attribute", "id"),
+        Index("ix_product_update_operation", "operation_id", "id"),
     )
 
     id: Mapped[PrimaryKey]
@@ -68,3 +95,7 @@ class ProductUpdate(Timestamps, Attributed, Base):
     storefront_id: Mapped[int | None] = mapped_column(BigId)
     job_id: Mapped[int | None] = mapped_column(BigId)
     task_id: Mapped[int | None] = mapped_column(BigId)
+    operation_id: Mapped[int | None] = mapped_column(BigId)
+    """The import, bulk action or undo that it was part of."""
+    reverts_id: Mapped[int | None] = mapped_column(BigId)
+    """The row of this table that it took back."""

@@ -1,0 +1,54 @@
+"""The update history: the one place that writes what changed in the product master, and tells who must know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import insert
+
+from app.core import events
+from app.core.extensions import db
+from app.core.permissions import Principal
+from app.products.events import ProductChange, ProductsChanged
+from app.products.models.products import ProductUpdate, Source
+
+
+def record_changes(
+    products: Sequence[ProductChange],
+    *,
+    actor: Principal,
+    now: datetime,
+    source: Source,
+    operation_id: int | None = None,
+    reverts_id: int | None = None,
+) -> None:
+    """Write a row of history for every change of every product, in the open transaction, and publish ProductsChanged.
+
+    At most some hundred products at once; products without changes leave no trace.
+    """
+    changed = [product for product in products if product.changes]
+    if not changed:
+        return
+    common = {
+        "source": source,
+        "operation_id": operation_id,
+        "reverts_id": reverts_id,
+        "created_at": now,
+        "updated_at": now,
+        **actor.attribution(),
+    }
+    rows = [
+        {
+            "product_id": product.product_id,
+            "asin": product.asin,
+            "attribute": change.attribute,
+            "previous_attribute": change.previous,
+            "current_attribute": change.current,
+            **common,
+        }
+        for product in changed
+        for change in product.changes
+    ]
+    db.session.execute(insert(ProductUpdate), rows)
+    events.publish(ProductsChanged(changed, source, operation_id))
