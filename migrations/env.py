@@ -60,6 +60,11 @@ def compare_type(
     return None
 
 
+def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+    """Leave out the full text indexes and tables, which every database has of its own; their migration makes them."""
+    return not (kind in {"table", "index"} and name is not None and name.startswith("fts_"))
+
+
 def tidy(_context: MigrationContext, _revision: Any, directives: list[Any]) -> None:
     """Write no file when models and database agree; drop tables without dropping their indexes first.
 
@@ -100,6 +105,7 @@ def migrate_online() -> None:
             target_metadata=db.metadata,
             compare_type=compare_type,
             render_item=render_item,
+            include_name=include_name,
             render_as_batch=True,
             process_revision_directives=tidy,
         )

@@ -1,0 +1,37 @@
+"""What search has yet to learn: ids of products, written in the transaction that changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import exists, insert, select
+
+from app.core.extensions import db
+from app.core.queues import BACKGROUND, doorbell
+from app.products.models.search import SearchQueue
+
+DRAIN = "drain_search"
+"""The name of the message, and of what background workers do about it."""
+
+
+def add(product_ids: Iterable[int]) -> None:
+    """Have some products indexed again after the open transaction has committed, also new and deleted ones.
+
+    One INSERT for all; nothing else, so that a write is not slowed by search: the dispatcher looks at the queue and
+    rings for it. A product may be queued many times.
+    """
+    rows = [{"product_id": product_id} for product_id in product_ids]
+    if rows:
+        db.session.execute(insert(SearchQueue), rows)
+
+
+def ring_due() -> bool:
+    """Ring for the background workers when something is queued and no message is under way; called by the dispatcher.
+
+    Redis is asked outside of any transaction.
+    """
+    waiting = db.session.scalar(select(exists(select(SearchQueue.id))))
+    db.session.rollback()
+    if not waiting or doorbell().held([(BACKGROUND, DRAIN)])[0]:
+        return False
+    return doorbell().ring(BACKGROUND, DRAIN, [(DRAIN, ())])
