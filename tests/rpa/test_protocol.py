@@ -198,7 +198,11 @@ def test_changes_go_into_the_history_once_with_job_and_actor(farm: FarmDriver) -
         farm.release()
         _finish_all(farm, job, seen)
         dispatch.finish_jobs()
-    rows = list(db.session.scalars(select(ProductUpdate).where(ProductUpdate.task_id.is_not(None)).order_by(ProductUpdate.attribute)))
+    rows = list(
+        db.session.scalars(
+            select(ProductUpdate).where(ProductUpdate.task_id.is_not(None)).order_by(ProductUpdate.attribute)
+        )
+    )
     assert [(row.attribute, row.previous_attribute, row.current_attribute) for row in rows] == [
         ("availability", "IN_STOCK", "OUT_OF_STOCK"),
         ("name", "Kettle", "Kettle Pro"),
