@@ -12,6 +12,8 @@ from app.core.extensions import db
 from app.core.permissions import Principal
 from app.products.events import ProductChange, ProductsChanged
 from app.products.models.products import ProductUpdate, Source
+from app.products.search import queue
+from app.products.search import queue
 
 
 def record_changes(
@@ -25,7 +27,8 @@ def record_changes(
 ) -> None:
     """Write a row of history for every change of every product, in the open transaction, and publish ProductsChanged.
 
-    At most some hundred products at once; products without changes leave no trace.
+    What search has a copy of is queued for it. At most some hundred products at once; those without changes leave no
+    trace.
     """
     changed = [product for product in products if product.changes]
     if not changed:
@@ -51,4 +54,6 @@ def record_changes(
         for change in product.changes
     ]
     db.session.execute(insert(ProductUpdate), rows)
+    queue.add(product.product_id for product in changed)
+    queue.add_changed(changed)
     events.publish(ProductsChanged(changed, source, operation_id))
