@@ -137,6 +137,8 @@ class ApiBlueprint(Blueprint):
     def _document_headers(doc: dict[str, Any], info: Any, *, method: str, **_kwargs: Any) -> dict[str, Any]:
         """Show the headers that every POST takes and every change of a record needs, and those of one view."""
         headers = list(info.get("own_headers", []))
+        if info.get("is_once"):
+            headers.append(_IDEMPOTENCY_KEY)
         header = _OF_SECRETS if method == "post" and info.get("is_secret") else _HEADERS.get(method)
         if header is not None and not (header is _IF_MATCH and info.get("is_unversioned")):
             headers.append(header)
@@ -232,11 +234,13 @@ class ApiBlueprint(Blueprint):
         location: Callable[[Any], str] | None = None,
         etag: bool = False,
         secret: bool = False,
+        once: bool = False,
     ) -> Callable[[View], View]:
         """Say what the view answers: status, schema, Location, ETag from the record's version.
 
-        A POST with an Idempotency-Key is done once and its answer given again for 24 hours; with ``secret`` the answer
-        is not stored. The answer is rendered inside the work's transaction, so that both exist together.
+        A POST with an Idempotency-Key is done once and its answer given again for 24 hours, and so is with ``once``
+        another method that is not safe to repeat by itself; with ``secret`` the answer is not stored. The answer is
+        rendered inside the work's transaction, so that both exist together.
         """
         render = partial(_render, status, schema() if schema else None, location, etag)
 
@@ -248,13 +252,13 @@ class ApiBlueprint(Blueprint):
             def answering(*args: Any, **kwargs: Any) -> Response:
                 work = partial(view, *args, **kwargs)
                 key = request.headers.get("Idempotency-Key")
-                if request.method != "POST" or key is None:
+                if key is None or not (once or request.method == "POST"):
                     return _as_response(render, work())
                 return _once(key, work, render, secret=secret)
 
             headers = ({"Location": LOCATION} if location else {}) | ({"ETag": ETAG} if etag else {})
             documented: View = self.response(status, schema, headers=headers or None)(answering)
-            documented._apidoc["is_secret"] = secret  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
+            documented._apidoc |= {"is_secret": secret, "is_once": once}  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
             return documented
 
         return decorate

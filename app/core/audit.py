@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Index, event
-from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column
+from sqlalchemy import JSON, Index
+from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.append_only import append_only
 from app.core.extensions import db
 from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, key_text, utc_now
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 
 
-class AppendOnly(RuntimeError):
-    """The program tried to change or delete what is in the audit trail."""
-
-
+@append_only
 class AuditEvent(Attributed, Base):
     """One deed."""
 
@@ -81,18 +79,3 @@ def record_refusal(*, actor: Principal, method: str, path: str, reason: str) -> 
         subject=("route", None),
         after={"method": method, "path": path[:500], "reason": reason[:500]},
     )
-
-
-@event.listens_for(AuditEvent, "before_update")
-@event.listens_for(AuditEvent, "before_delete")
-def _refuse_row(_mapper: object, _connection: object, row: AuditEvent) -> None:
-    raise AppendOnly(f"event {row.id} stays as it is")
-
-
-@event.listens_for(Session, "do_orm_execute")
-def _refuse_statement(state: ORMExecuteState) -> None:
-    if not (state.is_update or state.is_delete):
-        return
-    table = getattr(state.statement, "table", None)  # of the mapped class it is a copy with notes on it
-    if getattr(table, "name", None) == AuditEvent.__tablename__:
-        raise AppendOnly("the audit trail is only added to")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Refusal(Exception):
     """A request that is understood and refused, with a stable code and a sentence for the person who asked."""
 
     code = "REFUSED"
+    facts: Mapping[str, Any] = {}
+    """What a program needs to go on, as further members of the problem document (RFC 9457, 3.2)."""
 
     def __init__(self, detail: str, *, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail)
@@ -102,3 +106,15 @@ class Unavailable(Refusal):
     """Something the answer depends on cannot be reached now."""
 
     code = "UNAVAILABLE"
+
+
+class AddressRefused(Invalid):
+    """An address that our server will not send requests to; the detail says why."""
+
+    code = "ADDRESS_REFUSED"
+
+
+class NotReachable(Unavailable):
+    """Another server cannot be reached, or does not answer as it should."""
+
+    code = "NOT_REACHABLE"

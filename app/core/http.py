@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -91,8 +91,12 @@ def problem(
     found: list[dict[str, Any]] | None = None,
     *,
     retry_after_s: int | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Build a problem document, or a page for people; ``found`` lists what is wrong with which field."""
+    """Build a problem document, or a page for people; ``found`` lists what is wrong with which field.
+
+    ``facts`` are members of the document that its code explains.
+    """
     document = {
         "type": "about:blank",
         "title": phrase(status),
@@ -101,6 +105,7 @@ def problem(
         "code": code,
         "errors": found or [],
         "request_id": g.get("request_id"),
+        **(facts or {}),
     }
     if _wants_page():
         heading = _HEADINGS.get(status, document["title"])
@@ -136,7 +141,7 @@ def _refused(refusal: errors.Refusal) -> Response:
     status = next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
     found = [{"pointer": error.pointer, "detail": error.detail, "in": error.place} for error in refusal.errors]
     wait_s = refusal.retry_after_s if isinstance(refusal, errors.TooManyRequests) else None
-    answer = problem(status, refusal.code, refusal.detail, found, retry_after_s=wait_s)
+    answer = problem(status, refusal.code, refusal.detail, found, retry_after_s=wait_s, facts=refusal.facts)
     if status == 401:
         answer.headers["WWW-Authenticate"] = _challenge(refusal)
     if wait_s is not None:

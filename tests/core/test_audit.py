@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from app.core.audit import AppendOnly, AuditEvent
+from app.core.append_only import AppendOnly
+from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction

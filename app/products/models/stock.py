@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Boolean, CheckConstraint, Computed, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.append_only import append_only
 from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, UtcDateTime, key_text, utc_now
 
 MAX_QUANTITY: Final = 1_000_000_000
@@ -51,6 +52,7 @@ class MovementKind(StrEnum):
     ADJUSTED = "adjusted"
 
 
+@append_only
 class StockMovement(Attributed, Base):
     """One movement; append-only. The counters are the sums of the deltas."""
 
