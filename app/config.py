@@ -51,7 +51,6 @@ class Browsers:
     per_worker: int = 2
     max_contexts: int = 2000
     max_memory_mb: int = 900
-    private_targets: frozenset[tuple[str, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +109,8 @@ class Settings:
     """Where people reach the pages, without a slash at the end; links in mails begin with it."""
     allowed_origins: tuple[str, ...] = ()
     """Origins whose scripts may call the API (CORS)."""
+    private_targets: frozenset[tuple[str, int]] = frozenset()
+    """(host, port) pairs off the internet that browsers and our own requests to other servers may reach."""
     database_url: str = field(repr=False)
     redis_queue_url: str = field(repr=False)
     redis_cache_url: str = field(repr=False)
@@ -167,6 +168,7 @@ class Settings:
             old_encryption_keys=read.secrets("OLD_ENCRYPTION_KEYS"),
             public_url=read.public_url(required=production),
             allowed_origins=read.origins("ALLOWED_ORIGINS"),
+            private_targets=read.targets("ALLOWED_PRIVATE_TARGETS"),
             database_url=read.database_url(instance, required=production),
             redis_queue_url=read.redis_url("REDIS_QUEUE_URL", sockets, database=0, required=production),
             redis_socket_dir=sockets,
@@ -252,5 +254,4 @@ def _browsers(read: Reader) -> Browsers:
         per_worker=read.integer("BROWSERS_PER_WORKER", 2, 1, 16),
         max_contexts=read.integer("BROWSER_MAX_CONTEXTS", 2000, 1, 1_000_000),
         max_memory_mb=read.integer("BROWSER_MAX_MEMORY_MB", 900, 100, 64_000),
-        private_targets=read.targets("ALLOWED_PRIVATE_TARGETS"),
     )

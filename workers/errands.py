@@ -12,7 +12,7 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from app.config import Browsers, Farm
+from app.config import Farm, Settings
 from app.rpa.codes import Code
 from app.rpa.models import Action
 from app.rpa.readings import TaskOutcome
@@ -104,18 +104,19 @@ class Errands:
         return view_product(browser, lease.profile, lease.asin, cancelled=cancelled)
 
 
-def shelf_for(settings: Browsers, root: Path, run_as: str | None) -> BrowserShelf:
+def shelf_for(settings: Settings, root: Path, run_as: str | None) -> BrowserShelf:
     """The browsers of one worker as the application's settings want them; ``run_as`` is None without root."""
+    browsers = settings.browsers
     return BrowserShelf(
         BrowserSettings(
-            chrome_shell=Path(settings.shell),
-            chrome_full=Path(settings.full),
-            chromedriver=Path(settings.driver),
+            chrome_shell=Path(browsers.shell),
+            chrome_full=Path(browsers.full),
+            chromedriver=Path(browsers.driver),
             root=root,
             run_as=run_as,
-            no_sandbox=settings.no_sandbox,
+            no_sandbox=browsers.no_sandbox,
             private_targets=settings.private_targets,
         ),
-        limits=RecyclingLimits(contexts=settings.max_contexts, memory_bytes=settings.max_memory_mb * MEBIBYTE),
-        capacity=settings.per_worker,
+        limits=RecyclingLimits(contexts=browsers.max_contexts, memory_bytes=browsers.max_memory_mb * MEBIBYTE),
+        capacity=browsers.per_worker,
     )

@@ -62,7 +62,7 @@ def run_farm_worker(app: Flask, settings: Settings, *, root: Path, run_as: str |
     sweep(root)  # what this worker's predecessor left, when it was killed
     worker_id = _register(app)
     pulse = Pulse(app, settings.farm, worker_id)
-    browsers = shelf_for(settings.browsers, root, run_as)
+    browsers = shelf_for(settings, root, run_as)
     errands = Errands(app, settings.farm, browsers, pulse, worker_id)
     RegisteredJob.functions = {"run_task": errands.run_task}
     pulse.start()

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from app.rpa.codes import Code
-from app.rpa.hosts import host_and_port
+from app.core.hosts import host_and_port
 from app.rpa.readings import Availability
 
 

@@ -331,7 +331,7 @@ def test_the_usual_spellings_of_a_database_are_understood(embedded: dict[str, st
 def test_private_targets_are_exact_pairs(embedded: dict[str, str]) -> None:
     given = " Shop.Example:8080, 127.0.0.1:9 ,, [::1]:443 "
     settings = Settings.from_env(embedded | {"ALLOWED_PRIVATE_TARGETS": given})
-    assert settings.browsers.private_targets == {("shop.example", 8080), ("127.0.0.1", 9), ("[::1]", 443)}
+    assert settings.private_targets == {("shop.example", 8080), ("127.0.0.1", 9), ("[::1]", 443)}
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from selenium.webdriver import Remote
 
+from app.core.resolving import Lookup
 from app.rpa.codes import Code
 from app.rpa.profile import Profile
-from workers.chrome.addresses import Lookup, resolve, resolver_rules
+from workers.chrome.addresses import resolve, resolver_rules
 from workers.chrome.driver_errors import DRIVER_ERRORS, driver_error
 from workers.chrome.page import Page
 from workers.chrome.process import ChromeProcess

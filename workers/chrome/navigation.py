@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from app.core.hosts import HostError, address_of
 from app.rpa.codes import Code
-from app.rpa.hosts import HostError, address_of
 from workers.errors import TaskError
 
 _MAX_RETRY_AFTER_S: Final = 86_400.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from app.core.hosts import HostError, address_of
 from app.core.money import Money, MoneyError, exponent
 from app.rpa.codes import Code
-from app.rpa.hosts import HostError, address_of
 from app.rpa.profile import Marker, Profile, Source
 from app.rpa.readings import Availability, ProductReading, Read
 from workers.errors import TaskError

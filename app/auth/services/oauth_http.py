@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final, Self
 
 from authlib.integrations.requests_client import OAuth2Session
@@ -17,6 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from app.auth.errors import ProviderUnavailable
+from app.core.cutting import Cutter
 
 WAIT_S: Final = 5.0
 """For a connection, and for each piece of an answer."""
@@ -31,28 +30,22 @@ class ProviderSession(OAuth2Session):
 
     def __init__(self, *, deadline_s: float = DEADLINE_S, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._sockets: list[socket.socket] = []
-        self._is_over = False
-        self._ends_at = time.monotonic() + deadline_s
-        self._timer = threading.Timer(deadline_s, self._cut)
-        self._timer.daemon = True
-        adapter = _Adapter(self._watch)
+        self._cutter = Cutter(deadline_s)
+        adapter = _Adapter(self._cutter.watch)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        self._cutter.__enter__()
         return self
 
-    def __exit__(self, *_exception: object) -> None:
-        self._timer.cancel()
+    def __exit__(self, *exception: object) -> None:
         self.close()
-        for opened in self._sockets:
-            opened.close()
+        self._cutter.__exit__(*exception)
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Send one request; raises ProviderUnavailable for a redirect and an answer that is too large or too late."""
-        left = max(0.1, min(WAIT_S, self._ends_at - time.monotonic()))
+        left = min(WAIT_S, self._cutter.left_s)
         answer: Response = super().send(
             request, **(kwargs | {"stream": True, "allow_redirects": False, "timeout": left})
         )
@@ -61,23 +54,12 @@ class ProviderSession(OAuth2Session):
             body += piece
             if len(body) > LARGEST:
                 raise ProviderUnavailable(f"{request.url} answers with more than {LARGEST} bytes.")
-        if self._is_over:
+        if self._cutter.is_over:
             raise ProviderUnavailable(f"{request.url} takes too long.")
         if answer.is_redirect:
             raise ProviderUnavailable(f"{request.url} sends elsewhere, which is not followed.")
         answer._content = bytes(body)  # noqa: SLF001  # where requests keeps what it has read
         return answer
-
-    def _watch(self, opened: socket.socket) -> None:
-        self._sockets.append(opened)
-        if self._is_over:
-            self._cut()
-
-    def _cut(self) -> None:
-        self._is_over = True
-        for opened in self._sockets:
-            with suppress(OSError):  # it is closed already
-                opened.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -106,13 +88,13 @@ def _watched_pools(opened: Callable[[socket.socket], None]) -> dict[str, type[HT
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             made = super()._new_conn()
-            opened(made.dup())  # a second handle, because TLS takes the first one away
+            opened(made)
             return made
 
     class Secure(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             made = super()._new_conn()
-            opened(made.dup())
+            opened(made)
             return made
 
     class PlainPool(HTTPConnectionPool):

@@ -1,4 +1,4 @@
-"""Host names and ports as a profile writes them and as a browser compares them."""
+"""Host names and ports as people write them and as a browser compares them."""
 
 from __future__ import annotations
 
