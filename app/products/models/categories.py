@@ -7,10 +7,16 @@ from typing import Final
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.orm import Base, BigId, PrimaryKey, Timestamps, key_text
+from app.core.orm import Base, BigId, Instant, PrimaryKey, Timestamps, key_text, utc_now
 
 MAX_CATEGORY_NAME: Final = 120
 MAX_SLUG: Final = 140
+MAX_CATEGORIES: Final = 10_000
+"""Of the whole tree, so that it can be answered and checked as one."""
+MAX_DEPTH: Final = 10
+"""Levels, those at the top counted; bounds the rows of product_category that one membership makes."""
+MAX_PER_PRODUCT: Final = 50
+"""Categories that a product is put into, those above them not counted."""
 
 
 class Category(Timestamps, Base):
@@ -25,6 +31,17 @@ class Category(Timestamps, Base):
     slug: Mapped[str] = mapped_column(key_text(MAX_SLUG), unique=True)
     position: Mapped[int]
     version: Mapped[int] = mapped_column(default=1)
+
+
+class CategoryTree(Base):
+    """The tree as a whole: its one row is the lock of who changes the tree, and ``stamp`` is new after every change."""
+
+    __tablename__ = "category_tree"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    stamp: Mapped[str] = mapped_column(key_text(32))
+    """Random, not a count: a restored backup never gives an old stamp to a new tree."""
+    updated_at: Mapped[Instant] = mapped_column(default=utc_now)
 
 
 class ProductCategory(Base):

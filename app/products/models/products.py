@@ -66,7 +66,7 @@ class Product(Timestamps, Base):
     attributes: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict)
     images: Mapped[list[str]] = mapped_column(JsonText, default=list)
     categories: Mapped[list[int]] = mapped_column(JsonText, default=list)
-    """Ids in ascending order; written by services/memberships.py only."""
+    """Ids in ascending order; whoever writes them calls services/memberships.py for the rows that go with them."""
     version: Mapped[int] = mapped_column(default=1)
     deleted_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
 

@@ -1,0 +1,77 @@
+"""Which products are in which categories: the only writer of ``product_category``.
+
+A product's own row names the categories it was put into (``product.categories``); here are the rows that make "all
+products of a category and of those below it" one range of an index: one for each of those, and for each above them.
+Whoever gives products other categories does this, in one transaction and in this order::
+
+    placing = share_tree(all category ids that are wanted)     # before any product is locked
+    ids = placing.check(wanted ids of one product)              # refuses unknown ones by name
+    ... lock the products, set product.categories = ids with history, as with any attribute ...
+    put_products({product id: ids, ...}, placing)               # at most some hundred products
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert
+
+from app.core.errors import FieldError, Invalid
+from app.core.extensions import db
+from app.core.orm import count_changed
+from app.products.models.categories import MAX_PER_PRODUCT, ProductCategory
+from app.products.queries.categories import find_paths
+from app.products.services import category_lock
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Some categories and what is above each; it stays true until the transaction ends that asked for it."""
+
+    paths: Mapping[int, tuple[int, ...]]
+    """Of each that exists: itself and all above it."""
+
+    def check(self, category_ids: Sequence[int], *, pointer: str = "/categories") -> list[int]:
+        """The ids as a product keeps them: ascending, each once.
+
+        Raises Invalid, which points at each that does not exist (``/categories/3``), or for more than MAX_PER_PRODUCT.
+        """
+        unknown = [at for at, id_ in enumerate(category_ids) if id_ not in self.paths]
+        if unknown:
+            errors = tuple(FieldError(f"{pointer}/{at}", f"There is no category {category_ids[at]}.") for at in unknown)
+            raise Invalid("The request breaks a rule.", errors=errors)
+        found = sorted(set(category_ids))
+        if len(found) > MAX_PER_PRODUCT:
+            raise Invalid.field(pointer, f"must name at most {MAX_PER_PRODUCT} categories.")
+        return found
+
+
+def share_tree(category_ids: Iterable[int]) -> Placing:
+    """Learn what is above these categories, and keep the tree as it is until the open transaction ends.
+
+    Needed also to take products out of categories, with no ids: a move that runs at the same moment would bring their
+    rows back. Any number of transactions may have the tree like this at once; a change of the tree waits for them and
+    they for it, so ask before locking products. Two queries, whatever the number of ids.
+    """
+    category_lock.share()
+    return Placing(find_paths(category_ids))
+
+
+def put_products(wanted: Mapping[int, Sequence[int]], placing: Placing, *, new: bool = False) -> None:
+    """Have these products, by id, be in just the categories given; those must be known to ``placing``.
+
+    In the open transaction, which has locked the products (or, with ``new``, made them just now) and writes
+    ``product.categories`` itself together with what else it changes of their rows: ids ascending, as ``Placing.check``
+    gives them. Two statements, whatever the number of products; at most some hundred at once.
+    """
+    if wanted and not new:
+        count_changed(db.session(), delete(ProductCategory).where(ProductCategory.product_id.in_(sorted(wanted))))
+    rows = sorted(
+        (category_id, product_id, category_id in direct)
+        for product_id, direct in wanted.items()
+        for category_id in {above for id_ in direct for above in placing.paths[id_]}
+    )
+    if rows:
+        named = [dict(zip(("category_id", "product_id", "is_direct"), row, strict=True)) for row in rows]
+        db.session.execute(insert(ProductCategory), named)
