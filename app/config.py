@@ -14,7 +14,7 @@ from limits import parse_many
 
 from app.environment import Reader, SettingsError
 
-__all__ = ["Accounts", "Browsers", "Farm", "Mail", "Rates", "Settings", "SettingsError"]
+__all__ = ["Accounts", "Browsers", "Farm", "Mail", "Rates", "Search", "Settings", "SettingsError"]
 
 CHROME_SHELL: Final = "/usr/lib/chromium/chromium-headless-shell"
 CHROME_FULL: Final = "/usr/bin/chromium"
@@ -93,6 +93,16 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """A search server (Elasticsearch or OpenSearch) that answers searches instead of the database; none without URL."""
+
+    url: str = field(default="", repr=False)
+    """``https://user:password@search.example.org:9200``; the database answers while it does not."""
+    index: str = "cartwright-products"
+    """The alias that is asked; the indexes behind it have its name and the time of their making."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything the processes need to know, checked; build it with ``from_env`` or by hand in tests."""
 
@@ -129,6 +139,7 @@ class Settings:
     rates: Rates = field(default_factory=Rates)
     accounts: Accounts = field(default_factory=Accounts)
     mail: Mail = field(default_factory=Mail)
+    search: Search = field(default_factory=Search)
 
     @property
     def is_https(self) -> bool:
@@ -186,6 +197,7 @@ class Settings:
             rates=_rates(read),
             accounts=_accounts(read, production=production),
             mail=_mail(read, required=production),
+            search=Search(url=read.search_url("SEARCH_URL"), index=read.search_index("SEARCH_INDEX", Search().index)),
         )
         keys = [key for key in (settings.secret_key, settings.jwt_secret_key, settings.encryption_key) if key]
         read.rule(len(keys) == len(set(keys)), "SECRET_KEY, JWT_SECRET_KEY and ENCRYPTION_KEY must differ.")

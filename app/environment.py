@@ -29,6 +29,8 @@ class SettingsError(Exception):
         self.problems = problems
         super().__init__("Settings:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
+_INDEX: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+
 
 class Reader:
     """Reads variables one by one and keeps every problem for the end."""
@@ -182,6 +184,19 @@ class Reader:
         except ValueError:
             known = False
         self.rule(known, f"{name} must begin with redis://, rediss:// or unix:// and name a server.")
+        return value
+
+    def search_url(self, name: str) -> str:
+        value = self._environ.get(name, "").rstrip("/")
+        if value:
+            parts = urlsplit(value)
+            usable = parts.scheme in {"http", "https"} and parts.hostname and not parts.query and not parts.fragment
+            self.rule(bool(usable), f"{name} must be such as https://user:password@search.example.org:9200.")
+        return value
+
+    def search_index(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        self.rule(_INDEX.fullmatch(value) is not None, f"{name} must be small letters, digits, - and _, as in {default}.")
         return value
 
     def targets(self, name: str) -> frozenset[tuple[str, int]]:

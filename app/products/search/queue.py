@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
+from flask import current_app
 from sqlalchemy import exists, insert, select
 
 from app.core.extensions import db
 from app.core.queues import BACKGROUND, doorbell
+from app.products.changes import DELETED
+from app.products.events import ProductChange
 from app.products.models.search import SearchQueue
 
-DRAIN = "drain_search"
+DRAIN: Final = "drain_search"
 """The name of the message, and of what background workers do about it."""
+_TEXTS: Final = frozenset({"name", "brand", DELETED})
+"""Attributes that the tables of search have a copy of."""
+_OF_SERVERS: Final = _TEXTS | {"asin", "gtin", "is_active", "price", "categories"}
+"""Attributes that a search server has a copy of."""
+
+
+def add_changed(products: Sequence[ProductChange]) -> None:
+    """Queue those products of which something changed that search has a copy of, in the open transaction."""
+    copied = _OF_SERVERS if current_app.extensions["settings"].search.url else _TEXTS
+    add(product.product_id for product in products if any(change.attribute in copied for change in product.changes))
 
 
 def add(product_ids: Iterable[int]) -> None:

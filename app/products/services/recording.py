@@ -13,7 +13,6 @@ from app.core.permissions import Principal
 from app.products.events import ProductChange, ProductsChanged
 from app.products.models.products import ProductUpdate, Source
 from app.products.search import queue
-from app.products.search import queue
 
 
 def record_changes(
@@ -54,6 +53,5 @@ def record_changes(
         for change in product.changes
     ]
     db.session.execute(insert(ProductUpdate), rows)
-    queue.add(product.product_id for product in changed)
     queue.add_changed(changed)
     events.publish(ProductsChanged(changed, source, operation_id))
