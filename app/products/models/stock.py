@@ -59,6 +59,7 @@ class StockMovement(Attributed, Base):
     __tablename__ = "stock_movement"
     __table_args__ = (
         Index("ix_stock_movement_product", "product_id", "id"),
+        Index("ix_stock_movement_reference", "reference_kind", "reference_id", "product_id"),
         Index("ix_stock_movement_operation", "operation_id", "id"),
     )
 
@@ -91,3 +92,18 @@ class Allocation(Base):
     reference_kind: Mapped[str] = mapped_column(key_text(16))
     reference_id: Mapped[int] = mapped_column(BigId)
     label: Mapped[str] = mapped_column(String(64))
+
+
+class LowStockNotice(Base):
+    """A product that became low and of which people have yet to be told by mail; rows go when they are a day old."""
+
+    __tablename__ = "low_stock_notice"
+    __table_args__ = (Index("ix_low_stock_notice_digest", "digest", "id"),)
+
+    id: Mapped[PrimaryKey]
+    created_at: Mapped[Instant] = mapped_column(UtcDateTime, default=utc_now)
+    product_id: Mapped[int] = mapped_column(BigId)
+    available: Mapped[int] = mapped_column(Integer)
+    threshold: Mapped[int] = mapped_column(Integer)
+    digest: Mapped[int | None] = mapped_column(BigId)
+    """Which mails tell of it; None until they are asked for."""
