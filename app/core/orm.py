@@ -86,6 +86,10 @@ class JsonText(TypeDecorator[Any]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         return None if value is None else orjson.loads(value)
 
+    def compare_values(self, x: Any, y: Any) -> bool:
+        """Whether nothing is to be written: to Python ``{"a": 1}`` and ``{"a": true}`` are the same."""
+        return json_text(x) == json_text(y)
+
 
 def json_text(value: Any) -> str:
     """A JSON value as ``JsonText`` stores it."""
@@ -197,9 +201,9 @@ def prepare_engine(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def count_changed(session: Session, statement: UpdateBase) -> int:
+def count_changed(session: Session, statement: UpdateBase, parameters: dict[str, Any] | None = None) -> int:
     """Run an UPDATE or DELETE straight on the database and say how many rows it met: the compare-and-set."""
-    result = session.execute(statement.execution_options(synchronize_session=False))
+    result = session.execute(statement.execution_options(synchronize_session=False), parameters)
     return cast("CursorResult[Any]", result).rowcount
 
 
