@@ -40,6 +40,7 @@ from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.core.transactions import in_transaction
+from app.products.services.categories import create_category
 from app.products.services.products import create_product
 from app.rpa.models import Action
 from app.rpa.services import jobs, storefronts
@@ -253,6 +254,11 @@ def _product(world: World) -> int:
     return found
 
 
+def _category(world: World) -> int:
+    made: int = world.run(create_category, actor=system(), now=utc_now(), name="Kettles").id
+    return made
+
+
 def _storefront(world: World) -> int:
     made = world.run(
         storefronts.create_storefront, actor=system(), now=utc_now(), code="shop", name="Shop", profile=profile()
@@ -331,7 +337,8 @@ def _of_other(world: World, thing: Callable[[World, int], int], name: str) -> di
 
 _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
-    "/audit-events", "/auth/providers", "/jobs", "/me", "/me/devices", "/me/export", "/me/identities", "/me/keys",
+    "/audit-events", "/auth/providers", "/categories", "/categories/tree", "/jobs", "/me", "/me/devices", "/me/export",
+    "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/permissions", "/product-updates",
     "/products", "/roles", "/storefronts", "/users",
 )  # fmt: skip
@@ -425,6 +432,12 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ),
     ("DELETE", "/products/<int:product_id>"): lambda w: Sent(204, version=1, path={"product_id": _product(w)}),
     ("GET", "/products/<int:product_id>/history"): lambda w: Sent(200, path={"product_id": _product(w)}),
+    ("POST", "/categories"): lambda _: Sent(201, {"name": "Kettles"}),
+    ("GET", "/categories/<int:category_id>"): lambda w: Sent(200, path={"category_id": _category(w)}),
+    ("PATCH", "/categories/<int:category_id>"): lambda w: Sent(
+        200, {"name": "Pots"}, version=1, path={"category_id": _category(w)}
+    ),
+    ("DELETE", "/categories/<int:category_id>"): lambda w: Sent(204, version=1, path={"category_id": _category(w)}),
     # the farm
     ("POST", "/storefronts"): lambda _: Sent(201, {"code": "shop", "name": "Shop", "profile": profile()}),
     ("GET", "/storefronts/<int:storefront_id>"): lambda w: Sent(200, path={"storefront_id": _storefront(w)}),

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from typing import Final
+
 from app.core.errors import Conflict, NotFound, StaleVersion
+
+_SHOWN: Final = 100
+"""Characters of a value in a sentence; a program finds all of it in the facts."""
 
 
 class ProductNotFound(NotFound):
@@ -24,6 +29,43 @@ class ProductNotDeleted(Conflict):
     """The product is there; it need not be brought back."""
 
     code = "PRODUCT_NOT_DELETED"
+
+
+class UpdateNotFound(NotFound):
+    """The update history has no row with this number."""
+
+    code = "PRODUCT_UPDATE_NOT_FOUND"
+
+
+class NotRevertible(Conflict):
+    """This row of the history cannot be taken back, whatever the product's state is."""
+
+    code = "NOT_REVERTIBLE"
+
+
+class ValueMovedOn(Conflict):
+    """The product no longer has the value that the row of the history gave it."""
+
+    code = "VALUE_MOVED_ON"
+
+    def __init__(self, attribute: str, *, has: str | None, given: str | None) -> None:
+        super().__init__(
+            f"{attribute} is {_shown(has)} now and no longer {_shown(given)}: what came after would be lost. "
+            "Change the product itself."
+        )
+        self.facts = {"attribute": attribute, "current": has, "given": given}
+
+
+class ProductIsDeleted(Conflict):
+    """The product must be brought back first."""
+
+    code = "PRODUCT_DELETED"
+
+
+class CategoriesGone(Conflict):
+    """Categories that the product was in are no more."""
+
+    code = "CATEGORIES_GONE"
 
 
 class ProductChanged(StaleVersion):
@@ -88,3 +130,61 @@ class NotShipped(Conflict):
     """Less of a product was shipped to the reference, and not taken back since, than is to be taken back."""
 
     code = "NOT_SHIPPED"
+
+
+class CategoryNotFound(NotFound):
+    """No category has this id."""
+
+    code = "CATEGORY_NOT_FOUND"
+
+
+class CategoryChanged(StaleVersion):
+    """The category, or what it is shown with above it, has changed since the version that the change was based on."""
+
+    code = "CATEGORY_CHANGED"
+
+
+class CategoryNameTaken(Conflict):
+    """Another category with the same parent has this name, be it in another case."""
+
+    code = "CATEGORY_NAME_TAKEN"
+
+
+class CategorySlugTaken(Conflict):
+    """Another category has this slug."""
+
+    code = "CATEGORY_SLUG_TAKEN"
+
+
+class CategoryCycle(Conflict):
+    """A category cannot be moved below itself."""
+
+    code = "CATEGORY_CYCLE"
+
+
+class CategoryTooDeep(Conflict):
+    """The tree would have more levels than it may."""
+
+    code = "CATEGORY_TOO_DEEP"
+
+
+class TooManyCategories(Conflict):
+    """There are as many categories as there may be."""
+
+    code = "TOO_MANY_CATEGORIES"
+
+
+class CategoryNotEmpty(Conflict):
+    """There are categories or products in the category."""
+
+    code = "CATEGORY_NOT_EMPTY"
+
+    def __init__(self, detail: str, *, categories: int, products: int) -> None:
+        super().__init__(detail)
+        self.facts = {"categories": categories, "products": products}
+
+
+def _shown(value: str | None) -> str:
+    if value is None:
+        return "empty"
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."

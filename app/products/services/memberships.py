@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert
+from sqlalchemy import Delete, Insert, delete, exists, false, insert, select
+from sqlalchemy.orm import aliased
 
 from app.core.errors import FieldError, Invalid
 from app.core.extensions import db
 from app.core.orm import count_changed
-from app.products.models.categories import MAX_PER_PRODUCT, ProductCategory
+from app.products.models.categories import MAX_PER_PRODUCT, Category, ProductCategory
 from app.products.queries.categories import find_paths
 from app.products.services import category_lock
 
@@ -75,3 +76,48 @@ def put_products(wanted: Mapping[int, Sequence[int]], placing: Placing, *, new: 
     if rows:
         named = [dict(zip(("category_id", "product_id", "is_direct"), row, strict=True)) for row in rows]
         db.session.execute(insert(ProductCategory), named)
+
+
+def move_category(category_id: int, *, lost: Sequence[int], gained: Sequence[int]) -> None:
+    """Bring the rows above all products of a category and below it in line with its new place in the tree.
+
+    ``lost`` are the categories that were above it and are no more, from below upwards; ``gained`` those that are now.
+    The open transaction has the tree alone and has moved the category. One statement for each that is lost and one for
+    all that are gained, whatever the number of products.
+    """
+    for above in lost:
+        count_changed(db.session(), _leave(category_id, above))
+    if gained:
+        db.session.execute(_enter(category_id, gained))
+
+
+def _leave(category_id: int, above: int) -> Delete:
+    """Take the products of a category out of one that is no longer above it, unless something else puts them there."""
+    row, moved, other = aliased(ProductCategory), aliased(ProductCategory), aliased(ProductCategory)
+    through_another = exists(
+        select(other.product_id)
+        .join(Category, Category.id == other.category_id)
+        .where(Category.parent_id == above, other.product_id == row.product_id)
+    )
+    # a named result of its own, made unique: MySQL deletes from no table that the statement also looks at otherwise
+    gone = (
+        select(row.product_id)
+        .join(moved, moved.product_id == row.product_id)
+        .where(row.category_id == above, moved.category_id == category_id, row.is_direct.is_(False), ~through_another)
+        .distinct()
+        .subquery("gone")
+    )
+    return delete(ProductCategory).where(
+        ProductCategory.category_id == above, ProductCategory.product_id.in_(select(gone.c.product_id))
+    )
+
+
+def _enter(category_id: int, gained: Sequence[int]) -> Insert:
+    moved, present = aliased(ProductCategory), aliased(ProductCategory)
+    is_there = exists().where(present.category_id == Category.id, present.product_id == moved.product_id)
+    rows = (
+        select(Category.id, moved.product_id, false())
+        .join(moved, moved.category_id == category_id)
+        .where(Category.id.in_(gained), ~is_there)
+    )
+    return insert(ProductCategory).from_select(["category_id", "product_id", "is_direct"], rows)
