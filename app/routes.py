@@ -41,7 +41,7 @@ from app.core.extensions import bootstrap
 from app.core.mailbox import register_mailbox
 from app.core.pages import register_pages
 from app.core.rates import register_rates
-from app.products.api import categories, products
+from app.products.api import categories, products, updates
 from app.rpa import api as rpa
 from app.rpa.waiting import WaitingRoom
 
@@ -62,6 +62,7 @@ APIS = (
     roles,
     audit,
     products,
+    updates,
     categories,
     rpa,
 )

@@ -40,8 +40,9 @@ from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.core.transactions import in_transaction
+from app.products.models.products import ProductUpdate
 from app.products.services.categories import create_category
-from app.products.services.products import create_product
+from app.products.services.products import create_product, delete_product, update_product
 from app.rpa.models import Action
 from app.rpa.services import jobs, storefronts
 from tests.auth.authenticator import Authenticator
@@ -259,6 +260,22 @@ def _category(world: World) -> int:
     return made
 
 
+def _deleted(world: World) -> int:
+    product_id = _product(world)
+    world.run(delete_product, actor=system(), now=utc_now(), product_id=product_id, expected_version=1)
+    return product_id
+
+
+def _renaming(world: World) -> int:
+    """A row of the history that can be reverted."""
+    product_id = _product(world)
+    world.run(
+        update_product, actor=system(), now=utc_now(), product_id=product_id, expected_version=1, name="Copper kettle"
+    )
+    found: int = world.find(select(ProductUpdate.id).where(ProductUpdate.attribute == "name"))
+    return found
+
+
 def _storefront(world: World) -> int:
     made = world.run(
         storefronts.create_storefront, actor=system(), now=utc_now(), code="shop", name="Shop", profile=profile()
@@ -340,7 +357,7 @@ _LISTS: Final = (
     "/audit-events", "/auth/providers", "/categories", "/categories/tree", "/jobs", "/me", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/permissions", "/product-updates",
-    "/products", "/roles", "/storefronts", "/users",
+    "/product-updates/feed", "/products", "/products/deleted", "/roles", "/storefronts", "/users",
 )  # fmt: skip
 
 CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
@@ -431,7 +448,13 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
         200, _product_body("Pot"), version=1, path={"product_id": _product(w)}
     ),
     ("DELETE", "/products/<int:product_id>"): lambda w: Sent(204, version=1, path={"product_id": _product(w)}),
+    ("PATCH", "/products/<int:product_id>"): lambda w: Sent(
+        200, {"name": "Pot"}, version=1, path={"product_id": _product(w)}
+    ),
+    ("POST", "/products/<int:product_id>/restore"): lambda w: Sent(200, path={"product_id": _deleted(w)}),
     ("GET", "/products/<int:product_id>/history"): lambda w: Sent(200, path={"product_id": _product(w)}),
+    ("GET", "/product-updates/<int:update_id>"): lambda w: Sent(200, path={"update_id": _renaming(w)}),
+    ("POST", "/product-updates/<int:update_id>/revert"): lambda w: Sent(201, path={"update_id": _renaming(w)}),
     ("POST", "/categories"): lambda _: Sent(201, {"name": "Kettles"}),
     ("GET", "/categories/<int:category_id>"): lambda w: Sent(200, path={"category_id": _category(w)}),
     ("PATCH", "/categories/<int:category_id>"): lambda w: Sent(

@@ -8,13 +8,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow.utils import get_value
+from orjson import Fragment
+
+from app.core.money import decimal_text
 
 _CURSOR: Final = "WzI4NTM4NzE2MDQsNDJd"
 ASIN: Final = re.compile(r"^[A-Z0-9]{10}$")
 _TURNED: Final = r"\u202a-\u202e\u2066-\u2069"
 """Marks that turn the direction of what follows: text that is not what it looks like (Unicode TR 36, 3.2)."""
 _UNPRINTABLE: Final = re.compile(rf"[\x00-\x1f\x7f\ud800-\udfff{_TURNED}]")
-_UNPRINTABLE_IN_LINES: Final = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff{_TURNED}]")
+UNPRINTABLE_IN_LINES: Final = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff{_TURNED}]")
+"""What a text of several lines must not hold."""
 
 
 class StrictSchema(Schema):
@@ -29,7 +34,7 @@ class Text(fields.String):
 
     def __init__(self, *, longest: int, blank: bool = False, lines: bool = False, **kwargs: Any) -> None:
         shortest = 0 if blank else 1
-        self._unprintable = _UNPRINTABLE_IN_LINES if lines else _UNPRINTABLE
+        self._unprintable = UNPRINTABLE_IN_LINES if lines else _UNPRINTABLE
         super().__init__(validate=validate.Length(min=shortest, max=longest), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
@@ -56,14 +61,28 @@ class Asin(fields.String):
 
 def utc_text(instant: datetime) -> str:
     """An instant as JSON carries it: UTC, microseconds and Z."""
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 class Instant(fields.AwareDateTime):
-    """An instant in UTC, ISO 8601 with microseconds and Z."""
+    """An instant in UTC, ISO 8601 with microseconds and Z; a text is one that the database wrote so already."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        return None if value is None else utc_text(value)
+        return value if value is None or isinstance(value, str) else utc_text(value)
+
+
+class Price(fields.String):
+    """An amount as its decimal string, from minor units and the ``currency`` that stands beside them."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else decimal_text(value, get_value(obj, "currency"))
+
+
+class JsonList(fields.List[Any]):
+    """A list out of a ``JsonText`` column, also where it was read as the text that it is stored as."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value if isinstance(value, Fragment) else super()._serialize(value, attr, obj, **kwargs)
 
 
 class PageArguments(StrictSchema):

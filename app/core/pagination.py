@@ -49,6 +49,16 @@ def fetch_page(
     return Page(rows, _encode([_order(keys), *values(rows[-1])]) if more else None)
 
 
+def make_cursor(values: Sequence[Any], keys: Sequence[tuple[Any, bool]]) -> str:
+    """The cursor behind a row with these values of ``keys``, for lists that fetch their rows themselves."""
+    return _encode([_order(keys), *values])
+
+
+def read_cursor(cursor: str, keys: Sequence[tuple[Any, bool]]) -> list[Any]:
+    """The values that a cursor was made of; raises Invalid for one that was not made by the same list."""
+    return _decode(cursor, keys)
+
+
 def _order(keys: Sequence[tuple[Any, bool]]) -> int:
     """A number that tells one list's order from another's, so that their cursors are not mixed up."""
     return zlib.crc32(" ".join(f"{column} {down}" for column, down in keys).encode())

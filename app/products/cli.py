@@ -32,7 +32,7 @@ def import_file(file: str) -> None:
     counts, refused = services.ImportCounts(), 0
     try:
         with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-            rows = read_products(lines, ProductIn(exclude=("currency", "is_active")).load)
+            rows = read_products(lines, ProductIn(only=("asin", "name", "brand", "price", "description")).load)
             while chunk := list(islice(rows, CHUNK)):
                 refused += _show_refused(chunk)
                 good: list[dict[str, Any]] = [row.values for row in chunk if isinstance(row, GoodRow)]

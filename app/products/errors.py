@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from typing import Final
+from typing import Any, Final
 
 from app.core.errors import Conflict, NotFound, StaleVersion
 

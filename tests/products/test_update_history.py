@@ -19,7 +19,8 @@ from app.products.errors import AsinTaken, ProductChanged
 from app.products.events import ProductDeleted
 from app.products.models.products import Product
 from app.products.queries import products as queries
-from app.products.services.products import create_product, delete_product, record_observed_change, update_product
+from app.products.services.observations import record_observed_change
+from app.products.services.products import create_product, delete_product, update_product
 from tests.concurrency import at_once
 from tests.products.conftest import Send, changes, stored
 from tests.servers import on_sqlite

@@ -1,4 +1,4 @@
-"""The products' API: the product master and its update history."""
+"""The products' API: the product master."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from flask.views import MethodView
 from app.core.api import ApiBlueprint, current_principal, if_match, unless_known
 from app.core.fields import PageArguments
 from app.core.orm import utc_now
+from app.products.queries import deleted
 from app.products.queries import products as queries
 from app.products.schemas import products as schemas
 from app.products.services import products as services
 
-blp = ApiBlueprint("products", __name__, description="The product master and its update history")
+blp = ApiBlueprint("products", __name__, description="The product master")
 
 
 @blp.route("/products")
@@ -61,6 +62,20 @@ class Product(MethodView):
         )
 
     @blp.requires("products:write")
+    @blp.arguments(schemas.ProductPatch)
+    @blp.answers(200, schemas.ProductSchema, etag=True)
+    @blp.alt_response(412, description="The product has changed since")
+    def patch(self, sent: dict[str, Any], product_id: int) -> Any:
+        """Change some fields of a product by JSON Merge Patch (RFC 7396); If-Match names its version.
+
+        What is left out stays; null is what a PUT without the field makes of it. `attributes` are merged, null takes
+        one of them away. `application/merge-patch+json` is taken, too.
+        """
+        return services.patch_product(
+            actor=current_principal(), now=utc_now(), product_id=product_id, expected_version=if_match(), **sent
+        )
+
+    @blp.requires("products:write")
     @blp.answers(204)
     @blp.alt_response(412, description="The product has changed since")
     def delete(self, product_id: int) -> Any:
@@ -70,25 +85,25 @@ class Product(MethodView):
         )
 
 
-@blp.route("/products/<int:product_id>/history")
-class ProductHistory(MethodView):
-    """What became of one product."""
+@blp.route("/products/<int:product_id>/restore")
+class ProductRestoration(MethodView):
+    """Bringing a product back."""
+
+    @blp.requires("products:write")
+    @blp.answers(200, schemas.ProductSchema, etag=True)
+    @blp.alt_response(409, description="The product is not deleted")
+    def post(self, product_id: int) -> Any:
+        """Bring a deleted product back as it was; it needs no If-Match."""
+        return services.restore_product(actor=current_principal(), now=utc_now(), product_id=product_id)
+
+
+@blp.route("/products/deleted")
+class DeletedProducts(MethodView):
+    """Products that can be brought back."""
 
     @blp.requires("products:read")
     @blp.arguments(PageArguments, location="query")
-    @blp.answers(200, schemas.ProductUpdatePage)
-    def get(self, page: dict[str, Any], product_id: int) -> Any:
-        """List the changes of one product, newest first."""
-        return queries.list_history(product_id, **page)
-
-
-@blp.route("/product-updates")
-class ProductUpdates(MethodView):
-    """What became of all products."""
-
-    @blp.requires("products:read")
-    @blp.arguments(schemas.UpdateArguments, location="query")
-    @blp.answers(200, schemas.ProductUpdatePage)
-    def get(self, which: dict[str, Any]) -> Any:
-        """List the changes of all products, newest first."""
-        return queries.list_updates(**which)
+    @blp.answers(200, schemas.DeletedProductPage)
+    def get(self, page: dict[str, Any]) -> Any:
+        """List the products that were deleted, those that were deleted last first."""
+        return deleted.list_deleted(**page)

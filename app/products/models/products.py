@@ -48,6 +48,7 @@ class Product(Timestamps, Base):
     __table_args__ = (
         CheckConstraint("price_minor >= 0", name="price_not_negative"),
         Index("ix_product_brand", "brand", "id"),
+        Index("ix_product_deleted", "deleted_at", "id"),
         Index("ix_product_gtin", "gtin", "id"),
         Index("ix_product_name", "name", "id"),
         Index("ix_product_price", "price_minor", "id"),
@@ -83,6 +84,9 @@ class ProductUpdate(Timestamps, Attributed, Base):
         Index("ix_product_update_job", "job_id", "id"),
         Index("ix_product_update_attribute", "attribute", "id"),
         Index("ix_product_update_operation", "operation_id", "id"),
+        Index("ix_product_update_actor", "actor_kind", "actor_id", "id"),
+        Index("ix_product_update_source", "source", "id"),
+        Index("ix_product_update_storefront", "storefront_id", "id"),
     )
 
     id: Mapped[PrimaryKey]

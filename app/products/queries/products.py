@@ -1,4 +1,4 @@
-"""Reads of the product master and its update history."""
+"""Reads of the product master."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 
 from app.core.extensions import db
 from app.core.pagination import Page, fetch_page
 from app.products.errors import ProductNotFound
-from app.products.models.products import Product, ProductUpdate
+from app.products.models.products import Product
 
 _CHUNK: Final = 1000
 
@@ -42,32 +42,6 @@ def list_products(
     if asin is not None:
         wanted = wanted.where(Product.asin == asin)
     return fetch_page(wanted, keys=[(Product.id, False)], limit=limit, cursor=cursor)
-
-
-def list_history(product_id: int, *, limit: int, cursor: str | None = None) -> Page[ProductUpdate]:
-    """The changes of one product, newest first, also of a deleted one; raises ProductNotFound."""
-    if not db.session.scalar(select(exists().where(Product.id == product_id))):
-        raise ProductNotFound(f"There is no product {product_id}.")
-    return list_updates(limit=limit, cursor=cursor, product_id=product_id)
-
-
-def list_updates(
-    *,
-    limit: int,
-    cursor: str | None = None,
-    product_id: int | None = None,
-    job_id: int | None = None,
-    attribute: str | None = None,
-) -> Page[ProductUpdate]:
-    """Changes of all products, newest first, those that fit every filter given."""
-    wanted = select(ProductUpdate)
-    if product_id is not None:
-        wanted = wanted.where(ProductUpdate.product_id == product_id)
-    if job_id is not None:
-        wanted = wanted.where(ProductUpdate.job_id == job_id)
-    if attribute is not None:
-        wanted = wanted.where(ProductUpdate.attribute == attribute)
-    return fetch_page(wanted, keys=[(ProductUpdate.id, True)], limit=limit, cursor=cursor)
 
 
 def find_products_by_asins(asins: Iterable[str]) -> dict[str, int]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from flask import current_app
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, page_of
 from app.core.money import Money, MoneyError
-from app.products.changes import ATTRIBUTES, DELETED
-from app.products.models.products import MAX_BRAND, MAX_DESCRIPTION, MAX_NAME, Source
+from app.core.running import settings
+from app.products.models.products import MAX_BRAND, MAX_DESCRIPTION, MAX_NAME
+from app.products.schemas.kinds import Attributes, Flag, Gtin, Images
 
-_SEEN_BY_THE_FARM = ("availability",)
 _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 _ASIN = {"examples": ["B0CW1A0001"]}
 _NAME = {"examples": ["Copper kettle, 1.7 l"]}
 _BRAND = {"examples": ["Kettles & Co."]}
 _DESCRIPTION = {"examples": ["Boils a litre in four minutes."]}
+_GTIN = {"examples": ["4006381333931"]}
+_ATTRIBUTES = {"examples": [{"colour": "copper", "capacity_l": 1.7, "cordless": True, "fits": ["gas", "induction"]}]}
+_IMAGE = {"examples": ["https://images.example/kettle.jpg"]}
 _CURRENCY = {"description": "ISO 4217; the shop's", "examples": ["USD"]}
 _PRICE = {
     "description": "Plain decimal as a string, with at most the currency's decimals",
@@ -25,12 +27,33 @@ _PRICE = {
 }
 
 
-def _currency() -> str:
-    currency: str = current_app.extensions["settings"].currency
-    return currency
+class _Priced(StrictSchema):
+    """What has a price in the shop's currency."""
+
+    @validates_schema(skip_on_field_errors=False)
+    def check_money(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        """Refuse other currencies than the shop's, and prices that it cannot express."""
+        problems = {}
+        if data.get("currency") not in {None, settings().currency}:
+            problems["currency"] = [f"must be {settings().currency}, the currency of this shop."]
+        if "price" in data:
+            try:
+                Money.parse(data["price"], settings().currency)
+            except MoneyError as error:
+                problems["price"] = [str(error)]
+        if problems:
+            raise ValidationError(problems)
+
+    @post_load
+    def make_values(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        """Join price and currency; an empty brand or GTIN is none."""
+        data.pop("currency", None)
+        if "price" in data:
+            data["price"] = Money.parse(data["price"], settings().currency)
+        return data | {name: data[name] or None for name in ("brand", "gtin") if name in data}
 
 
-class ProductIn(StrictSchema):
+class ProductIn(_Priced):
     """A product as a whole. The currency may be left out; it is the shop's."""
 
     asin = Asin(required=True)
@@ -39,27 +62,37 @@ class ProductIn(StrictSchema):
     price = fields.String(required=True, validate=validate.Length(max=40), metadata=_PRICE)
     currency = fields.String(load_default=None, metadata=_CURRENCY)
     description = Text(longest=MAX_DESCRIPTION, blank=True, lines=True, load_default="", metadata=_DESCRIPTION)
-    is_active = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+    is_active = Flag(load_default=True)
+    gtin = Gtin(load_default=None, allow_none=True)
+    attributes = Attributes(load_default=dict)
+    images = Images(load_default=list)
 
-    @validates_schema(skip_on_field_errors=False)
-    def check_money(self, data: dict[str, Any], **_kwargs: Any) -> None:
-        """Refuse other currencies than the shop's, and prices that it cannot express."""
-        problems = {}
-        if data.get("currency") not in {None, _currency()}:
-            problems["currency"] = [f"must be {_currency()}, the currency of this shop."]
-        if "price" in data:
-            try:
-                Money.parse(data["price"], _currency())
-            except MoneyError as error:
-                problems["price"] = [str(error)]
-        if problems:
-            raise ValidationError(problems)
+
+class ProductPatch(_Priced):
+    """What is to change of a product, as a JSON Merge Patch (RFC 7396): what is left out stays as it is.
+
+    null stands for what a PUT without the field would make of it, and within ``attributes`` takes one of them away.
+    Lists are replaced as a whole.
+    """
+
+    asin = Asin()
+    name = Text(longest=MAX_NAME, metadata=_NAME)
+    brand = Text(longest=MAX_BRAND, blank=True, allow_none=True, metadata=_BRAND)
+    price = fields.String(validate=validate.Length(max=40), metadata=_PRICE)
+    currency = fields.String(metadata=_CURRENCY)
+    description = Text(longest=MAX_DESCRIPTION, blank=True, lines=True, allow_none=True, metadata=_DESCRIPTION)
+    is_active = Flag(allow_none=True)
+    gtin = Gtin(allow_none=True)
+    attributes = Attributes(removals=True, allow_none=True)
+    images = Images(allow_none=True)
 
     @post_load
-    def make_money(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        """Join price and currency; an empty brand is none."""
-        data.pop("currency", None)
-        return data | {"price": Money.parse(data["price"], _currency()), "brand": data["brand"] or None}
+    def fill_in(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        """Put the value that a field has by itself where null was sent; of attributes, null takes away all."""
+        return {name: _OF_NULL.get(name) if value is None else value for name, value in data.items()}
+
+
+_OF_NULL: Final = {"description": "", "is_active": True, "attributes": None, "images": []}
 
 
 class _DecimalString(fields.String):
@@ -81,6 +114,9 @@ class ProductSchema(Schema):
     currency = fields.String(metadata=_CURRENCY)
     description = fields.String(metadata=_DESCRIPTION)
     is_active = fields.Boolean()
+    gtin = fields.String(allow_none=True, metadata=_GTIN)
+    attributes = fields.Raw(metadata={"type": "object", "additionalProperties": True, **_ATTRIBUTES})
+    images = fields.List(fields.String(metadata=_IMAGE), metadata={"description": "In the order they are shown in"})
     version = fields.Integer(metadata={"description": "The number in the ETag", "examples": [1]})
     created_at = Instant(metadata=_WHEN)
     updated_at = Instant(metadata=_WHEN)
@@ -94,33 +130,11 @@ class ProductArguments(PageArguments):
     asin = Asin()
 
 
-class ProductUpdateSchema(Schema):
-    """One attribute that changed in the product master, or that the farm saw changed on a storefront."""
+class DeletedProductSchema(ProductSchema):
+    """A product that was deleted, and can be brought back as it was then."""
 
-    id = fields.Integer(metadata={"examples": [1001]})
-    product_id = fields.Integer(metadata={"examples": [42]})
-    asin = fields.String(metadata=_ASIN)
-    attribute = fields.String(metadata={"examples": ["price"]})
-    previous_attribute = fields.String(allow_none=True, metadata={"examples": ["1299.90 USD"]})
-    current_attribute = fields.String(allow_none=True, metadata={"examples": ["1199.00 USD"]})
-    source = fields.String(validate=validate.OneOf([source.value for source in Source]))
-    storefront_id = fields.Integer(allow_none=True, metadata={"examples": [1]})
-    job_id = fields.Integer(allow_none=True, metadata={"examples": [5]})
-    task_id = fields.Integer(allow_none=True, metadata={"examples": [73]})
-    actor_kind = fields.String(metadata={"examples": ["user"]})
-    actor_id = fields.Integer(allow_none=True, metadata={"examples": [7]})
-    request_id = fields.String(allow_none=True, metadata={"examples": ["4f0c2a9be15d7c31"]})
-    created_at = Instant(metadata=_WHEN)
-    updated_at = Instant(metadata=_WHEN)
-
-
-class UpdateArguments(PageArguments):
-    """Which changes."""
-
-    job_id = fields.Integer(validate=validate.Range(1, 2**63 - 1), metadata={"examples": [5]})
-    product_id = fields.Integer(validate=validate.Range(1, 2**63 - 1), metadata={"examples": [42]})
-    attribute = fields.String(validate=validate.OneOf([*ATTRIBUTES, DELETED, *_SEEN_BY_THE_FARM]))
+    deleted_at = Instant(metadata=_WHEN)
 
 
 ProductPage = page_of(ProductSchema)
-ProductUpdatePage = page_of(ProductUpdateSchema)
+DeletedProductPage = page_of(DeletedProductSchema)

@@ -1,4 +1,4 @@
-"""Writes of the product master. Every change of an attribute leaves a row of history in the same transaction."""
+"""Writes of single products. Every change of an attribute leaves a row of history in the same transaction."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
-from app.core import audit, events
+from app.core import audit
 from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.money import Money
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
-from app.products.changes import ATTRIBUTES, CREATED, DELETED, Change, as_text, decide_changes
-from app.products.errors import AsinTaken, ProductChanged, ProductNotFound
-from app.products.events import ProductChange, ProductDeleted
-from app.products.models.products import Product, ProductUpdate, Source
+from app.products.attributes import AttributesRefused, merge
+from app.products.changes import ATTRIBUTES, CREATED, Change, as_text
+from app.products.errors import AsinTaken, ProductChanged, ProductNotDeleted, ProductNotFound
+from app.products.models.products import Product, Source
 from app.products.models.stock import Stock
+from app.products.services import editing
 from app.products.services.recording import record_changes
 
 
@@ -47,26 +47,30 @@ def create_product(
     brand: str | None = None,
     description: str = "",
     is_active: bool = True,
+    gtin: str | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    images: Sequence[str] = (),
 ) -> Product:
     """Add a product. One that was deleted with the same ASIN comes back with its id and its history.
 
     Raises AsinTaken.
     """
     values: dict[str, Any] = {
-        "asin": asin, "name": name, "price": price, "brand": brand, "description": description, "is_active": is_active
+        "asin": asin, "name": name, "price": price, "brand": brand, "description": description, "is_active": is_active,
+        "gtin": gtin, "attributes": dict(attributes or {}), "images": list(images),
     }  # fmt: skip
     product = db.session.scalar(select(Product).where(Product.asin == asin).with_for_update())
     if product is None:
-        product = _add(values, now)
+        product = editing.add(values, now)
         changes = [CREATED]
     elif product.deleted_at is None:
         raise AsinTaken.at("/asin", f"Product {product.id} has the ASIN {asin}.")
     else:
-        changes = _revive(product, values, now)
-    _flush(asin)
+        changes = editing.revive(product, values, now)
+    editing.flush(asin)
     if CREATED in changes:
         db.session.add(Stock(product_id=product.id, updated_at=now))
-    record_changes([_changed(product, changes)], actor=actor, now=now, source=Source.API)
+    record_changes([editing.changed(product, changes)], actor=actor, now=now, source=Source.API)
     audit.record(
         actor=actor,
         action="product.create",
@@ -80,23 +84,28 @@ def create_product(
 def update_product(
     *, actor: Principal, now: datetime, product_id: int, expected_version: int, **values: Any
 ) -> Product:
-    """Give a product new ``values`` (any of asin, name, price, brand, description, is_active).
+    """Give a product new ``values``: any of what ``create_product`` takes.
 
     The version counts up when at least one differs. Raises ProductNotFound, ProductChanged when the product's version
     is not ``expected_version``, AsinTaken.
     """
     product = _get_for_change(product_id, expected_version)
-    changes = _apply(product, values, now)
-    if changes:
-        _flush(values.get("asin", product.asin))
-        record_changes([_changed(product, changes)], actor=actor, now=now, source=Source.API)
-        audit.record(
-            actor=actor,
-            action="product.update",
-            subject=("product", product.id),
-            before={change.attribute: change.previous for change in changes},
-            after={change.attribute: change.current for change in changes},
-        )
+    _change(product, values, actor, now)
+    return product
+
+
+@in_transaction
+def patch_product(*, actor: Principal, now: datetime, product_id: int, expected_version: int, **values: Any) -> Product:
+    """Change what ``values`` names, as ``update_product`` does; ``attributes`` are merged into those there are.
+
+    In them None takes one away; None instead of them takes all away. Raises Invalid, too, where they are too many then.
+    """
+    product = _get_for_change(product_id, expected_version)
+    if values.get("attributes") is not None:
+        values["attributes"] = _merged(product.attributes, values["attributes"])
+    elif "attributes" in values:
+        values["attributes"] = {}
+    _change(product, values, actor, now)
     return product
 
 
@@ -107,18 +116,33 @@ def delete_product(*, actor: Principal, now: datetime, product_id: int, expected
     Raises ProductNotFound, ProductChanged.
     """
     product = _get_for_change(product_id, expected_version)
-    product.deleted_at = product.updated_at = now
-    product.version += 1
+    changes = editing.delete(product, now)
     db.session.flush()
-    deleted = Change(DELETED, as_text(False), as_text(True))
-    record_changes([_changed(product, [deleted])], actor=actor, now=now, source=Source.API)
+    record_changes([editing.changed(product, changes)], actor=actor, now=now, source=Source.API)
     audit.record(
         actor=actor,
         action="product.delete",
         subject=("product", product.id),
         before={name: as_text(getattr(product, name)) for name in ATTRIBUTES},
     )
-    events.publish(ProductDeleted(product.id, product.asin))
+
+
+@in_transaction
+def restore_product(*, actor: Principal, now: datetime, product_id: int) -> Product:
+    """Bring a deleted product back as it was; it needs no version, because nobody can have changed it since.
+
+    Raises ProductNotFound, ProductNotDeleted.
+    """
+    product = db.session.scalar(select(Product).where(Product.id == product_id).with_for_update())
+    if product is None:
+        raise ProductNotFound(f"There is no product {product_id}.")
+    if product.deleted_at is None:
+        raise ProductNotDeleted(f"Product {product_id} is not deleted.")
+    changes = editing.revive(product, {}, now)
+    db.session.flush()
+    record_changes([editing.changed(product, changes)], actor=actor, now=now, source=Source.API)
+    _audit(actor, "product.restore", product, changes)
+    return product
 
 
 @in_transaction
@@ -135,17 +159,17 @@ def import_products(*, actor: Principal, now: datetime, rows: Sequence[Mapping[s
     for row in rows:
         product = known.get(row["asin"])
         if product is None:
-            added.append(_add(row, now))
+            added.append(editing.add(row, now))
             counts += ImportCounts(new=1)
         elif product.deleted_at is not None:
-            changed.append(_changed(product, _revive(product, row, now)))
+            changed.append(editing.changed(product, editing.revive(product, row, now)))
             counts += ImportCounts(new=1)
         else:
-            changed.append(_changed(product, _apply(product, row, now)))
+            changed.append(editing.changed(product, editing.apply(product, row, now)))
             counts += ImportCounts(changed=1) if changed[-1].changes else ImportCounts(unchanged=1)
-    _flush("that the import adds")
+    editing.flush("that the import adds")
     db.session.add_all(Stock(product_id=product.id, updated_at=now) for product in added)
-    changed += [_changed(product, [CREATED]) for product in added]
+    changed += [editing.changed(product, [CREATED]) for product in added]
     record_changes(changed, actor=actor, now=now, source=Source.IMPORT)
     audit.record(
         actor=actor,
@@ -154,43 +178,6 @@ def import_products(*, actor: Principal, now: datetime, rows: Sequence[Mapping[s
         after={"new": counts.new, "changed": counts.changed, "unchanged": counts.unchanged},
     )
     return counts
-
-
-@in_transaction
-def record_observed_change(
-    *,
-    actor: Principal,
-    now: datetime,
-    product_id: int,
-    asin: str,
-    attribute: str,
-    previous: str | None,
-    current: str | None,
-    storefront_id: int,
-    job_id: int,
-    task_id: int,
-) -> None:
-    """Note that the farm saw an attribute change on a storefront; the product master keeps its own value.
-
-    Meant for ``record_observed_change.joined(...)`` in the transaction that ends the task: a task notes an attribute
-    once, which the database enforces.
-    """
-    db.session.add(
-        ProductUpdate(
-            product_id=product_id,
-            asin=asin,
-            attribute=attribute,
-            previous_attribute=previous,
-            current_attribute=current,
-            source=Source.FARM,
-            storefront_id=storefront_id,
-            job_id=job_id,
-            task_id=task_id,
-            created_at=now,
-            updated_at=now,
-            **actor.attribution(),
-        )
-    )
 
 
 def _get_for_change(product_id: int, expected_version: int) -> Product:
@@ -203,44 +190,27 @@ def _get_for_change(product_id: int, expected_version: int) -> Product:
     return product
 
 
-def _add(values: Mapping[str, Any], now: datetime) -> Product:
-    _check_price(values)
-    product = Product(**values, created_at=now, updated_at=now)
-    db.session.add(product)
-    return product
-
-
-def _apply(product: Product, values: Mapping[str, Any], now: datetime) -> list[Change]:
-    """Give a product new values; what changed by that."""
-    _check_price(values)
-    changes = decide_changes({name: getattr(product, name) for name in values}, values)
+def _change(product: Product, values: Mapping[str, Any], actor: Principal, now: datetime) -> None:
+    changes = editing.apply(product, values, now)
     if changes:
-        for name, value in values.items():
-            setattr(product, name, value)
-        product.version += 1
-        product.updated_at = now
-    return changes
+        editing.flush(values.get("asin", product.asin))
+        record_changes([editing.changed(product, changes)], actor=actor, now=now, source=Source.API)
+        _audit(actor, "product.update", product, changes)
 
 
-def _revive(product: Product, values: Mapping[str, Any], now: datetime) -> list[Change]:
-    product.deleted_at = None
-    product.updated_at = now
-    product.version += 1
-    return [Change(DELETED, as_text(True), as_text(False)), *_apply(product, values, now)]
+def _audit(actor: Principal, action: str, product: Product, changes: Sequence[Change]) -> None:
+    audit.record(
+        actor=actor,
+        action=action,
+        subject=("product", product.id),
+        before={change.attribute: change.previous for change in changes},
+        after={change.attribute: change.current for change in changes},
+    )
 
 
-def _changed(product: Product, changes: Sequence[Change]) -> ProductChange:
-    return ProductChange(product.id, product.asin, tuple(changes))
-
-
-def _check_price(values: Mapping[str, Any]) -> None:
-    if "price" in values and values["price"].minor < 0:
-        raise Invalid.field("/price", "must not be negative.")
-
-
-def _flush(asin: str) -> None:
-    """Write now, so that an ASIN which somebody else took a moment ago is refused by name."""
+def _merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        db.session.flush()
-    except IntegrityError as error:
-        raise AsinTaken.at("/asin", f"Another product has the ASIN {asin}.") from error
+        return merge(before, patch)
+    except AttributesRefused as refused:
+        detail = f"With those it has, {' '.join(refused.problems['_schema'])}"
+        raise Invalid.field("/attributes", detail) from refused

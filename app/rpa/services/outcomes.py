@@ -14,7 +14,7 @@ from app.core.orm import count_changed, database_now
 from app.core.permissions import for_job
 from app.core.transactions import in_transaction
 from app.products.models.products import Product
-from app.products.services.products import record_observed_change
+from app.products.services.observations import record_observed_change
 from app.rpa import changes, retrying
 from app.rpa.codes import Code
 from app.rpa.models import Attempt, Job, JobState, Observation, ObservationCurrent, Task, TaskState

@@ -1,0 +1,74 @@
+"""Changing rows of the product master in the open transaction; who calls this writes the history as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from app.core import events
+from app.core.errors import Invalid
+from app.core.extensions import db
+from app.products.changes import DELETED, Change, as_text, decide_changes
+from app.products.errors import AsinTaken
+from app.products.events import ProductChange, ProductDeleted
+from app.products.models.products import Product
+
+
+def add(values: Mapping[str, Any], now: datetime) -> Product:
+    """A new row with these values, not written yet."""
+    _check_price(values)
+    product = Product(**values, created_at=now, updated_at=now)
+    db.session.add(product)
+    return product
+
+
+def apply(product: Product, values: Mapping[str, Any], now: datetime) -> list[Change]:
+    """Give a locked row new values; what changed by that. The version counts up when something did."""
+    _check_price(values)
+    changes = decide_changes({name: getattr(product, name) for name in values}, values)
+    if changes:
+        for name, value in values.items():
+            setattr(product, name, value)
+        _touch(product, now)
+    return changes
+
+
+def revive(product: Product, values: Mapping[str, Any], now: datetime) -> list[Change]:
+    """Bring a locked row that is deleted back, with new values."""
+    product.deleted_at = None
+    _touch(product, now)
+    return [Change(DELETED, as_text(True), as_text(False)), *apply(product, values, now)]
+
+
+def delete(product: Product, now: datetime) -> list[Change]:
+    """Mark a locked row as deleted and publish ProductDeleted."""
+    product.deleted_at = now
+    _touch(product, now)
+    events.publish(ProductDeleted(product.id, product.asin))
+    return [Change(DELETED, as_text(False), as_text(True))]
+
+
+def changed(product: Product, changes: Sequence[Change]) -> ProductChange:
+    """The changes of a row that has been written, as the history takes them."""
+    return ProductChange(product.id, product.asin, tuple(changes))
+
+
+def flush(asin: str) -> None:
+    """Write now, so that an ASIN which somebody else took a moment ago is refused by name; raises AsinTaken."""
+    try:
+        db.session.flush()
+    except IntegrityError as error:
+        raise AsinTaken.at("/asin", f"Another product has the ASIN {asin}.") from error
+
+
+def _touch(product: Product, now: datetime) -> None:
+    product.version += 1
+    product.updated_at = now
+
+
+def _check_price(values: Mapping[str, Any]) -> None:
+    if "price" in values and values["price"].minor < 0:
+        raise Invalid.field("/price", "must not be negative.")
