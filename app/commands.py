@@ -6,11 +6,19 @@ from flask import Flask
 
 from app.auth import cli as auth
 from app.core import cli as core
+from app.products import category_cli as categories
 from app.products import cli as products
 from app.rpa import cli as rpa
 
 
 def register(app: Flask) -> None:
     """Add the domains' command groups."""
-    for group in (core.group, *auth.GROUPS, products.group, rpa.storefront_commands, rpa.job_commands):
+    for group in (
+        core.group,
+        *auth.GROUPS,
+        products.group,
+        categories.group,
+        rpa.storefront_commands,
+        rpa.job_commands,
+    ):
         app.cli.add_command(group)
