@@ -47,9 +47,9 @@ def stored(app: Flask) -> dict[str, list[dict[str, Any]]]:
     with app.app_context():
         audited = select(AuditEvent).where(AuditEvent.subject_kind == "product")
         return {
-            "products": [_row(row) for row in db.session.scalars(select(Product).order_by(Product.id))],
-            "updates": [_row(row) for row in db.session.scalars(select(ProductUpdate).order_by(ProductUpdate.id))],
-            "audit": [_row(row) for row in db.session.scalars(audited.order_by(AuditEvent.id))],
+            "products": [row_values(row) for row in db.session.scalars(select(Product).order_by(Product.id))],
+            "updates": [row_values(row) for row in db.session.scalars(select(ProductUpdate).order_by(ProductUpdate.id))],
+            "audit": [row_values(row) for row in db.session.scalars(audited.order_by(AuditEvent.id))],
         }
 
 
@@ -60,5 +60,6 @@ def changes(app: Flask) -> list[tuple[str, str | None, str | None]]:
     return [change for change in told if change != CREATED]
 
 
-def _row(row: Any) -> dict[str, Any]:
+def row_values(row: Any) -> dict[str, Any]:
+    """Every column of a row."""
     return {column.key: getattr(row, column.key) for column in row.__table__.columns}
