@@ -18,6 +18,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from app.core import idempotency
+from app.core.dumping import Dump, compile_dump
 from app.core.errors import Invalid, Unauthenticated, VersionRequired
 from app.core.http import PROBLEM, answer_http_exception
 from app.core.openapi import ETAG, LOCATION
@@ -242,7 +243,7 @@ class ApiBlueprint(Blueprint):
         another method that is not safe to repeat by itself; with ``secret`` the answer is not stored. The answer is
         rendered inside the work's transaction, so that both exist together.
         """
-        render = partial(_render, status, schema() if schema else None, location, etag)
+        render = partial(_render, status, compile_dump(schema()) if schema else None, location, etag)
 
         def decorate(view: View) -> View:
             if getattr(view, "access", "public") != "public":
@@ -298,11 +299,9 @@ def unless_known(record: Any) -> Any:
     return record
 
 
-def _render(
-    status: int, schema: Schema | None, location: Callable[[Any], str] | None, etag: bool, result: Any
-) -> Response:
-    body = b"" if schema is None else orjson.dumps(schema.dump(result))
-    answer = Response(body, status=status, mimetype="application/json" if schema else None)
+def _render(status: int, dump: Dump | None, location: Callable[[Any], str] | None, etag: bool, result: Any) -> Response:
+    body = b"" if dump is None else orjson.dumps(dump(result))
+    answer = Response(body, status=status, mimetype="application/json" if dump else None)
     if location is not None:
         answer.headers["Location"] = location(result)
     if etag:

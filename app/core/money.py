@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
+from functools import lru_cache
 from typing import Final
 
 from babel.numbers import get_currency_precision, list_currencies
@@ -24,11 +25,21 @@ class MoneyError(ValueError):
     """The text or number is no amount in that currency; the message says why."""
 
 
+@lru_cache(maxsize=512)
 def exponent(currency: str) -> int:
     """How many decimals the currency has by ISO 4217 (JPY 0, EUR 2, KWD 3); raises MoneyError for an unknown code."""
     if currency not in _KNOWN:
         raise MoneyError(f"{currency!r} is not an ISO 4217 currency code.")
     return _ISO_4217.get(currency) or get_currency_precision(currency)
+
+
+def decimal_text(minor: int, currency: str) -> str:
+    """What ``Money(minor, currency).decimal_string()`` is, without making one; raises MoneyError likewise."""
+    decimals = exponent(currency)
+    if decimals == 0:
+        return str(minor)
+    digits = str(abs(minor)).rjust(decimals + 1, "0")
+    return f"{'-' if minor < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 @dataclass(frozen=True, slots=True, order=False)
@@ -83,7 +94,7 @@ class Money:
 
     def decimal_string(self) -> str:
         """The amount as JSON carries it: all decimals of the currency, no grouping (``"1299.90"``)."""
-        return f"{self.amount:f}"
+        return decimal_text(self.minor, self.currency)
 
     def __str__(self) -> str:
         return f"{self.decimal_string()} {self.currency}"
