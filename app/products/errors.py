@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.core.errors import Conflict, NotFound, StaleVersion
+from app.core.errors import Conflict, Invalid, NotFound, StaleVersion, Unavailable, UpstreamFailed
 
 _SHOWN: Final = 100
 """Characters of a value in a sentence; a program finds all of it in the facts."""
@@ -64,6 +64,30 @@ class CategoriesGone(Conflict):
     """Categories that the product was in are no more."""
 
     code = "CATEGORIES_GONE"
+
+
+class ImageNotFound(NotFound):
+    """The product has no picture at this position."""
+
+    code = "IMAGE_NOT_FOUND"
+
+
+class ImageRefused(UpstreamFailed):
+    """What is at the address of a picture is not shown: it is none, too large, or somewhere we do not ask."""
+
+    code = "IMAGE_REFUSED"
+
+
+class ImageHostFailed(UpstreamFailed):
+    """The server that has a picture does not give it."""
+
+    code = "IMAGE_HOST_FAILED"
+
+
+class ImagesBusy(Unavailable):
+    """Too many pictures are being fetched at the moment."""
+
+    code = "IMAGES_BUSY"
 
 
 class ProductChanged(StaleVersion):
@@ -180,6 +204,36 @@ class CategoryNotEmpty(Conflict):
     def __init__(self, detail: str, *, categories: int, products: int) -> None:
         super().__init__(detail)
         self.facts = {"categories": categories, "products": products}
+
+
+class OperationNotFound(NotFound):
+    """No import, export or bulk action has this id."""
+
+    code = "OPERATION_NOT_FOUND"
+
+
+class OperationEnded(Conflict):
+    """The operation has ended already."""
+
+    code = "OPERATION_ENDED"
+
+
+class OperationNotReady(Conflict):
+    """The operation is not in the state that this needs."""
+
+    code = "OPERATION_NOT_READY"
+
+
+class FileGone(NotFound):
+    """The operation has no such file, or it was deleted after its time."""
+
+    code = "FILE_GONE"
+
+
+class UploadRefused(Invalid):
+    """The uploaded file is none that can be imported."""
+
+    code = "UPLOAD_REFUSED"
 
 
 def _shown(value: str | None) -> str:
