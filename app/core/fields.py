@@ -17,7 +17,8 @@ _CURSOR: Final = "WzI4NTM4NzE2MDQsNDJd"
 ASIN: Final = re.compile(r"^[A-Z0-9]{10}$")
 _TURNED: Final = r"\u202a-\u202e\u2066-\u2069"
 """Marks that turn the direction of what follows: text that is not what it looks like (Unicode TR 36, 3.2)."""
-_UNPRINTABLE: Final = re.compile(rf"[\x00-\x1f\x7f\ud800-\udfff{_TURNED}]")
+UNPRINTABLE: Final = re.compile(rf"[\x00-\x1f\x7f\ud800-\udfff{_TURNED}]")
+"""What a text of one line must not hold."""
 UNPRINTABLE_IN_LINES: Final = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff{_TURNED}]")
 """What a text of several lines must not hold."""
 
@@ -34,7 +35,7 @@ class Text(fields.String):
 
     def __init__(self, *, longest: int, blank: bool = False, lines: bool = False, **kwargs: Any) -> None:
         shortest = 0 if blank else 1
-        self._unprintable = UNPRINTABLE_IN_LINES if lines else _UNPRINTABLE
+        self._unprintable = UNPRINTABLE_IN_LINES if lines else UNPRINTABLE
         super().__init__(validate=validate.Length(min=shortest, max=longest), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:

@@ -25,6 +25,7 @@ from app.core.orm import (
 MAX_NAME: Final = 500
 MAX_BRAND: Final = 255
 MAX_DESCRIPTION: Final = 10_000
+MAX_IMAGES: Final = 20
 
 
 class Source(StrEnum):

@@ -11,8 +11,7 @@ from app.core.outgoing import MAX_URL, check_url
 from app.core.running import settings
 from app.products import attributes as rules
 from app.products import gtin
-
-MAX_IMAGES: Final = 20
+from app.products.models.products import MAX_IMAGES
 
 _ATTRIBUTES_SAID: Final = (
     f"What only some products have: at most {rules.MAX_KEYS} names of up to {rules.MAX_KEY} characters, each with a "
