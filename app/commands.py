@@ -6,6 +6,7 @@ from flask import Flask
 
 from app.auth import cli as auth
 from app.core import cli as core
+from app.notifications import cli as notifications
 from app.products import category_cli as categories
 from app.products import cli as products
 from app.rpa import cli as rpa
@@ -19,6 +20,6 @@ def register(app: Flask) -> None:
         products.group,
         categories.group,
         rpa.storefront_commands,
-        rpa.job_commands,
+        rpa.job_commands, notifications.group,
     ):
         app.cli.add_command(group)

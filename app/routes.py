@@ -41,6 +41,8 @@ from app.core.extensions import bootstrap
 from app.core.mailbox import register_mailbox
 from app.core.pages import register_pages
 from app.core.rates import register_rates
+from app.notifications.api import deliveries, webhooks
+from app.notifications.api.documentation import register_webhook_docs
 from app.products.api import categories, products, updates
 from app.rpa import api as rpa
 from app.rpa.waiting import WaitingRoom
@@ -65,6 +67,8 @@ APIS = (
     updates,
     categories,
     rpa,
+    webhooks,
+    deliveries,
 )
 PAGES = (
     login,
@@ -100,6 +104,7 @@ def register(app: Flask, settings: Settings) -> None:
     for pages in PAGES:
         app.register_blueprint(pages.pages)
     register_mailbox(app, settings)
+    register_webhook_docs(api)
     register_api_docs(app, api)
     api.spec.components.security_scheme(
         "bearer",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from app.auth.services import privacy
 from app.core import events, personal_data
-from app.products.events import ProductDeleted
+from app.notifications.services import subscriptions
+from app.products.events import ProductDeleted, ProductsChanged, StockLow
 from app.rpa.services.baselines import forget_product
 
 
 def connect() -> None:
     """Connect the domains; safe to call again."""
     events.subscribe(ProductDeleted, forget_product)
+    events.subscribe(ProductsChanged, subscriptions.tell_products_changed)
+    events.subscribe(StockLow, subscriptions.tell_stock_low)
     personal_data.register("auth", personal_data.Holding(export=privacy.export_person, erase=privacy.erase_person))

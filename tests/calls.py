@@ -16,7 +16,7 @@ from typing import Any, Final
 import pyotp
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from app.auth import jwt, passwords
@@ -42,6 +42,8 @@ from app.core.permissions import system
 from app.core.transactions import in_transaction
 from app.products.models.products import ProductUpdate
 from app.products.services.categories import create_category
+from app.notifications.models import DeliveryState, WebhookDelivery
+from app.notifications.services import redelivery, webhooks
 from app.products.services.products import create_product, delete_product, update_product
 from app.rpa.models import Action
 from app.rpa.services import jobs, storefronts
@@ -352,12 +354,27 @@ def _of_other(world: World, thing: Callable[[World, int], int], name: str) -> di
     return {"user_id": other, name: thing(world, other)}
 
 
+def _webhook(world: World) -> dict[str, int]:
+    about: dict[str, Any] = {"name": "hook", "url": "https://hooks.example.org", "kinds": ["*"]}
+    made = world.run(webhooks.create_webhook, actor=system(), now=utc_now(), private=frozenset(), **about)
+    return {"webhook_id": made.webhook.id}
+
+
+def _delivery(world: World, *, is_done: bool = False) -> dict[str, int]:
+    path = _webhook(world)
+    sent = world.run(redelivery.send_test, actor=system(), now=utc_now(), **path)
+    if is_done:
+        change = update(WebhookDelivery).values(state=DeliveryState.FAILED)
+        world.make(lambda: db.session.execute(change))
+    return path | {"delivery_id": sent.id}
+
+
 _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
     "/audit-events", "/auth/providers", "/categories", "/categories/tree", "/jobs", "/me", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/permissions", "/product-updates",
-    "/product-updates/feed", "/products", "/products/deleted", "/roles", "/storefronts", "/users",
+    "/product-updates/feed", "/products", "/products/deleted", "/roles", "/storefronts", "/users", "/webhooks",
 )  # fmt: skip
 
 CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
@@ -372,6 +389,20 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/auth/passkeys/options"): lambda _: Sent(200),
     ("POST", "/auth/passkeys/login"): lambda w: Sent(200, _signed(w)),
     ("POST", "/auth/passkeys/confirm"): lambda w: Sent(204, _signed(w)),
+    # webhooks
+    ("POST", "/webhooks"): lambda _: Sent(
+        201, {"name": "hook", "url": "https://hooks.example.org", "kinds": ["product.updated"]}
+    ),
+    ("GET", "/webhooks/<int:webhook_id>"): lambda w: Sent(200, path=_webhook(w)),
+    ("PATCH", "/webhooks/<int:webhook_id>"): lambda w: Sent(200, {"is_active": False}, version=1, path=_webhook(w)),
+    ("DELETE", "/webhooks/<int:webhook_id>"): lambda w: Sent(204, version=1, path=_webhook(w)),
+    ("POST", "/webhooks/<int:webhook_id>/rotate-secret"): lambda w: Sent(200, path=_webhook(w)),
+    ("POST", "/webhooks/<int:webhook_id>/test"): lambda w: Sent(202, path=_webhook(w)),
+    ("GET", "/webhooks/<int:webhook_id>/deliveries"): lambda w: Sent(200, path=_webhook(w)),
+    ("GET", "/webhooks/<int:webhook_id>/deliveries/<int:delivery_id>"): lambda w: Sent(200, path=_delivery(w)),
+    ("POST", "/webhooks/<int:webhook_id>/deliveries/<int:delivery_id>/redeliver"): lambda w: Sent(
+        202, path=_delivery(w, is_done=True)
+    ),
     # registering, password and address
     ("POST", "/auth/register"): lambda _: Sent(202, {"email": "new@example.org", "name": "New", "password": PASSWORD}),
     ("POST", "/auth/resend-verification"): lambda _: Sent(202, {"email": "new@example.org"}),

@@ -22,6 +22,7 @@ from app.core.extensions import db
 from app.core.queues import BACKGROUND, BATCH, INTERACTIVE, RegisteredJob
 from app.rpa.services import leases
 from workers.chrome.slot import sweep
+from workers.courier import Courier
 from workers.errands import Errands, shelf_for
 from workers.jobs.outbox import Deliveries
 from workers.pulse import Pulse
@@ -77,9 +78,14 @@ def run_farm_worker(app: Flask, settings: Settings, *, root: Path, run_as: str |
 
 
 def run_background_worker(app: Flask, settings: Settings) -> None:
-    """Serve the background queue until asked to stop."""
+    """Serve the background queue, and send webhooks beside it, until asked to stop."""
     RegisteredJob.functions = {"deliver_outbox": Deliveries(app).deliver_outbox}
-    _serve(settings, [BACKGROUND])
+    courier = Courier(app, settings)
+    courier.start()
+    try:
+        _serve(settings, [BACKGROUND])
+    finally:
+        courier.end()
 
 
 def _serve(settings: Settings, names: list[str]) -> None:

@@ -14,6 +14,7 @@ from app.auth.services.registration import purge_registrations
 from app.auth.services.sessions import purge_sessions
 from app.core import idempotency, outbox
 from app.core.orm import utc_now
+from app.notifications.services import notices, purging
 from app.rpa.services.jobs import prepare_job
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
@@ -39,6 +40,10 @@ def _purge_accounts() -> None:
     purge_registrations(now=now)
 
 
+def _purge_webhooks() -> None:
+    purging.purge(now=utc_now())
+
+
 def _send_mail(sender: Callable[..., None], **ids: int | str) -> None:
     sender(now=utc_now(), **ids)
 
@@ -54,6 +59,8 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "forget_workers": _forget_workers,
     "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
+    "purge_webhooks": _purge_webhooks,
+    notices.KIND: partial(_send_mail, notices.send_disabled),
     "mail_job_ended": partial(_send_mail, send_job_ended),
     **{kind: partial(_send_mail, sender) for kind, sender in mails.SENDERS.items()},
 }

@@ -82,6 +82,19 @@ def find_permissions(user_id: int) -> frozenset[str]:
     return granted(rows)
 
 
+def holders_of(permission: str, *, limit: int) -> list[int]:
+    """Ids of people who can log in and whose roles allow this, oldest first."""
+    allows = or_(Role.is_locked.is_(True), RolePermission.permission == permission)
+    holders = (
+        select(User.id)
+        .join(UserRole, UserRole.user_id == User.id)
+        .join(Role, Role.id == UserRole.role_id)
+        .outerjoin(RolePermission, RolePermission.role_id == Role.id)
+        .where(allows, User.is_active.is_(True), User.email_verified_at.is_not(None))
+    )
+    return list(db.session.scalars(holders.distinct().order_by(User.id).limit(limit)))
+
+
 def count_administrators(*, but: int) -> int:
     """How many people who can log in have a locked role, without the user ``but``."""
     holders = (

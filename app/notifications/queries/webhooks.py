@@ -1,0 +1,44 @@
+"""Reads of webhooks."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import defer
+
+from app.core.extensions import db
+from app.core.pagination import Page, fetch_page
+from app.notifications.errors import WebhookNotFound
+from app.notifications.kinds import EVERYTHING
+from app.notifications.models import Webhook
+
+MAX_WEBHOOKS = 50
+"""Each has a slot of its own in every sender, and every write asks which of them want to know."""
+
+
+def list_webhooks(*, limit: int, cursor: str | None) -> Page[Webhook]:
+    """One page of all webhooks, oldest first."""
+    all_of_them = select(Webhook).options(defer(Webhook.secret), defer(Webhook.old_secret))
+    return fetch_page(all_of_them, keys=[(Webhook.id, False)], limit=limit, cursor=cursor)
+
+
+def get_webhook(webhook_id: int) -> Webhook:
+    """One webhook; raises WebhookNotFound."""
+    row = db.session.get(Webhook, webhook_id)
+    if row is None:
+        raise WebhookNotFound(f"There is no webhook {webhook_id}.")
+    return row
+
+
+def count_webhooks() -> int:
+    """How many webhooks there are, also inactive ones."""
+    return db.session.scalar(select(func.count()).select_from(Webhook)) or 0
+
+
+def who_wants(kind: str) -> list[int]:
+    """Ids of the active webhooks that want to know of a kind of event.
+
+    It is asked in the transaction of every write that has something to tell, and answered by the table, which has at
+    most 50 rows: a webhook that was made a moment ago is told of the next write, whichever process does it.
+    """
+    rows = db.session.execute(select(Webhook.id, Webhook.kinds).where(Webhook.is_active.is_(True)).order_by(Webhook.id))
+    return [row.id for row in rows if EVERYTHING in row.kinds or kind in row.kinds]

@@ -1,0 +1,57 @@
+"""What webhooks are told of products and their stock; called inside the transactions that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+import orjson
+
+from app.core.orm import utc_now
+from app.notifications.kinds import PRODUCT_UPDATED, STOCK_LOW
+from app.notifications.queries.webhooks import who_wants
+from app.notifications.services import events
+from app.products.events import ProductChange, ProductsChanged, StockLow
+
+MOST_PRODUCTS: Final = 100
+LARGEST: Final = 64 * 1024
+"""Bytes of the products of one event, unless a single one has more; the specification advises small payloads."""
+
+
+def tell_products_changed(event: ProductsChanged) -> None:
+    """Record ``product.updated`` for the webhooks that want it: so many events that none is too large."""
+    webhooks = who_wants(PRODUCT_UPDATED)
+    if webhooks:
+        about = {"source": event.source, "operation_id": event.operation_id}
+        parts = [about | {"products": products} for products in _portions(event.products)]
+        events.record(PRODUCT_UPDATED, parts, to=webhooks, now=utc_now())
+
+
+def tell_stock_low(event: StockLow) -> None:
+    """Record ``stock.low`` for the webhooks that want it."""
+    webhooks = who_wants(STOCK_LOW)
+    if webhooks:
+        events.record(STOCK_LOW, [asdict(event)], to=webhooks, now=utc_now())
+
+
+def _portions(products: Sequence[ProductChange]) -> Iterator[list[orjson.Fragment]]:
+    portion: list[orjson.Fragment] = []
+    size = 0
+    for product in products:
+        written = orjson.dumps(_described(product))
+        if portion and (len(portion) == MOST_PRODUCTS or size + len(written) > LARGEST):
+            yield portion
+            portion, size = [], 0
+        portion.append(orjson.Fragment(written))
+        size += len(written)
+    if portion:
+        yield portion
+
+
+def _described(product: ProductChange) -> dict[str, Any]:
+    changes = [
+        {"attribute": change.attribute, "previous": change.previous, "current": change.current}
+        for change in product.changes
+    ]
+    return {"id": product.product_id, "asin": product.asin, "changes": changes}
