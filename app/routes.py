@@ -43,7 +43,7 @@ from app.core.pages import register_pages
 from app.core.rates import register_rates
 from app.notifications.api import deliveries, webhooks
 from app.notifications.api.documentation import register_webhook_docs
-from app.products.api import categories, products, updates
+from app.products.api import categories, inventory, products, updates
 from app.rpa import api as rpa
 from app.rpa.waiting import WaitingRoom
 
@@ -66,6 +66,7 @@ APIS = (
     products,
     updates,
     categories,
+    inventory,
     rpa,
     webhooks,
     deliveries,

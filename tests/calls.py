@@ -371,7 +371,8 @@ def _delivery(world: World, *, is_done: bool = False) -> dict[str, int]:
 
 _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
-    "/audit-events", "/auth/providers", "/categories", "/categories/tree", "/jobs", "/me", "/me/devices", "/me/export",
+    "/audit-events", "/auth/providers", "/categories", "/categories/tree", "/inventory", "/inventory/low-stock",
+    "/jobs", "/me", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/permissions", "/product-updates",
     "/product-updates/feed", "/products", "/products/deleted", "/roles", "/storefronts", "/users", "/webhooks",
@@ -492,6 +493,13 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
         200, {"name": "Pots"}, version=1, path={"category_id": _category(w)}
     ),
     ("DELETE", "/categories/<int:category_id>"): lambda w: Sent(204, version=1, path={"category_id": _category(w)}),
+    # stock
+    ("GET", "/inventory/<int:product_id>"): lambda w: Sent(200, path={"product_id": _product(w)}),
+    ("PUT", "/inventory/<int:product_id>"): lambda w: Sent(
+        200, {"kind": "received", "delta": 5}, path={"product_id": _product(w)}
+    ),
+    ("PATCH", "/inventory/<int:product_id>"): lambda w: Sent(200, {"threshold": 2}, path={"product_id": _product(w)}),
+    ("GET", "/inventory/changes/<int:product_id>"): lambda w: Sent(200, path={"product_id": _product(w)}),
     # the farm
     ("POST", "/storefronts"): lambda _: Sent(201, {"code": "shop", "name": "Shop", "profile": profile()}),
     ("GET", "/storefronts/<int:storefront_id>"): lambda w: Sent(200, path={"storefront_id": _storefront(w)}),

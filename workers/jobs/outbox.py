@@ -15,6 +15,7 @@ from app.auth.services.sessions import purge_sessions
 from app.core import idempotency, outbox
 from app.core.orm import utc_now
 from app.notifications.services import notices, purging
+from app.products.services import low_stock
 from app.rpa.services.jobs import prepare_job
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
@@ -52,6 +53,10 @@ def _purge_second_factor() -> None:
     second_factor.purge_expired(now=utc_now())
 
 
+def _tell_low_stock() -> None:
+    low_stock.request_mails(now=utc_now())
+
+
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
     "purge_idempotency_keys": _purge_idempotency_keys,
@@ -61,6 +66,8 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_accounts": _purge_accounts,
     "purge_webhooks": _purge_webhooks,
     notices.KIND: partial(_send_mail, notices.send_disabled),
+    "tell_low_stock": _tell_low_stock,
+    "mail_low_stock": partial(_send_mail, low_stock.send_low_stock),
     "mail_job_ended": partial(_send_mail, send_job_ended),
     **{kind: partial(_send_mail, sender) for kind, sender in mails.SENDERS.items()},
 }

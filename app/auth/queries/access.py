@@ -31,6 +31,34 @@ class Access:
     """When it was last noted to be in use."""
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody active with a proven address who holds a permission."""
+
+    user_id: int
+    email: str
+    name: str
+    notifications: dict[str, bool] | None
+    """Which mails they have chosen to get or not to get."""
+
+
+def list_holders(permission: str, *, user_id: int | None = None, limit: int = 1000) -> list[Holder]:
+    """Who holds a permission by one of their roles, at most ``limit``; with ``user_id`` that one or nobody."""
+    gives = or_(Role.is_locked.is_(True), RolePermission.permission == permission)
+    holding = (
+        select(UserRole.user_id)
+        .join(Role, Role.id == UserRole.role_id)
+        .outerjoin(RolePermission, RolePermission.role_id == Role.id)
+        .where(gives)
+    )
+    wanted = select(User.id, User.email, User.name, User.notifications).where(
+        User.id.in_(holding), User.is_active.is_(True), User.erased_at.is_(None), User.email_verified_at.is_not(None)
+    )
+    if user_id is not None:
+        wanted = wanted.where(User.id == user_id)
+    return [Holder(*row) for row in db.session.execute(wanted.order_by(User.id).limit(limit))]
+
+
 def find_session_access(sid: str, *, now: datetime, staff_second_factor: bool) -> Access | None:
     """The access of a session that is open, of a user who is active; None for all others."""
     rows = _rows(

@@ -1,0 +1,160 @@
+"""Reads of stock: the counters, the ledger, and who holds what is allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Select, select
+
+from app.core.errors import Invalid
+from app.core.extensions import db
+from app.core.pagination import Page, fetch_page
+from app.products.errors import ProductNotFound
+from app.products.models.categories import ProductCategory
+from app.products.models.products import Product
+from app.products.models.stock import MAX_QUANTITY, Allocation, Stock, StockMovement
+
+Rows = Select[*tuple[Any, ...]]
+
+SHOWN_ALLOCATIONS: Final = 20
+"""How many of those who hold a product are named in a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """A movement with what the counters were after it."""
+
+    movement: StockMovement
+    on_hand: int
+    allocated: int
+
+
+def counters(*product_ids: int) -> Rows:
+    """The statement that reads some products' counters."""
+    read = select(Stock.product_id, Stock.on_hand, Stock.allocated, Stock.low_stock_threshold, Stock.is_low)
+    return read.where(Stock.product_id.in_(product_ids))
+
+
+def get_stock(product_id: int) -> Any:
+    """The stock of a product with its ASIN and name; raises ProductNotFound also for a deleted one."""
+    row = db.session.execute(_listed().where(Stock.product_id == product_id)).one_or_none()
+    if row is None:
+        raise ProductNotFound(f"There is no product {product_id}.")
+    return row
+
+
+def list_stock(
+    *,
+    limit: int,
+    cursor: str | None = None,
+    product_ids: Collection[int] | None = None,
+    asin: str | None = None,
+    brand: str | None = None,
+    category: int | None = None,
+    is_low: bool | None = None,
+    is_available: bool | None = None,
+) -> Page[Any]:
+    """Stock by product id, of products that fit every filter given; ``category`` is an id, what is below it counts."""
+    wanted = _listed()
+    if product_ids is not None:
+        wanted = wanted.where(Stock.product_id.in_(product_ids))
+    if asin is not None:
+        wanted = wanted.where(Product.asin == asin)
+    if brand is not None:
+        wanted = wanted.where(Product.brand == brand)
+    if category is not None:
+        wanted = wanted.join(ProductCategory, ProductCategory.product_id == Stock.product_id)
+        wanted = wanted.where(ProductCategory.category_id == category)
+    if is_low is not None:
+        wanted = wanted.where(Stock.is_low.is_(is_low))
+    if is_available is not None:
+        wanted = wanted.where(Stock.is_available.is_(is_available))
+    return fetch_page(wanted, keys=[(Stock.product_id, False)], limit=limit, cursor=cursor, scalars=False)
+
+
+def list_movements(product_id: int, *, limit: int, cursor: str | None = None) -> Page[LedgerRow]:
+    """The ledger of one product, newest first, also of a deleted one; raises ProductNotFound.
+
+    The counters are the sums of the ledger, so what they were after a row is what they are now less all later rows. The
+    first page begins with the present counters, read by the same statement as its rows; its cursor carries what they
+    were before its last row, and the next page goes on from there. So each page reads its own rows and no others.
+    Movements of the same moment stand in the order they were written down, which may not be that of their effect.
+    """
+    inner, *carried = _split(cursor)
+    wanted = select(StockMovement, Stock.on_hand, Stock.allocated).join(
+        Stock, Stock.product_id == StockMovement.product_id
+    )
+    wanted = wanted.where(StockMovement.product_id == product_id)
+    keys = [(StockMovement.id, True)]
+    found = fetch_page(wanted.add_columns(StockMovement.id), keys=keys, limit=limit, cursor=inner, scalars=False)
+    if not found.items:
+        _require_product(product_id)
+        return Page([], None)
+    on_hand, allocated = carried or (found.items[0].on_hand, found.items[0].allocated)
+    rows = []
+    for movement, *_ in found.items:
+        rows.append(LedgerRow(movement, on_hand, allocated))
+        on_hand -= movement.on_hand_delta
+        allocated -= movement.allocated_delta
+    more = found.next_cursor
+    return Page(rows, None if more is None else f"{more}~{on_hand}~{allocated}")
+
+
+def newest_allocations(product_id: int, *, limit: int = SHOWN_ALLOCATIONS) -> list[dict[str, Any]]:
+    """Who holds a product, the newest first, at most ``limit``."""
+    rows = db.session.execute(
+        select(Allocation.reference_kind, Allocation.reference_id, Allocation.label, Allocation.quantity)
+        .where(Allocation.product_id == product_id)
+        .order_by(Allocation.id.desc())
+        .limit(limit)
+    )
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001  # SQLAlchemy's name for it is public
+
+
+def as_numbers(row: Any) -> dict[str, Any]:
+    """A row of ``counters`` as refusals and the audit trail show it."""
+    return {
+        "product_id": row.product_id,
+        "on_hand": row.on_hand,
+        "allocated": row.allocated,
+        "available": row.on_hand - row.allocated,
+    }
+
+
+def _listed() -> Rows:
+    return (
+        select(
+            Stock.product_id,
+            Product.asin,
+            Product.name,
+            Stock.on_hand,
+            Stock.allocated,
+            (Stock.on_hand - Stock.allocated).label("available"),
+            Stock.low_stock_threshold.label("threshold"),
+            Stock.is_low,
+            Stock.updated_at,
+        )
+        .join(Product, Product.id == Stock.product_id)
+        .where(Product.deleted_at.is_(None))
+    )
+
+
+def _require_product(product_id: int) -> None:
+    if db.session.scalar(select(Product.id).where(Product.id == product_id)) is None:
+        raise ProductNotFound(f"There is no product {product_id}.")
+
+
+def _split(cursor: str | None) -> tuple[Any, ...]:
+    """The parts of a ledger's cursor: the page's own, then both counters."""
+    if not cursor:
+        return (None,)
+    inner, *carried = cursor.split("~")
+    try:
+        on_hand, allocated = (int(text) for text in carried)
+    except ValueError:
+        on_hand = allocated = MAX_QUANTITY + 1
+    if max(abs(on_hand), abs(allocated)) > MAX_QUANTITY:
+        raise Invalid.field("/cursor", "is not a cursor of this list.", place="query")
+    return inner, on_hand, allocated
