@@ -11,7 +11,7 @@ from slugify import slugify
 
 from app.products.models.categories import MAX_SLUG
 
-SLUG: Final = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
+SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 _ROOM: Final = len("-99999")
 NOTHING: Final = "category"
 """Where no letter of a name can be written in ASCII."""

@@ -45,12 +45,12 @@ def send(client: FlaskClient, auth_headers: dict[str, str]) -> Send:
 def stored(app: Flask) -> dict[str, list[dict[str, Any]]]:
     """Every row of the product master, its history and what the audit trail says of products."""
     with app.app_context():
-        audited = select(AuditEvent).where(AuditEvent.subject_kind == "product")
-        return {
-            "products": [row_values(row) for row in db.session.scalars(select(Product).order_by(Product.id))],
-            "updates": [row_values(row) for row in db.session.scalars(select(ProductUpdate).order_by(ProductUpdate.id))],
-            "audit": [row_values(row) for row in db.session.scalars(audited.order_by(AuditEvent.id))],
+        wanted = {
+            "products": select(Product).order_by(Product.id),
+            "updates": select(ProductUpdate).order_by(ProductUpdate.id),
+            "audit": select(AuditEvent).where(AuditEvent.subject_kind == "product").order_by(AuditEvent.id),
         }
+        return {name: [row_values(row) for row in db.session.scalars(rows)] for name, rows in wanted.items()}
 
 
 def changes(app: Flask) -> list[tuple[str, str | None, str | None]]:

@@ -28,7 +28,10 @@ def _id_field(**kwargs: Any) -> fields.Integer:
 
 def _slug_field(**kwargs: Any) -> fields.String:
     rule = validate.Regexp(SLUG, error="must be small letters, digits and single hyphens.")
-    metadata = _SLUG | {"pattern": SLUG.pattern, "description": f"{_SLUG['description']}; null: made from the name"}
+    metadata = _SLUG | {
+        "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+        "description": f"{_SLUG['description']}; null: made from the name",
+    }
     checks: list[Any] = [validate.Length(1, MAX_SLUG), rule]
     return fields.String(allow_none=True, validate=checks, metadata=metadata, **kwargs)
 

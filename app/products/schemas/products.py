@@ -10,6 +10,7 @@ from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, pa
 from app.core.money import Money, MoneyError
 from app.core.running import settings
 from app.products.models.products import MAX_BRAND, MAX_DESCRIPTION, MAX_NAME
+from app.products.schemas.categories import CategoryIds
 from app.products.schemas.kinds import Attributes, Flag, Gtin, Images
 
 _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
@@ -66,6 +67,7 @@ class ProductIn(_Priced):
     gtin = Gtin(load_default=None, allow_none=True)
     attributes = Attributes(load_default=dict)
     images = Images(load_default=list)
+    categories = CategoryIds(load_default=list)
 
 
 class ProductPatch(_Priced):
@@ -85,6 +87,7 @@ class ProductPatch(_Priced):
     gtin = Gtin(allow_none=True)
     attributes = Attributes(removals=True, allow_none=True)
     images = Images(allow_none=True)
+    categories = CategoryIds(allow_none=True)
 
     @post_load
     def fill_in(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
@@ -92,7 +95,7 @@ class ProductPatch(_Priced):
         return {name: _OF_NULL.get(name) if value is None else value for name, value in data.items()}
 
 
-_OF_NULL: Final = {"description": "", "is_active": True, "attributes": None, "images": []}
+_OF_NULL: Final = {"description": "", "is_active": True, "attributes": None, "images": [], "categories": []}
 
 
 class _DecimalString(fields.String):
@@ -117,6 +120,7 @@ class ProductSchema(Schema):
     gtin = fields.String(allow_none=True, metadata=_GTIN)
     attributes = fields.Raw(metadata={"type": "object", "additionalProperties": True, **_ATTRIBUTES})
     images = fields.List(fields.String(metadata=_IMAGE), metadata={"description": "In the order they are shown in"})
+    categories = CategoryIds()
     version = fields.Integer(metadata={"description": "The number in the ETag", "examples": [1]})
     created_at = Instant(metadata=_WHEN)
     updated_at = Instant(metadata=_WHEN)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Delete, Insert, delete, exists, false, insert, select
 from sqlalchemy.orm import aliased
@@ -46,6 +47,10 @@ class Placing:
         if len(found) > MAX_PER_PRODUCT:
             raise Invalid.field(pointer, f"must name at most {MAX_PER_PRODUCT} categories.")
         return found
+
+
+UNPLACED: Final = Placing({})
+"""Of who asked for no categories, and so has not taken the tree."""
 
 
 def share_tree(category_ids: Iterable[int]) -> Placing:

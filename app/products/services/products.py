@@ -21,6 +21,7 @@ from app.products.errors import AsinTaken, ProductChanged, ProductNotDeleted, Pr
 from app.products.models.products import Product, Source
 from app.products.models.stock import Stock
 from app.products.services import editing
+from app.products.services.memberships import UNPLACED, Placing, put_products, share_tree
 from app.products.services.recording import record_changes
 
 
@@ -50,14 +51,17 @@ def create_product(
     gtin: str | None = None,
     attributes: Mapping[str, Any] | None = None,
     images: Sequence[str] = (),
+    categories: Sequence[int] = (),
 ) -> Product:
     """Add a product. One that was deleted with the same ASIN comes back with its id and its history.
 
-    Raises AsinTaken.
+    Raises AsinTaken, and Invalid for categories that do not exist.
     """
+    placing = share_tree(categories) if categories else UNPLACED
     values: dict[str, Any] = {
         "asin": asin, "name": name, "price": price, "brand": brand, "description": description, "is_active": is_active,
         "gtin": gtin, "attributes": dict(attributes or {}), "images": list(images),
+        "categories": placing.check(categories),
     }  # fmt: skip
     product = db.session.scalar(select(Product).where(Product.asin == asin).with_for_update())
     if product is None:
@@ -70,6 +74,9 @@ def create_product(
     editing.flush(asin)
     if CREATED in changes:
         db.session.add(Stock(product_id=product.id, updated_at=now))
+        put_products({product.id: product.categories}, placing, new=True)
+    else:
+        _put(product, changes, placing)
     record_changes([editing.changed(product, changes)], actor=actor, now=now, source=Source.API)
     audit.record(
         actor=actor,
@@ -87,10 +94,11 @@ def update_product(
     """Give a product new ``values``: any of what ``create_product`` takes.
 
     The version counts up when at least one differs. Raises ProductNotFound, ProductChanged when the product's version
-    is not ``expected_version``, AsinTaken.
+    is not ``expected_version``, AsinTaken, and Invalid for categories that do not exist.
     """
+    placing = _place(values)
     product = _get_for_change(product_id, expected_version)
-    _change(product, values, actor, now)
+    _change(product, values, placing, actor, now)
     return product
 
 
@@ -100,12 +108,13 @@ def patch_product(*, actor: Principal, now: datetime, product_id: int, expected_
 
     In them None takes one away; None instead of them takes all away. Raises Invalid, too, where they are too many then.
     """
+    placing = _place(values)
     product = _get_for_change(product_id, expected_version)
     if values.get("attributes") is not None:
         values["attributes"] = _merged(product.attributes, values["attributes"])
     elif "attributes" in values:
         values["attributes"] = {}
-    _change(product, values, actor, now)
+    _change(product, values, placing, actor, now)
     return product
 
 
@@ -190,10 +199,28 @@ def _get_for_change(product_id: int, expected_version: int) -> Product:
     return product
 
 
-def _change(product: Product, values: Mapping[str, Any], actor: Principal, now: datetime) -> None:
+def _place(values: dict[str, Any]) -> Placing:
+    """Take the tree where ``values`` name categories, and put these as a product keeps them."""
+    if "categories" not in values:
+        return UNPLACED
+    placing = share_tree(values["categories"])
+    values["categories"] = placing.check(values["categories"])
+    return placing
+
+
+def _put(product: Product, changes: Sequence[Change], placing: Placing) -> None:
+    """Write the rows that go with the categories, where they changed."""
+    if any(change.attribute == "categories" for change in changes):
+        if placing is UNPLACED:  # what came back was in some: the tree after the product, which may have to be repeated
+            placing = share_tree(())
+        put_products({product.id: product.categories}, placing)
+
+
+def _change(product: Product, values: Mapping[str, Any], placing: Placing, actor: Principal, now: datetime) -> None:
     changes = editing.apply(product, values, now)
     if changes:
         editing.flush(values.get("asin", product.asin))
+        _put(product, changes, placing)
         record_changes([editing.changed(product, changes)], actor=actor, now=now, source=Source.API)
         _audit(actor, "product.update", product, changes)
 
