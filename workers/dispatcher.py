@@ -1,4 +1,4 @@
-"""``python -m workers.dispatcher``: releases tasks, takes lost ones back, ends jobs, rings for the outbox.
+"""``python -m workers.dispatcher``: releases tasks, takes lost ones back, ends jobs, rings for outbox and search.
 
 Run as many as you like: one leads by a lease in SQL, the others stand by. Every step is safe when two lead at once.
 """
@@ -23,6 +23,7 @@ from app import create_base
 from app.config import Farm, Settings, SettingsError
 from app.core import outbox, schedule
 from app.core.extensions import db
+from app.products.search import queue as search_queue
 from app.rpa import queries
 from app.rpa.services import dispatch
 from workers.schedule import TIMETABLE
@@ -79,6 +80,7 @@ class Dispatcher:
         db.session.rollback()
         if now - self._slow_at > _SLOW_S:
             self._slow_at = now
+            steps.append(search_queue.ring_due)
             steps += [dispatch.reap_expired, partial(dispatch.release_again, farm=self._farm), outbox.ring_due]
             steps += [partial(schedule.fire_due, name=name, every=every) for name, every in TIMETABLE.items()]
         failures = [failure for step in steps if (failure := _failure_of(step)) is not None]

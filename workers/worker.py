@@ -20,11 +20,13 @@ from rq.worker import WorkerStatus
 from app.config import Settings
 from app.core.extensions import db
 from app.core.queues import BACKGROUND, BATCH, INTERACTIVE, RegisteredJob
+from app.products.search.queue import DRAIN
 from app.rpa.services import leases
 from workers.chrome.slot import sweep
 from workers.courier import Courier
 from workers.errands import Errands, shelf_for
 from workers.jobs.outbox import Deliveries
+from workers.jobs.search import Upkeep
 from workers.pulse import Pulse
 
 log = logging.getLogger(__name__)
@@ -79,7 +81,7 @@ def run_farm_worker(app: Flask, settings: Settings, *, root: Path, run_as: str |
 
 def run_background_worker(app: Flask, settings: Settings) -> None:
     """Serve the background queue, and send webhooks beside it, until asked to stop."""
-    RegisteredJob.functions = {"deliver_outbox": Deliveries(app).deliver_outbox}
+    RegisteredJob.functions = {"deliver_outbox": Deliveries(app).deliver_outbox, DRAIN: Upkeep(app).drain_search}
     courier = Courier(app, settings)
     courier.start()
     try:

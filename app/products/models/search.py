@@ -71,6 +71,21 @@ class SearchWord(Base):
     """Its third to fifth letter."""
     tail: Mapped[str] = mapped_column(folded_text(3))
     """Its last three letters."""
+    is_listed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Whether ``search_posting`` lists the products that have it."""
+
+
+class SearchPosting(Base):
+    """A product that has a word which many products have; on MySQL and MariaDB only.
+
+    Their full text index reads and sorts all products of a word before it gives the first one.
+    """
+
+    __tablename__ = "search_posting"
+
+    word_key: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    """A hash of the word."""
+    product_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
 
 
 class SearchState(Base):
