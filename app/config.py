@@ -14,7 +14,7 @@ from limits import parse_many
 
 from app.environment import Reader, SettingsError
 
-__all__ = ["Accounts", "Browsers", "Farm", "Mail", "Rates", "Search", "Settings", "SettingsError"]
+__all__ = ["Accounts", "Browsers", "Farm", "Images", "Mail", "Rates", "Search", "Settings", "SettingsError"]
 
 CHROME_SHELL: Final = "/usr/lib/chromium/chromium-headless-shell"
 CHROME_FULL: Final = "/usr/bin/chromium"
@@ -103,6 +103,15 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """How many of the products' pictures this machine keeps, and for how long."""
+
+    cache_mb: int = 512
+    cache_days: int = 7
+    """How old a picture is when it is fetched again, and for how long one stays that nobody looks at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything the processes need to know, checked; build it with ``from_env`` or by hand in tests."""
 
@@ -139,6 +148,7 @@ class Settings:
     rates: Rates = field(default_factory=Rates)
     accounts: Accounts = field(default_factory=Accounts)
     mail: Mail = field(default_factory=Mail)
+    images: Images = field(default_factory=Images)
     search: Search = field(default_factory=Search)
 
     @property
@@ -197,6 +207,10 @@ class Settings:
             rates=_rates(read),
             accounts=_accounts(read, production=production),
             mail=_mail(read, required=production),
+            images=Images(
+                cache_mb=read.integer("IMAGE_CACHE_MB", 512, 10, 1024 * 1024),
+                cache_days=read.integer("IMAGE_CACHE_DAYS", 7, 1, 365),
+            ),
             search=Search(url=read.search_url("SEARCH_URL"), index=read.search_index("SEARCH_INDEX", Search().index)),
         )
         keys = [key for key in (settings.secret_key, settings.jwt_secret_key, settings.encryption_key) if key]

@@ -43,7 +43,8 @@ from app.core.pages import register_pages
 from app.core.rates import register_rates
 from app.notifications.api import deliveries, webhooks
 from app.notifications.api.documentation import register_webhook_docs
-from app.products.api import categories, inventory, products, updates
+from app.products.api import categories, images, inventory, products, updates
+from app.products.images.gallery import Gallery
 from app.rpa import api as rpa
 from app.rpa.waiting import WaitingRoom
 
@@ -65,6 +66,7 @@ APIS = (
     audit,
     products,
     updates,
+    images,
     categories,
     inventory,
     rpa,
@@ -98,6 +100,7 @@ def register(app: Flask, settings: Settings) -> None:
     bootstrap.init_app(app)
     register_assets(app)
     app.extensions["authenticate"] = authenticate
+    app.extensions["gallery"] = Gallery(settings)
     app.extensions["waiting_room"] = WaitingRoom(settings.web_threads)
     api = SmorestApi(app)
     for domain in APIS:

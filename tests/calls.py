@@ -483,6 +483,9 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("PATCH", "/products/<int:product_id>"): lambda w: Sent(
         200, {"name": "Pot"}, version=1, path={"product_id": _product(w)}
     ),
+    ("GET", "/products/<int:product_id>/images/<int:position>"): lambda w: Sent(  # it has none
+        404, path={"product_id": _product(w), "position": 0}
+    ),
     ("POST", "/products/<int:product_id>/restore"): lambda w: Sent(200, path={"product_id": _deleted(w)}),
     ("GET", "/products/<int:product_id>/history"): lambda w: Sent(200, path={"product_id": _product(w)}),
     ("GET", "/product-updates/<int:update_id>"): lambda w: Sent(200, path={"update_id": _renaming(w)}),

@@ -108,6 +108,12 @@ class Unavailable(Refusal):
     code = "UNAVAILABLE"
 
 
+class UpstreamFailed(Refusal):
+    """Another server, which has what was asked for, did not give it."""
+
+    code = "UPSTREAM_FAILED"
+
+
 class AddressRefused(Invalid):
     """An address that our server will not send requests to; the detail says why."""
 

@@ -33,6 +33,7 @@ STATUS: Final[dict[type[errors.Refusal], int]] = {
     errors.Invalid: 422,
     errors.VersionRequired: 428,
     errors.TooManyRequests: 429,
+    errors.UpstreamFailed: 502,
     errors.Unavailable: 503,
 }
 

@@ -45,7 +45,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 
 def _complete(path: str, method: str, operation: dict[str, Any], shared: dict[str, Any]) -> None:
     answers = operation["responses"]
-    declared = {int(status) for status in answers if status.startswith("4")}
+    declared = {int(status) for status in answers if status[0] in "45"}
     for status in sorted(declared | set(_problems(path, method, operation))):
         name = phrase(status).replace(" ", "")
         shared.setdefault(name, _problem(phrase(status), status))

@@ -16,6 +16,7 @@ from app.core import idempotency, outbox
 from app.core.orm import utc_now
 from app.notifications.services import notices, purging
 from app.products.services import low_stock
+from app.products.services.images import purge_images
 from app.rpa.services.jobs import prepare_job
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
@@ -57,6 +58,10 @@ def _tell_low_stock() -> None:
     low_stock.request_mails(now=utc_now())
 
 
+def _purge_images() -> None:
+    purge_images()
+
+
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
     "purge_idempotency_keys": _purge_idempotency_keys,
@@ -64,6 +69,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "forget_workers": _forget_workers,
     "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
+    "purge_images": _purge_images,
     "purge_webhooks": _purge_webhooks,
     notices.KIND: partial(_send_mail, notices.send_disabled),
     "tell_low_stock": _tell_low_stock,
