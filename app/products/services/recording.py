@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 
 from sqlalchemy import insert
 
@@ -14,6 +16,8 @@ from app.products.events import ProductChange, ProductsChanged
 from app.products.models.products import ProductUpdate, Source
 from app.products.search import queue
 
+NOTHING: Final[Mapping[tuple[int, str], int]] = MappingProxyType({})
+
 
 def record_changes(
     products: Sequence[ProductChange],
@@ -22,12 +26,12 @@ def record_changes(
     now: datetime,
     source: Source,
     operation_id: int | None = None,
-    reverts_id: int | None = None,
+    reverts: Mapping[tuple[int, str], int] = NOTHING,
 ) -> None:
     """Write a row of history for every change of every product, in the open transaction, and publish ProductsChanged.
 
-    What search has a copy of is queued for it. At most some hundred products at once; those without changes leave no
-    trace.
+    ``reverts`` are the rows of the history that are taken back, by product and attribute. What search has a copy of is
+    queued for it. At most some hundred products at once; those without changes leave no trace.
     """
     changed = [product for product in products if product.changes]
     if not changed:
@@ -35,7 +39,6 @@ def record_changes(
     common = {
         "source": source,
         "operation_id": operation_id,
-        "reverts_id": reverts_id,
         "created_at": now,
         "updated_at": now,
         **actor.attribution(),
@@ -47,6 +50,7 @@ def record_changes(
             "attribute": change.attribute,
             "previous_attribute": change.previous,
             "current_attribute": change.current,
+            "reverts_id": reverts.get((product.product_id, change.attribute)),
             **common,
         }
         for product in changed

@@ -34,9 +34,8 @@ def revert_update(*, actor: Principal, now: datetime, update_id: int) -> Product
     _check_revertible(update)
     take_back = _deletion if update.attribute == DELETED else _KINDS.get(update.attribute, _value)
     product, changes = take_back(update, now)
-    record_changes(
-        [editing.changed(product, changes)], actor=actor, now=now, source=Source.REVERT, reverts_id=update.id
-    )
+    reverts = {(product.id, update.attribute): update.id}
+    record_changes([editing.changed(product, changes)], actor=actor, now=now, source=Source.REVERT, reverts=reverts)
     audit.record(
         actor=actor,
         action="product.revert",

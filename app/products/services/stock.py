@@ -121,8 +121,7 @@ def set_thresholds(
         raise ProductNotFound(f"There is no product {', '.join(map(str, missing))}.")
     before = {product_id: row.low_stock_threshold for product_id, row in lock(asins).items()}
     changed = [product_id for product_id in before if before[product_id] != thresholds[product_id]]
-    for threshold in {thresholds[product_id] for product_id in changed}:
-        _write_threshold([each for each in changed if thresholds[each] == threshold], threshold, now)
+    write_thresholds({product_id: thresholds[product_id] for product_id in changed}, now)
     changes = [
         ProductChange(
             product_id,
@@ -133,6 +132,12 @@ def set_thresholds(
     ]
     record_changes(changes, actor=actor, now=now, source=source, operation_id=operation_id)
     return changes
+
+
+def write_thresholds(thresholds: Mapping[int, int | None], now: datetime) -> None:
+    """Set thresholds in a transaction that has locked the counters and writes the history itself."""
+    for threshold in set(thresholds.values()):
+        _write_threshold([each for each, wanted in thresholds.items() if wanted == threshold], threshold, now)
 
 
 def _apply(
