@@ -218,6 +218,12 @@ class OperationEnded(Conflict):
     code = "OPERATION_ENDED"
 
 
+class OperationChanged(StaleVersion):
+    """Somebody else has decided about the operation since the version that this was based on."""
+
+    code = "OPERATION_CHANGED"
+
+
 class OperationNotReady(Conflict):
     """The operation is not in the state that this needs."""
 
