@@ -21,6 +21,7 @@ from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.products.errors import AlreadyAllocated, NotAllocated, NotShipped, StockAllocated
 from app.products.events import AllocationReleased
+from app.products.models.products import Product
 from app.products.models.stock import MAX_QUANTITY, Allocation, MovementKind, StockMovement
 from app.products.queries.stock import Rows, as_numbers, counters, newest_allocations
 from app.products.services.ledger import MAX_PRODUCTS, Movement, Reference, count, lock, post, write
@@ -114,6 +115,22 @@ def take_back(
         for product_id, quantity in items.items()
     ]
     post(movements, actor=actor, now=now, also_deleted=True)
+
+
+def require_unheld(product: Product) -> None:
+    """Raise StockAllocated for a product that somebody holds: it cannot be deleted.
+
+    For a transaction that has locked the product's row, for which every allocation in flight waits or is waited for.
+    What only lies on the shelf is no reason: it stays in the books, and is there again when the product comes back.
+    """
+    row = db.session.execute(counters(product.id)).one_or_none()
+    if row is not None and row.allocated:
+        raise StockAllocated(
+            f"{row.allocated} of {product.asin} ({product.name}) are promised; ship them or cancel that first.",
+            stock=as_numbers(row),
+            shortfall=row.allocated,
+            allocations=newest_allocations(product.id),
+        )
 
 
 def release_newest(product_id: int, quantity: int) -> list[Movement]:

@@ -15,6 +15,7 @@ from app.products.changes import DELETED, Change, as_text, decide_changes
 from app.products.errors import AsinTaken
 from app.products.events import ProductChange, ProductDeleted
 from app.products.models.products import Product
+from app.products.services.allocations import require_unheld
 
 
 def add(values: Mapping[str, Any], now: datetime) -> Product:
@@ -44,7 +45,8 @@ def revive(product: Product, values: Mapping[str, Any], now: datetime) -> list[C
 
 
 def delete(product: Product, now: datetime) -> list[Change]:
-    """Mark a locked row as deleted and publish ProductDeleted."""
+    """Mark a locked row as deleted and publish ProductDeleted; raises StockAllocated when somebody holds some of it."""
+    require_unheld(product)
     product.deleted_at = now
     _touch(product, now)
     events.publish(ProductDeleted(product.id, product.asin))

@@ -122,7 +122,7 @@ def patch_product(*, actor: Principal, now: datetime, product_id: int, expected_
 def delete_product(*, actor: Principal, now: datetime, product_id: int, expected_version: int) -> None:
     """Delete a product: it is in no list any more, its history stays; publishes ProductDeleted.
 
-    Raises ProductNotFound, ProductChanged.
+    Raises ProductNotFound, ProductChanged, StockAllocated when some of it is promised to somebody.
     """
     product = _get_for_change(product_id, expected_version)
     changes = editing.delete(product, now)
