@@ -39,7 +39,7 @@ def fetch_page(
     """
     bounded = max(1, min(limit, MAX_LIMIT))
     if cursor:
-        select = select.where(_after(keys, _decode(cursor, keys)))
+        select = select.where(behind(keys, _decode(cursor, keys)))
     select = select.order_by(*(column.desc() if down else column.asc() for column, down in keys)).limit(bounded + 1)
     result = db.session.execute(select)
     rows: list[Any] = list(result.scalars() if scalars else result)
@@ -59,19 +59,29 @@ def read_cursor(cursor: str, keys: Sequence[tuple[Any, bool]]) -> list[Any]:
     return _decode(cursor, keys)
 
 
-def _order(keys: Sequence[tuple[Any, bool]]) -> int:
-    """A number that tells one list's order from another's, so that their cursors are not mixed up."""
-    return zlib.crc32(" ".join(f"{column} {down}" for column, down in keys).encode())
-
-
-def _after(keys: Sequence[tuple[Any, bool]], values: list[Any]) -> ColumnElement[bool]:
+def behind(keys: Sequence[tuple[Any, bool]], values: Sequence[Any]) -> ColumnElement[bool]:
     """Rows behind ``values``, as ``a >= x AND (a > x OR id > y)``: MariaDB uses no index for a tuple comparison."""
     (column, down), rest = keys[0], keys[1:]
     beyond: ColumnElement[bool] = column < values[0] if down else column > values[0]
     if not rest:
         return beyond
     bound = column <= values[0] if down else column >= values[0]
-    return and_(bound, or_(beyond, _after(rest, values[1:])))
+    return and_(bound, or_(beyond, behind(rest, values[1:])))
+
+
+def up_to(keys: Sequence[tuple[Any, bool]], values: Sequence[Any]) -> ColumnElement[bool]:
+    """Rows up to and with ``values``, spelled likewise."""
+    (column, down), rest = keys[0], keys[1:]
+    bound: ColumnElement[bool] = column >= values[0] if down else column <= values[0]
+    if not rest:
+        return bound
+    before = column > values[0] if down else column < values[0]
+    return and_(bound, or_(before, up_to(rest, values[1:])))
+
+
+def _order(keys: Sequence[tuple[Any, bool]]) -> int:
+    """A number that tells one list's order from another's, so that their cursors are not mixed up."""
+    return zlib.crc32(" ".join(f"{column} {down}" for column, down in keys).encode())
 
 
 def _encode(values: list[Any]) -> str:

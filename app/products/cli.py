@@ -8,11 +8,12 @@ from typing import Any, Final
 import click
 from flask.cli import AppGroup
 
+from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.products.errors import AsinTaken
 from app.products.importing import GoodRow, HeaderRefused, RefusedRow, read_products
-from app.products.queries import products as queries
+from app.products.queries.listing import list_products
 from app.products.schemas.products import ProductIn
 from app.products.services import products as services
 
@@ -51,9 +52,10 @@ def import_file(file: str) -> None:
 @click.option("--cursor", help="Where the list before ended.")
 def list_some(brand: str | None, limit: int, cursor: str | None) -> None:
     """List products, oldest first."""
-    page = queries.list_products(limit=limit, cursor=cursor, brand=brand)
+    page = list_products(limit=limit, cursor=cursor, brand=brand)
     for product in page.items:
-        click.echo(f"{product.id:>8}  {product.asin}  {product.price!s:>16}  {product.name} [{product.brand or '-'}]")
+        price = Money(product.price_minor, product.currency)
+        click.echo(f"{product.id:>8}  {product.asin}  {price!s:>16}  {product.name} [{product.brand or '-'}]")
     if page.next_cursor:
         click.echo(f"More: --cursor {page.next_cursor}")
 

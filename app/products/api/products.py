@@ -11,8 +11,9 @@ from app.core.api import ApiBlueprint, current_principal, if_match, unless_known
 from app.core.fields import PageArguments
 from app.core.orm import utc_now
 from app.products.queries import deleted
-from app.products.queries import products as queries
+from app.products.queries.listing import list_products, read_product
 from app.products.schemas import products as schemas
+from app.products.schemas.listing import ProductArguments
 from app.products.services import products as services
 
 blp = ApiBlueprint("products", __name__, description="The product master")
@@ -23,11 +24,11 @@ class Products(MethodView):
     """All products."""
 
     @blp.requires("products:read")
-    @blp.arguments(schemas.ProductArguments, location="query")
+    @blp.arguments(ProductArguments, location="query")
     @blp.answers(200, schemas.ProductPage)
     def get(self, which: dict[str, Any]) -> Any:
-        """List products, oldest first."""
-        return queries.list_products(**which)
+        """List products: those that fit every filter, in the order asked for."""
+        return list_products(**which)
 
     @blp.requires("products:write")
     @blp.arguments(schemas.ProductIn)
@@ -49,7 +50,7 @@ class Product(MethodView):
     @blp.alt_response(304, description="If-None-Match names the version it has", success=True)
     def get(self, product_id: int) -> Any:
         """Get a product."""
-        return unless_known(queries.get_product(product_id))
+        return unless_known(read_product(product_id))
 
     @blp.requires("products:write")
     @blp.arguments(schemas.ProductIn)

@@ -9,7 +9,6 @@ from typing import Final
 from sqlalchemy import select
 
 from app.core.extensions import db
-from app.core.pagination import Page, fetch_page
 from app.products.errors import ProductNotFound
 from app.products.models.products import Product
 
@@ -23,25 +22,6 @@ def get_product(product_id: int) -> Product:
     if product is None:
         raise ProductNotFound(f"There is no product {product_id}.")
     return product
-
-
-def list_products(
-    *,
-    limit: int,
-    cursor: str | None = None,
-    brand: str | None = None,
-    is_active: bool | None = None,
-    asin: str | None = None,
-) -> Page[Product]:
-    """Products in the order they were created, those that fit every filter given."""
-    wanted = select(Product).where(Product.deleted_at.is_(None))
-    if brand is not None:
-        wanted = wanted.where(Product.brand == brand)
-    if is_active is not None:
-        wanted = wanted.where(Product.is_active.is_(is_active))
-    if asin is not None:
-        wanted = wanted.where(Product.asin == asin)
-    return fetch_page(wanted, keys=[(Product.id, False)], limit=limit, cursor=cursor)
 
 
 def find_products_by_asins(asins: Iterable[str]) -> dict[str, int]:

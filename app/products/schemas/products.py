@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, page_of
+from app.core.fields import Asin, Instant, JsonList, Price, StrictSchema, Text, page_of
 from app.core.money import Money, MoneyError
 from app.core.running import settings
 from app.products.models.products import MAX_BRAND, MAX_DESCRIPTION, MAX_NAME
@@ -21,6 +21,7 @@ _DESCRIPTION = {"examples": ["Boils a litre in four minutes."]}
 _GTIN = {"examples": ["4006381333931"]}
 _ATTRIBUTES = {"examples": [{"colour": "copper", "capacity_l": 1.7, "cordless": True, "fits": ["gas", "induction"]}]}
 _IMAGE = {"examples": ["https://images.example/kettle.jpg"]}
+_CATEGORIES = {"description": "The categories it was put into, by id, ascending", "examples": [[3, 7]]}
 _CURRENCY = {"description": "ISO 4217; the shop's", "examples": ["USD"]}
 _PRICE = {
     "description": "Plain decimal as a string, with at most the currency's decimals",
@@ -98,14 +99,6 @@ class ProductPatch(_Priced):
 _OF_NULL: Final = {"description": "", "is_active": True, "attributes": None, "images": [], "categories": []}
 
 
-class _DecimalString(fields.String):
-    """Money as its decimal string."""
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:
-        text: str = value.decimal_string()
-        return text
-
-
 class ProductSchema(Schema):
     """A product of the shop."""
 
@@ -113,25 +106,17 @@ class ProductSchema(Schema):
     asin = fields.String(metadata=_ASIN)
     name = fields.String(metadata=_NAME)
     brand = fields.String(allow_none=True, metadata=_BRAND)
-    price = _DecimalString(metadata=_PRICE)
+    price = Price(attribute="price_minor", metadata=_PRICE)
     currency = fields.String(metadata=_CURRENCY)
     description = fields.String(metadata=_DESCRIPTION)
     is_active = fields.Boolean()
     gtin = fields.String(allow_none=True, metadata=_GTIN)
     attributes = fields.Raw(metadata={"type": "object", "additionalProperties": True, **_ATTRIBUTES})
-    images = fields.List(fields.String(metadata=_IMAGE), metadata={"description": "In the order they are shown in"})
-    categories = CategoryIds()
+    images = JsonList(fields.String(metadata=_IMAGE), metadata={"description": "In the order they are shown in"})
+    categories = JsonList(fields.Integer(), metadata=_CATEGORIES)
     version = fields.Integer(metadata={"description": "The number in the ETag", "examples": [1]})
     created_at = Instant(metadata=_WHEN)
     updated_at = Instant(metadata=_WHEN)
-
-
-class ProductArguments(PageArguments):
-    """Which products."""
-
-    brand = Text(longest=MAX_BRAND, metadata=_BRAND)
-    is_active = fields.Boolean()
-    asin = Asin()
 
 
 class DeletedProductSchema(ProductSchema):
