@@ -65,6 +65,11 @@ class Courier:
         self._pool = ThreadPoolExecutor(MAX_WEBHOOKS + SPARE, thread_name_prefix="courier")
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is under way or waits for it."""
+        return bool(self._lanes)
+
     def start(self) -> None:
         """Begin to send."""
         self._thread.start()
@@ -72,7 +77,8 @@ class Courier:
     def end(self) -> None:
         """Begin nothing new, note what comes of what is under way, and give the leases back."""
         self._stopped.set()
-        self._thread.join(self._deadline_s + 5)
+        if self._thread.is_alive():
+            self._thread.join(self._deadline_s + 5)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
