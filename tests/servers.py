@@ -91,6 +91,7 @@ def mariadb_server(folder: Path, *, options: Sequence[str] = (), stop_signal: st
     command = [
         _program("mariadbd"), *common, f"--socket={socket}", "--skip-networking", "--pid-file=mariadbd.pid",
         "--character-set-server=utf8mb4", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
+        f"--tmpdir={folder}",  # a server that starts deletes other ones' temporary tables
         *options,
     ]  # fmt: skip
 
