@@ -39,6 +39,8 @@ SECRETS: Final = [
     "/api/v1/auth/passkeys/login",
     "/api/v1/me/passkeys/options",
     "/api/v1/me/keys",
+    "/api/v1/webhooks",
+    "/api/v1/webhooks/{webhook_id}/rotate-secret",
 ]
 """What answers with something that nobody may read again."""
 RATE: Final = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
