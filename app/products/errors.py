@@ -48,7 +48,7 @@ class ValueMovedOn(Conflict):
 
     def __init__(self, attribute: str, *, has: str | None, given: str | None) -> None:
         super().__init__(
-            f"{attribute} is {_shown(has)} now and no longer {_shown(given)}: what came after would be lost. "
+            f"{attribute} is {shown(has)} now and no longer {shown(given)}: what came after would be lost. "
             "Change the product itself."
         )
         self.facts = {"attribute": attribute, "current": has, "given": given}
@@ -242,7 +242,34 @@ class UploadRefused(Invalid):
     code = "UPLOAD_REFUSED"
 
 
-def _shown(value: str | None) -> str:
+class OtherCount(Conflict):
+    """Another number of products fits the filter than was expected."""
+
+    code = "OTHER_COUNT"
+
+    def __init__(self, expected: int, count: int) -> None:
+        super().__init__(f"{count} products fit the filter, not {expected}. Look at them again.")
+        self.facts = {"count": count}
+
+
+class NothingToUndo(Conflict):
+    """The operation changed nothing in the catalogue."""
+
+    code = "NOTHING_TO_UNDO"
+
+
+class AlreadyUndone(Conflict):
+    """The operation has been undone, or is being undone."""
+
+    code = "ALREADY_UNDONE"
+
+    def __init__(self, detail: str, *, undone_by: int) -> None:
+        super().__init__(detail)
+        self.facts = {"undone_by_id": undone_by}
+
+
+def shown(value: str | None) -> str:
+    """A value in a sentence, cut where it is long."""
     if value is None:
         return "empty"
     return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
