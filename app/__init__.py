@@ -37,6 +37,7 @@ def create_base(settings: Settings) -> Flask:
     from app import wiring
     from app.core.cache import Cache
     from app.core.extensions import db, migrate
+    from app.core.files import FileStore
     from app.core.logs import configure_logging
     from app.core.mail import register_mail
     from app.core.orm import engine_options, prepare_engine
@@ -53,6 +54,7 @@ def create_base(settings: Settings) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["doorbell"] = Doorbell(settings)
     app.extensions["cache"] = Cache(settings)
+    app.extensions["files"] = FileStore(settings)
     app.extensions["vault"] = Vault((settings.encryption_key, *settings.old_encryption_keys))
     register_mail(app, settings)
     db.init_app(app)

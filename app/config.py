@@ -14,7 +14,7 @@ from limits import parse_many
 
 from app.environment import Reader, SettingsError
 
-__all__ = ["Accounts", "Browsers", "Farm", "Images", "Mail", "Rates", "Search", "Settings", "SettingsError"]
+__all__ = ["Accounts", "Browsers", "Farm", "Files", "Images", "Mail", "Rates", "Search", "Settings", "SettingsError"]
 
 CHROME_SHELL: Final = "/usr/lib/chromium/chromium-headless-shell"
 CHROME_FULL: Final = "/usr/bin/chromium"
@@ -93,6 +93,15 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Where files are stored, and how large one may be that somebody sends."""
+
+    url: str = ""
+    """A folder (``file:///srv/files``) or an object store (``s3://bucket/folder``); empty: below the instance."""
+    max_upload_mb: int = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """A search server (Elasticsearch or OpenSearch) that answers searches instead of the database; none without URL."""
 
@@ -150,6 +159,12 @@ class Settings:
     mail: Mail = field(default_factory=Mail)
     images: Images = field(default_factory=Images)
     search: Search = field(default_factory=Search)
+    files: Files = field(default_factory=Files)
+
+    @property
+    def files_url(self) -> str:
+        """Where files are stored."""
+        return self.files.url or f"file://{self.instance_dir.absolute()}/files"
 
     @property
     def is_https(self) -> bool:
@@ -212,6 +227,9 @@ class Settings:
                 cache_days=read.integer("IMAGE_CACHE_DAYS", 7, 1, 365),
             ),
             search=Search(url=read.search_url("SEARCH_URL"), index=read.search_index("SEARCH_INDEX", Search().index)),
+            files=Files(
+                url=read.files_url("FILES_URL"), max_upload_mb=read.integer("UPLOAD_MAX_MB", 2048, 1, 1024 * 1024)
+            ),
         )
         keys = [key for key in (settings.secret_key, settings.jwt_secret_key, settings.encryption_key) if key]
         read.rule(len(keys) == len(set(keys)), "SECRET_KEY, JWT_SECRET_KEY and ENCRYPTION_KEY must differ.")

@@ -19,6 +19,8 @@ T = TypeVar("T")
 MIN_SECRET_LENGTH: Final = 32
 _TARGET: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
 
+_FILES: Final = re.compile(r"file:///[^?#]+|[a-z][a-z0-9+]*://[^/?#]+(/[^?#]+)?")
+
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
 
 
@@ -184,6 +186,13 @@ class Reader:
         except ValueError:
             known = False
         self.rule(known, f"{name} must begin with redis://, rediss:// or unix:// and name a server.")
+        return value
+
+    def files_url(self, name: str) -> str:
+        value = self._environ.get(name, "").rstrip("/")
+        if value:
+            known = _FILES.fullmatch(value) is not None
+            self.rule(known, f"{name} must be such as file:///srv/files or s3://bucket/folder.")
         return value
 
     def search_url(self, name: str) -> str:

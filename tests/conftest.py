@@ -22,7 +22,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.auth.services.accounts import create_administrator
 from app.auth.services.roles import restore_built_in
-from app.config import Settings
+from app.config import Files, Settings
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.permissions import system
@@ -55,14 +55,15 @@ def redis_url(server_folder: Path) -> Iterator[str]:
 def database(request: pytest.FixtureRequest, server_folder: Path, redis_url: str) -> Iterator[Database]:
     kind: str = request.param
     if kind == "sqlite":
-        yield from _migrated(kind, f"sqlite:///{server_folder / 'cartwright.db'}", redis_url)
+        yield from _migrated(kind, f"sqlite:///{server_folder / 'cartwright.db'}", redis_url, server_folder)
     else:
         with SERVERS[kind](server_folder) as url:
-            yield from _migrated(kind, url, redis_url)
+            yield from _migrated(kind, url, redis_url, server_folder)
 
 
-def _migrated(kind: str, url: str, redis_url: str) -> Iterator[Database]:
-    app = create_app(make_settings(url, redis_url))
+def _migrated(kind: str, url: str, redis_url: str, folder: Path) -> Iterator[Database]:
+    files = Files(url=f"file://{folder / 'files'}")
+    app = create_app(make_settings(url, redis_url, files=files))
     with app.app_context():
         flask_migrate.upgrade()
     yield Database(kind, url, app)

@@ -11,7 +11,9 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "forget_workers": timedelta(hours=1),
     "purge_second_factor": timedelta(hours=1),
     "purge_accounts": timedelta(hours=1),
+    "purge_webhooks": timedelta(hours=1),
+    "ring_for_operations": timedelta(minutes=1),
+    "purge_operation_files": timedelta(hours=1),
     "purge_images": timedelta(hours=6),
     "tell_low_stock": timedelta(minutes=1),
-    "purge_webhooks": timedelta(hours=1),
 }

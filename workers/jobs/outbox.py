@@ -17,6 +17,8 @@ from app.core.orm import utc_now
 from app.notifications.services import notices, purging
 from app.products.services import low_stock
 from app.products.services.images import purge_images
+from app.products.services.kinds import run_operation
+from app.products.services.running import purge_files, ring_for_orphans
 from app.rpa.services.jobs import prepare_job
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
@@ -62,8 +64,19 @@ def _purge_images() -> None:
     purge_images()
 
 
+def _purge_operation_files() -> None:
+    purge_files()
+
+
+def _ring_for_operations() -> None:
+    ring_for_orphans()
+
+
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
+    "run_operation": run_operation,
+    "ring_for_operations": _ring_for_operations,
+    "purge_operation_files": _purge_operation_files,
     "purge_idempotency_keys": _purge_idempotency_keys,
     "purge_outbox": _purge_outbox,
     "forget_workers": _forget_workers,

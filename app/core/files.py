@@ -1,0 +1,116 @@
+"""Stored files: uploads, results of long work and exports, in a local folder or wherever FILES_URL says (fsspec).
+
+Keys are made by the program, never by who sends a file, and never reused: a file is written once and then only read or
+deleted. All processes must reach the same store: on several machines that is a shared folder or an object store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+import fsspec
+from flask import current_app
+
+from app.config import Settings
+from app.core.errors import Unavailable
+
+CHUNK_BYTES: Final = 1024 * 1024
+MIN_FREE_BYTES: Final = 512 * 1024 * 1024
+"""What stays free on the disk of a local store: the database may live on it, too."""
+_KEY: Final = re.compile(r"[a-z]+/[a-z0-9-]+(/[a-z0-9.-]+)?")
+
+
+class StorageFull(Unavailable):
+    """The disk of the file store has no room for it."""
+
+    code = "STORAGE_FULL"
+
+
+class FileStore:
+    """The files of one installation, by key (``operations/4f0c2a9b/upload``)."""
+
+    def __init__(self, settings: Settings) -> None:
+        options: dict[str, Any] = {"auto_mkdir": True} if settings.files_url.startswith("file:") else {}
+        self._fs, self._root = fsspec.core.url_to_fs(settings.files_url, **options)
+        self._is_local = settings.files_url.startswith("file:")
+
+    @staticmethod
+    def new_folder(kind: str) -> str:
+        """The key of a folder that nothing is in, and that nobody can guess."""
+        return f"{kind}/{secrets.token_hex(16)}"
+
+    @contextlib.contextmanager
+    def writing(self, key: str) -> Iterator[IO[bytes]]:
+        """Write a file from its beginning; what was under the key is gone. A block that fails leaves no file."""
+        path = self._path(key)
+        try:
+            with self._fs.open(path, "wb") as stream:
+                yield stream
+        except BaseException:
+            self.delete(key)
+            raise
+
+    @contextlib.contextmanager
+    def reading(self, key: str) -> Iterator[IO[bytes]]:
+        """Read a file; raises FileNotFoundError."""
+        with self._fs.open(self._path(key), "rb") as stream:
+            yield stream
+
+    def pieces(self, key: str) -> Iterator[bytes]:
+        """The bytes of a file, some at a time."""
+        with self.reading(key) as stream:
+            while piece := stream.read(CHUNK_BYTES):
+                yield piece
+
+    def size(self, key: str) -> int:
+        """How many bytes a file has; raises FileNotFoundError."""
+        return int(self._fs.size(self._path(key)))
+
+    def delete(self, key: str) -> None:
+        """Delete a file, or a folder with all that is in it; what is not there is gone already."""
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.rm(self._path(key), recursive=True)
+
+    @contextlib.contextmanager
+    def as_local(self, key: str) -> Iterator[str]:
+        """The path of a file on this machine: its own, or for the time of the block a copy's."""
+        if self._is_local:
+            yield self._path(key)
+            return
+        with tempfile.NamedTemporaryFile() as copy:
+            self._fs.get_file(self._path(key), copy.name)
+            yield copy.name
+
+    def fetch(self, key: str, path: str) -> None:
+        """Copy a file to a path of this machine."""
+        self._fs.get_file(self._path(key), path)
+
+    def keep(self, path: str, key: str) -> None:
+        """Copy a file of this machine into the store."""
+        with open(path, "rb") as source, self.writing(key) as target:
+            shutil.copyfileobj(source, target, CHUNK_BYTES)
+
+    def require_room(self, size: int) -> None:
+        """Raise StorageFull where ``size`` more bytes would leave a local disk without its reserve."""
+        if not self._is_local:
+            return
+        self._fs.makedirs(self._root, exist_ok=True)
+        if shutil.disk_usage(self._root).free - size < MIN_FREE_BYTES:
+            raise StorageFull("There is not enough room to store this file. Try again later, or ask the operator.")
+
+    def _path(self, key: str) -> str:
+        if not _KEY.fullmatch(key):
+            raise ValueError(key)
+        return f"{self._root}/{key}"
+
+
+def file_store() -> FileStore:
+    """The file store of the current application."""
+    found: FileStore = current_app.extensions["files"]
+    return found

@@ -1,0 +1,93 @@
+"""Guessing which attribute of a product a column has: by what it is called, else by what stands in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.core.fields import ASIN
+from app.products import gtin
+
+ATTRIBUTE: Final = "attribute:"
+"""``attribute:colour`` is the attribute ``colour`` alone."""
+TARGETS: Final = (
+    "asin", "name", "brand", "price", "currency", "description", "is_active", "gtin", "images", "categories",
+    "attributes", "low_stock_threshold",
+)  # fmt: skip
+REASON: Final = "refused_because"
+"""The column of a file of refused rows that says why; it is ignored when the mended file comes back."""
+
+_CALLED: Final = {
+    "asin": "asin amazonasin productasin asincode parentasin childasin",
+    "name": "name productname title producttitle itemname item itemtitle product articlename label",
+    "brand": "brand brandname manufacturer make maker vendor vendorname producer",
+    "price": "price unitprice saleprice sellingprice retailprice listprice amount cost priceamount currentprice",
+    "currency": "currency currencycode pricecurrency isocurrency",
+    "description": "description productdescription longdescription shortdescription details bodyhtml body text about",
+    "is_active": "isactive active enabled isenabled status published ispublished visible isvisible live",
+    "gtin": "gtin gtin8 gtin12 gtin13 gtin14 ean ean8 ean13 upc upca barcode eancode upccode isbn isbn13 jan",
+    "images": "images image imageurl imageurls imagelink picture pictures photo photos imagesrc mainimage img",
+    "categories": "categories category categorypath producttype productcategory taxonomy department collection",
+    "attributes": "attributes attribute properties extra extras metadata specifications specs custom customfields",
+    "low_stock_threshold": "lowstockthreshold threshold lowstock reorderpoint reorderlevel minstock minimumstock",
+}
+_BY_NAME: Final = {name: target for target, names in _CALLED.items() for name in names.split()}
+_PRICE: Final = re.compile(r"[0-9]{1,9}[.][0-9]{2}")
+_ADDRESS: Final = re.compile(r"https?://\S+")
+_BY_CONTENT: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
+    ("gtin", lambda text: gtin.problem_of(text) is None),
+    ("asin", lambda text: ASIN.fullmatch(text) is not None and any(sign.isdigit() for sign in text)),
+    ("images", lambda text: _ADDRESS.match(text) is not None),
+    ("is_active", lambda text: text.lower() in {"true", "false"}),
+    ("price", lambda text: _PRICE.fullmatch(text) is not None),
+)
+_ENOUGH: Final = 0.8
+"""Which part of a column's values must look like it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a column is taken for, and by what: its ``name``, its ``content``, or nothing."""
+
+    target: str | None
+    by: str | None
+
+
+def guess_columns(names: Sequence[str], values: Sequence[Sequence[Any]]) -> list[Guess]:
+    """A guess for each column; ``values`` are some of each column's. No attribute is guessed for two columns."""
+    guesses = [Guess(None, None)] * len(names)
+    taken: set[str] = set()
+    for at, name in enumerate(names):
+        target = _called(name)
+        if target is not None and target not in taken:
+            taken.add(target)
+            guesses[at] = Guess(target, "name")
+    for target, looks_like in _BY_CONTENT:
+        if target in taken:
+            continue
+        for at, name in enumerate(names):
+            if guesses[at].target is None and name != REASON and _mostly(values[at], looks_like):
+                taken.add(target)
+                guesses[at] = Guess(target, "content")
+                break
+    return guesses
+
+
+def is_target(target: str) -> bool:
+    """Whether a column can be mapped to this."""
+    return target in TARGETS or (target.startswith(ATTRIBUTE) and 0 < len(target) - len(ATTRIBUTE) <= 64)
+
+
+def _called(name: str) -> str | None:
+    if name in TARGETS:
+        return name
+    if name.lower().startswith(ATTRIBUTE) and is_target(ATTRIBUTE + name[len(ATTRIBUTE) :].strip()):
+        return ATTRIBUTE + name[len(ATTRIBUTE) :].strip()
+    return _BY_NAME.get(re.sub(r"[^a-z0-9]", "", name.lower()))
+
+
+def _mostly(values: Sequence[Any], looks_like: Callable[[str], bool]) -> bool:
+    texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
+    return bool(texts) and sum(map(looks_like, texts)) >= _ENOUGH * len(texts)

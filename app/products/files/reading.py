@@ -1,0 +1,66 @@
+"""Reading a file of any format as a table: what it is, is seen from its first bytes, then from its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from app.products.files.delimited import encoding_of, read_delimited
+from app.products.files.lines import read_lines
+from app.products.files.table import CSV, JSONL, TSV, XLSX, FileRefused, Table
+from app.products.files.workbook import open_workbook
+
+HEAD_BYTES: Final = 4096
+_ARCHIVE: Final = b"PK\x03\x04"
+_OLD_WORKBOOK: Final = b"\xd0\xcf\x11\xe0"
+_ENDINGS: Final = {"csv": CSV, "tsv": TSV, "tab": TSV, "xlsx": XLSX, "jsonl": JSONL, "ndjson": JSONL, "json": JSONL}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the sender says of a file; None is to be found out."""
+
+    format: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+@contextmanager
+def open_table(path: str, name: str, reading: Reading) -> Iterator[Table]:
+    """The table in a file of this machine; ``name`` is what its sender calls it.
+
+    Raises FileRefused, also while its rows are read.
+    """
+    with open(path, "rb") as stream:
+        head = stream.read(HEAD_BYTES)
+        kind = format_of(head, name, reading.format)
+        stream.seek(0)
+        if kind == XLSX:
+            with open_workbook(path) as table:
+                yield table
+        elif kind == JSONL:
+            yield read_lines(stream)
+        else:
+            encoding = encoding_of(head, reading.encoding)
+            yield read_delimited(stream, encoding=encoding, format=kind, delimiter=reading.delimiter)
+
+
+def format_of(head: bytes, name: str, stated: str | None) -> str:
+    """The format of a file that begins with ``head``; raises FileRefused for what is none of them."""
+    if not head:
+        raise FileRefused("EMPTY_FILE", "The file is empty.")
+    if head.startswith(_OLD_WORKBOOK):
+        raise FileRefused("OLD_WORKBOOK", "The file is a workbook with a password or of the old kind: save it as XLSX.")
+    if head.startswith(_ARCHIVE):
+        return XLSX
+    if stated is not None:
+        return stated
+    known = _ENDINGS.get(name.rpartition(".")[2].lower())
+    first = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if first == b"[" and known == JSONL:
+        raise FileRefused("NOT_JSON_LINES", "The file is one JSON list: write one object on each line instead.")
+    if first == b"{":
+        return JSONL
+    return known or CSV

@@ -1,0 +1,111 @@
+"""Writing many rows of products in few statements; for imports and whatever else changes hundreds at once.
+
+Rows are plain values by column (VALUES), JSON as the text that is stored. History, search and events are the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import BindParameter, Executable, Table, Text, bindparam, insert, literal_column, null, update
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import IntegrityError
+
+from app.core.extensions import db
+from app.core.orm import JsonText
+from app.products.models.products import Product
+from app.products.models.stock import Stock
+from app.products.queries import imports as queries
+
+VALUES: Final = (
+    "name", "brand", "price_minor", "currency", "description", "is_active", "gtin", "attributes", "images", "categories"
+)  # fmt: skip
+DEFAULTS: Final[dict[str, Any]] = {
+    "brand": None, "description": "", "is_active": True, "gtin": None, "attributes": "{}", "images": "[]",
+    "categories": "[]",
+}  # fmt: skip
+_PRODUCT: Final[Table] = Product.__table__  # type: ignore[assignment]  # the plain tables: nothing of the ORM is needed
+_STOCK: Final[Table] = Stock.__table__  # type: ignore[assignment]
+
+
+class AsinsTaken(Exception):
+    """Somebody added one of the products a moment ago; the transaction must be given up."""
+
+
+def insert_products(
+    rows: Sequence[Mapping[str, Any]], now: datetime, *, thresholds: Mapping[str, int | None]
+) -> dict[str, int]:
+    """Add products with their stock in the open transaction; returns their ids by ASIN.
+
+    A row has asin, name, price_minor, currency and any other of VALUES. That none of them is on hand is no crossing of
+    its threshold (by ASIN). Raises AsinsTaken.
+    """
+    if not rows:
+        return {}
+    full = [{**DEFAULTS, **row} | {"created_at": now, "updated_at": now} for row in rows]
+    connection = db.session.connection()
+    try:
+        connection.execute(_INSERT, [{f"new_{name}": value for name, value in row.items()} for row in full])
+    except IntegrityError as error:
+        raise AsinsTaken from error
+    ids = queries.find_ids([row["asin"] for row in rows])
+    empty = {"on_hand": 0, "allocated": 0, "updated_at": now}
+    stock = [
+        {"product_id": id_, "low_stock_threshold": (low := thresholds.get(asin)), "is_low": low is not None} | empty
+        for asin, id_ in sorted(ids.items(), key=lambda pair: pair[1])
+    ]
+    connection.execute(insert(_STOCK), stock)
+    return ids
+
+
+def update_products(rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """Give locked products new values in the open transaction; who was deleted is back.
+
+    A row has id, asin, the version that it had, and all of VALUES.
+    """
+    if not rows:
+        return
+    connection = db.session.connection()
+    named = [
+        {f"new_{name}": row[name] for name in VALUES}
+        | {"of_product": row["id"], "new_asin": row["asin"], "next_version": row["version"] + 1, "new_updated_at": now}
+        for row in rows
+    ]
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        connection.execute(_mysql_update(), [row | {"new_created_at": now} for row in named])
+    else:
+        connection.execute(_UPDATE, [{name: row[name] for name in row if name != "new_asin"} for row in named])
+
+
+def _bind(name: str) -> BindParameter[Any]:
+    """A value as it is: JSON is text already."""
+    kind = Text() if isinstance(_PRODUCT.c[name].type, JsonText) else _PRODUCT.c[name].type
+    return bindparam(f"new_{name}", type_=kind)
+
+
+_INSERT: Final = insert(_PRODUCT).values(
+    {name: _bind(name) for name in ("asin", *VALUES, "created_at", "updated_at")} | {"version": 1}
+)
+_UPDATE: Final = (
+    update(_PRODUCT)
+    .where(_PRODUCT.c.id == bindparam("of_product"))
+    .values(
+        {name: _bind(name) for name in (*VALUES, "updated_at")}
+        | {"version": bindparam("next_version"), "deleted_at": None}
+    )
+)
+
+
+@cache
+def _mysql_update() -> Executable:
+    """One statement for all rows: its drivers send UPDATEs one by one, which is a round trip for every row.
+
+    The rows are there and locked, so it never inserts; when they were created is not among what it sets.
+    """
+    new = {name: _bind(name) for name in ("asin", *VALUES, "created_at", "updated_at")}
+    new |= {"id": bindparam("of_product"), "version": bindparam("next_version")}
+    changed: dict[str, Any] = {name: literal_column(f"VALUES({name})") for name in (*VALUES, "updated_at", "version")}
+    return mysql.insert(_PRODUCT).values(new).on_duplicate_key_update(changed | {"deleted_at": null()})
