@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, exists, func, select
 
 from app.core.extensions import db
 from app.core.orm import database_now
@@ -22,6 +22,8 @@ from app.products.models.products import Product, ProductUpdate
 
 MAX_LOOKED_AT: Final = 10_000
 """Rows whose further filters are checked for one page."""
+_LOOKED_AT: Final = (500, MAX_LOOKED_AT - 500)
+"""In two steps, because mostly the first is enough."""
 FEED_WINDOW: Final = 5_000
 """Ids that one answer of the feed goes through."""
 PATIENCE_S: Final = 60.0
@@ -29,6 +31,9 @@ PATIENCE_S: Final = 60.0
 _LATE: Final = timedelta(minutes=10)
 """How much later than its ``created_at`` a row may be written; they stand in the table in nearly that order."""
 _KEYS: Final = [(ProductUpdate.id, True)]
+_NEWEST: Final = ProductUpdate.id.desc()
+_PROBES: Final = 16
+"""Places of the history that one statement looks at."""
 
 _LEADING: Final = ("product_id", "operation_id", "job_id", "storefront_id", "actor_id", "attribute", "source")
 """Each has an index with the number behind it."""
@@ -120,17 +125,35 @@ def _filters(which: Mapping[str, Any]) -> dict[str, list[ColumnElement[bool]]] |
 def _fetch_checked(
     listed: Select[Any], checks: list[ColumnElement[bool]], *, limit: int, cursor: str | None
 ) -> Page[ProductUpdate]:
-    """A page of the rows that pass ``checks``, of which at most MAX_LOOKED_AT are looked at."""
-    ids = listed.with_only_columns(ProductUpdate.id).order_by(ProductUpdate.id.desc()).limit(MAX_LOOKED_AT)
-    if cursor:
-        ids = ids.where(ProductUpdate.id < read_cursor(cursor, _KEYS)[0])
-    looked_at = ids.subquery()
-    passing = select(ProductUpdate).join(looked_at, looked_at.c.id == ProductUpdate.id).where(*checks)
-    rows = list(db.session.scalars(passing.order_by(ProductUpdate.id.desc()).limit(limit + 1)))
-    if len(rows) > limit:
-        return Page(rows[:limit], make_cursor([rows[limit - 1].id], _KEYS))
-    count, last = db.session.execute(select(func.count(), func.min(looked_at.c.id))).one()
-    return Page(rows, make_cursor([last], _KEYS) if count == MAX_LOOKED_AT else None)
+    """A page of the rows that pass ``checks``, of which at most MAX_LOOKED_AT are looked at: some, then the rest."""
+    below = read_cursor(cursor, _KEYS)[0] if cursor else None
+    passing: list[int] = []
+    for size in _LOOKED_AT:
+        seen = _look_at(listed, and_(*checks), size, below)
+        fitting = select(seen.c.id).where(seen.c.fits == 1).order_by(seen.c.id.desc())
+        found = db.session.scalars(fitting.limit(limit + 1))
+        passing += [number for number in found if number not in passing]  # rows that came meanwhile move the second look
+        if len(passing) > limit:
+            return Page(_updates(passing[:limit]), make_cursor([passing[limit - 1]], _KEYS))
+        count, below = db.session.execute(select(func.count(), func.min(seen.c.id)).select_from(seen)).one()
+        if count < size:
+            return Page(_updates(passing), None)
+    return Page(_updates(passing), make_cursor([below], _KEYS))
+
+
+def _look_at(listed: Select[Any], fits: ColumnElement[bool], size: int, below: int | None) -> CTE:
+    """The numbers of the next ``size`` rows, and whether each fits.
+
+    That is a column and no condition, so that no database is tempted to begin with another index.
+    """
+    ids = listed.with_only_columns(ProductUpdate.id, case((fits, 1), else_=0).label("fits"))
+    if below is not None:
+        ids = ids.where(ProductUpdate.id < below)
+    return ids.order_by(_NEWEST).limit(size).cte("seen")
+
+
+def _updates(ids: list[int]) -> list[ProductUpdate]:
+    return list(db.session.scalars(select(ProductUpdate).where(ProductUpdate.id.in_(ids)).order_by(_NEWEST)))
 
 
 def _times(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
@@ -145,33 +168,43 @@ def _bounds(since: datetime | None, until: datetime | None) -> list[ColumnElemen
 
 
 def _first_id(at: datetime) -> int:
-    """About the number of the first row that was made at an instant or later, by halving; some twenty quick reads."""
+    """About the number of the first row that was made at an instant or later; a few quick reads narrow it down."""
     low, high = 1, (db.session.scalar(select(func.max(ProductUpdate.id))) or 0) + 1
     while low < high:
-        middle = (low + high) // 2
-        following = select(ProductUpdate.created_at).where(ProductUpdate.id >= middle).order_by(ProductUpdate.id)
-        made: datetime | None = db.session.scalar(following.limit(1))
-        if made is None or made >= at:
-            high = middle
-        else:
-            low = middle + 1
+        probes = list(range(low, high, max(1, (high - low) // _PROBES)))
+        made = db.session.execute(select(*(_made_from(probe) for probe in probes))).one()
+        later = next((place for place, when in enumerate(made) if when is None or when >= at), len(probes))
+        if later < len(probes):
+            high = probes[later]
+        if later > 0:
+            low = probes[later - 1] + 1
     return low
+
+
+def _made_from(number: int) -> ColumnElement[datetime]:
+    """When the first row from a number on was made."""
+    rows = select(ProductUpdate.created_at).where(ProductUpdate.id >= number)
+    return rows.order_by(ProductUpdate.id).limit(1).scalar_subquery()
 
 
 def _horizon(after_id: int) -> tuple[int, bool]:
     """Up to which number everything behind ``after_id`` has been written, and whether there is nothing more."""
-    window = select(ProductUpdate.id, ProductUpdate.created_at).where(ProductUpdate.id > after_id)
-    rows = db.session.execute(window.order_by(ProductUpdate.id).limit(FEED_WINDOW)).all()
-    if not rows:
+    rows = select(ProductUpdate.id, ProductUpdate.created_at).where(ProductUpdate.id > after_id)
+    window = rows.order_by(ProductUpdate.id).limit(FEED_WINDOW).cte("following")
+    count, last = db.session.execute(select(func.count(), func.max(window.c.id)).select_from(window)).one()
+    if count == 0:
         return after_id, True
-    is_end = len(rows) < FEED_WINDOW
     session = db.session()
-    if session.get_bind().dialect.name == "sqlite":  # it has one writer at a time: numbers are in the order of commits
-        return rows[-1].id, is_end
-    old = database_now(session, plus_s=-PATIENCE_S)
-    known = after_id
-    for row in rows:
-        if row.id != known + 1 and row.created_at > old:
+    is_ordered = (
+        session.get_bind().dialect.name == "sqlite"
+    )  # one writer at a time: numbers are in the order of commits
+    if not is_ordered and last - after_id != count:
+        before = func.coalesce(func.lag(window.c.id).over(order_by=window.c.id), after_id)
+        gaps = select(window.c.id, window.c.created_at, before.label("before")).cte("gaps")
+        young = select(func.min(gaps.c.before)).where(
+            gaps.c.id != gaps.c.before + 1, gaps.c.created_at > database_now(session, plus_s=-PATIENCE_S)
+        )
+        known = session.scalar(young)
+        if known is not None:
             return known, True
-        known = row.id
-    return known, is_end
+    return last, count < FEED_WINDOW
