@@ -9,9 +9,8 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from app.core.extensions import db
-from app.products.models.products import Product
 from app.products.search.dictionary import starts_with
-from app.products.search.matching import fitting
+from app.products.search.matching import PRODUCT, fitting
 from app.products.search.port import Filters
 
 _CODE: Final = re.compile(r"[0-9A-Z]{4,14}")
@@ -31,14 +30,14 @@ def find_by_code(text: str, filters: Filters) -> list[int]:
     if not _CODE.fullmatch(code):
         return []
     digits = code.isdecimal()
-    found = dict.fromkeys(_ids(Product.asin == code, filters)) if len(code) == 10 else {}
+    found = dict.fromkeys(_ids(PRODUCT.asin == code, filters)) if len(code) == 10 else {}
     if digits and len(code) >= 8:
-        found.update(dict.fromkeys(_ids(Product.gtin.in_(sorted(_spellings(code))), filters)))
+        found.update(dict.fromkeys(_ids(PRODUCT.gtin.in_(sorted(_spellings(code))), filters)))
     if any(letter.isdecimal() for letter in code):
         if len(code) < 10:
-            found.update(dict.fromkeys(_ids(starts_with(Product.asin, code), filters, by=Product.asin)))
+            found.update(dict.fromkeys(_ids(starts_with(PRODUCT.asin, code), filters, by=PRODUCT.asin)))
         if digits and len(code) >= _SHORTEST_GTIN:
-            found.update(dict.fromkeys(_ids(starts_with(Product.gtin, code), filters, by=Product.gtin)))
+            found.update(dict.fromkeys(_ids(starts_with(PRODUCT.gtin, code), filters, by=PRODUCT.gtin)))
     return list(found)
 
 
@@ -48,6 +47,6 @@ def _spellings(digits: str) -> Iterable[str]:
     return {digits, *(bare.zfill(length) for length in (8, 12, 13, 14) if len(bare) <= length)}
 
 
-def _ids(condition: Any, filters: Filters, *, by: Any = Product.id) -> Iterable[int]:
-    wanted = select(Product.id).where(condition, *fitting(filters)).order_by(by).limit(BEGINNINGS)
-    return db.session.scalars(wanted)
+def _ids(condition: Any, filters: Filters, *, by: Any = PRODUCT.id) -> Iterable[int]:
+    wanted = select(PRODUCT.id).where(condition, *fitting(filters)).order_by(by).limit(BEGINNINGS)
+    return db.session.connection().scalars(wanted)

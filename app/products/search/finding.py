@@ -65,7 +65,7 @@ def _candidates(words: Words, filters: Filters) -> tuple[Candidates, str]:
 
 def _ask(server: Server, words: Words, filters: Filters) -> Candidates:
     """The server's candidates, as far as the database says of them what was asked for."""
-    below = None if filters.category_id is None else _with_all_below(filters.category_id)
+    below = None if filters.category is None else _with_all_below(filters.category)
     db.session.rollback()  # no connection is held while the server is asked
     ids, is_capped = server.candidates(words, filters, below)
     return Candidates(matching.among(ids, filters), is_capped)

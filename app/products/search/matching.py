@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, inspect, select
 
 from app.core.extensions import db
 from app.products.models.categories import ProductCategory
@@ -19,7 +19,7 @@ from app.products.models.search import SearchDocument, SearchPosting
 from app.products.models.stock import Stock
 from app.products.search import mysql, postgresql, sqlite
 from app.products.search.dictionary import Counts, count, starts_with
-from app.products.search.port import CANDIDATES, RARE, WINDOW, Candidate, Candidates, Filters
+from app.products.search.port import CANDIDATES, NO_FILTERS, RARE, WINDOW, Candidate, Candidates, Filters
 from app.products.search.text import Words, encode
 
 FullText = Callable[[Sequence[str], str | None], ColumnElement[bool]]
@@ -33,7 +33,13 @@ FULL_TEXT: Final[Mapping[str, FullText]] = {
 }
 TITLES: Final = 100
 """How many products whose name begins with what was typed are ranked besides, however old they are."""
-_DOCUMENT: Final = (SearchDocument.product_id, SearchDocument.title, SearchDocument.brand)
+
+DOCUMENT: Final = SearchDocument.__table__.c
+PRODUCT: Final = Product.__table__.c
+_MEMBER: Final = ProductCategory.__table__.c
+_STOCK: Final = Stock.__table__.c
+_OF_BRAND: Final = Product.__table__.alias("of_brand")
+"""The table of products again, of which nothing is read that its index by brand does not have."""
 
 
 def candidates(words: Words, filters: Filters) -> Candidates:
@@ -42,7 +48,7 @@ def candidates(words: Words, filters: Filters) -> Candidates:
     if not all(counts.whole.values()) or (words.prefix is not None and not counts.prefix):
         return Candidates([], is_capped=False)
     newest, is_windowed = _statement(words, counts, filters)
-    rows = [Candidate(*row) for row in db.session.execute(newest.where(*fitting(filters)).limit(CANDIDATES + 1))]
+    rows = _fetch(newest.limit(CANDIDATES + 1))
     is_capped = len(rows) > CANDIDATES or is_windowed
     return Candidates([*rows[:CANDIDATES], *(_by_title(words, filters) if is_capped else ())], is_capped)
 
@@ -51,28 +57,28 @@ def among(product_ids: Sequence[int], filters: Filters) -> list[Candidate]:
     """Those of some products that are there and fit the filters, in the given order; for other backends."""
     if not product_ids:
         return []
-    wanted = _from_documents().where(SearchDocument.product_id.in_(product_ids), *fitting(filters))
-    found = {row.product_id: Candidate(*row) for row in db.session.execute(wanted)}
+    found = {row.product_id: row for row in _fetch(_documents(filters).where(DOCUMENT.product_id.in_(product_ids)))}
     return [found[product_id] for product_id in product_ids if product_id in found]
 
 
 def fitting(filters: Filters) -> list[ColumnElement[bool]]:
     """The filters as conditions on ``product``; a deleted product fits none."""
-    conditions: list[ColumnElement[bool]] = [Product.deleted_at.is_(None)]
-    if filters.brand is not None:
-        conditions.append(Product.brand == filters.brand)
+    conditions: list[ColumnElement[bool]] = [PRODUCT.deleted_at.is_(None)]
+    for column, wanted in ((PRODUCT.brand, filters.brand), (PRODUCT.asin, filters.asin), (PRODUCT.gtin, filters.gtin)):
+        if wanted is not None:
+            conditions.append(column == wanted)
     if filters.price_min is not None:
-        conditions.append(Product.price_minor >= filters.price_min)
+        conditions.append(PRODUCT.price_minor >= filters.price_min)
     if filters.price_max is not None:
-        conditions.append(Product.price_minor <= filters.price_max)
+        conditions.append(PRODUCT.price_minor <= filters.price_max)
     if filters.is_active is not None:
-        conditions.append(Product.is_active.is_(filters.is_active))
-    if filters.category_id is not None:
-        of_it = ProductCategory.category_id == filters.category_id
-        conditions.append(exists().where(of_it, ProductCategory.product_id == Product.id))
+        conditions.append(PRODUCT.is_active.is_(filters.is_active))
+    if filters.category is not None:
+        inside = select(_MEMBER.product_id).where(_MEMBER.category_id == filters.category)
+        conditions.append(exists(inside.where(_MEMBER.product_id == PRODUCT.id).correlate(Product)))
     if filters.in_stock is not None:
-        available = exists().where(Stock.product_id == Product.id, Stock.is_available.is_(True))
-        conditions.append(available if filters.in_stock else ~available)
+        known = select(_STOCK.is_available).where(_STOCK.product_id == PRODUCT.id).correlate(Product)
+        conditions.append(known.scalar_subquery() == filters.in_stock)
     return conditions
 
 
@@ -86,55 +92,65 @@ def _statement(words: Words, counts: Counts, filters: Filters) -> tuple[Select[A
         checks.append(_contains(f" {beginning}"))
     if rare or rare_beginning is not None:
         condition = FULL_TEXT[_dialect()](rare, rare_beginning)
-        return _from_documents().where(condition, *checks).order_by(SearchDocument.product_id.desc()), False
+        return _documents(filters).where(condition, *checks).order_by(DOCUMENT.product_id.desc()), False
     newest, column, start = _window(words, counts, filters)
-    floor = db.session.scalar(newest.offset(WINDOW - 1).limit(1))
+    floor = db.session.connection().scalar(newest.offset(WINDOW - 1).limit(1))
     if floor is not None:
         start = start.where(column >= floor)
     return start.where(*checks).order_by(column.desc()), floor is not None
 
 
-def _window(words: Words, counts: Counts, filters: Filters) -> tuple[Select[int], Any, Select[Any]]:
+def _window(words: Words, counts: Counts, filters: Filters) -> tuple[Select[Any], Any, Select[Any]]:
     """The ids of the products that are looked at, the newest first; their column; and the documents, joined to it."""
     if filters.brand is not None:
-        newest = select(Product.id).where(Product.brand == filters.brand).order_by(Product.id.desc())
-        return newest, Product.id, _in_this_order(Product).join(SearchDocument, SearchDocument.product_id == Product.id)
-    if filters.category_id is not None:
-        column: Any = ProductCategory.product_id
-        of_it = ProductCategory.category_id == filters.category_id
-        start = _in_this_order(ProductCategory).where(of_it).join(SearchDocument, SearchDocument.product_id == column)
-        return select(column).where(of_it).order_by(column.desc()), column, _with_products(start)
-    rarest = min(words.whole, key=counts.whole.__getitem__, default=None)
-    newest_of_word = mysql.listed(rarest) if rarest is not None and _dialect() in {"mysql", "mariadb"} else None
-    if rarest is not None and newest_of_word is not None:
-        column = SearchPosting.product_id
-        start = _in_this_order(SearchPosting).where(SearchPosting.word_key == mysql.key_of(rarest))
-        return newest_of_word, column, _with_products(start.join(SearchDocument, SearchDocument.product_id == column))
+        of_it = _OF_BRAND.c.brand == filters.brand
+        newest = select(_OF_BRAND.c.id).where(of_it).order_by(_OF_BRAND.c.id.desc())
+        tables = [_OF_BRAND, SearchDocument, Product]
+        return newest, _OF_BRAND.c.id, _joined(tables, _OF_BRAND.c.id, filters).where(of_it)
+    if filters.category is not None:
+        of_it = _MEMBER.category_id == filters.category
+        newest = select(_MEMBER.product_id).where(of_it).order_by(_MEMBER.product_id.desc())
+        tables = [ProductCategory, SearchDocument, Product]
+        return newest, _MEMBER.product_id, _joined(tables, _MEMBER.product_id, filters).where(of_it)
+    if _dialect() in {"mysql", "mariadb"} and (listed := mysql.listed(words.whole)):
+        return _listed(sorted(listed, key=counts.whole.__getitem__), filters)
     if words.whole and _dialect() == "sqlite":
-        return sqlite.newest([encode(word) for word in words.whole]), SearchDocument.product_id, _from_documents()
-    column = SearchDocument.product_id
-    return select(column).order_by(column.desc()), column, _from_documents()
+        return sqlite.newest([encode(word) for word in words.whole]), DOCUMENT.product_id, _documents(filters)
+    newest = select(DOCUMENT.product_id).order_by(DOCUMENT.product_id.desc())
+    return newest, DOCUMENT.product_id, _documents(filters)
 
 
-def _from_documents() -> Select[Any]:
-    return _with_products(_in_this_order(SearchDocument))
+def _listed(words: Sequence[str], filters: Filters) -> tuple[Select[Any], Any, Select[Any]]:
+    """The lists of some words, the rarest first: its products are looked at, the others say which of them fit."""
+    lists = [SearchPosting.__table__.alias(f"list_{number}") for number in range(len(words))]
+    of_words = [one.c.word_key == mysql.key_of(word) for one, word in zip(lists, words, strict=True)]
+    column = lists[0].c.product_id
+    newest = select(column).where(of_words[0]).order_by(column.desc())
+    tables = [*lists, SearchDocument, *([] if filters == NO_FILTERS else [Product])]
+    return newest, column, _joined(tables, column, filters).where(*of_words)
 
 
-def _in_this_order(table: Any) -> Select[Any]:
-    """A select of documents that begins with this table; MySQL then keeps to the order of the joins."""
-    start: Any = select(*_DOCUMENT).select_from(table)
+def _documents(filters: Filters) -> Select[Any]:
+    """Documents of what fits; without filters of all, also of what was deleted a moment ago."""
+    return _joined([SearchDocument, *([] if filters == NO_FILTERS else [Product])], DOCUMENT.product_id, filters)
+
+
+def _joined(tables: Sequence[Any], product_id: Any, filters: Filters) -> Select[Any]:
+    """A select of documents by a join in this order, which MySQL keeps to; ``product_id`` is of the first table."""
+    source: Any = inspect(tables[0]).selectable
+    for table in tables[1:]:
+        joined = inspect(table).selectable
+        column = joined.c.id if table is Product else joined.c.product_id
+        source = source.join(joined, column == product_id)
+    start: Select[Any] = select(DOCUMENT.product_id, DOCUMENT.title, DOCUMENT.brand).select_from(source)
     for dialect in ("mysql", "mariadb"):
         start = start.prefix_with("STRAIGHT_JOIN", dialect=dialect)
-    kept: Select[Any] = start
-    return kept
-
-
-def _with_products(documents: Select[Any]) -> Select[Any]:
-    return documents.join(Product, Product.id == SearchDocument.product_id)
+    return start.where(*fitting(filters)) if Product in tables else start
 
 
 def _contains(part: str) -> ColumnElement[bool]:
-    return SearchDocument.words.like(f"%{part}%")
+    condition: ColumnElement[bool] = DOCUMENT.words.like(f"%{part}%")
+    return condition
 
 
 def _dialect() -> str:
@@ -143,7 +159,10 @@ def _dialect() -> str:
 
 def _by_title(words: Words, filters: Filters) -> Sequence[Candidate]:
     """Where not all that has the words is ranked: products whose name begins with them, the shortest names first."""
-    named = starts_with(SearchDocument.title, " ".join(words.every))
-    by_name = _from_documents().where(named, *fitting(filters))
-    by_name = by_name.order_by(SearchDocument.title, SearchDocument.product_id).limit(TITLES)
-    return [Candidate(*row) for row in db.session.execute(by_name)]
+    named = starts_with(DOCUMENT.title, " ".join(words.every))
+    by_name = _documents(filters).where(named).order_by(DOCUMENT.title, DOCUMENT.product_id)
+    return _fetch(by_name.limit(TITLES))
+
+
+def _fetch(statement: Select[Any]) -> list[Candidate]:
+    return [Candidate._make(row) for row in db.session.connection().execute(statement)]

@@ -30,12 +30,9 @@ def has_words(whole: Sequence[str], beginning: str | None) -> ColumnElement[bool
     return mysql.match(_WORDS, against=" ".join(terms)).in_boolean_mode()
 
 
-def listed(word: str) -> Select[int] | None:
-    """The ids of the products that have a word, the newest first; None where it is not listed."""
-    if not db.session.scalar(select(SearchWord.is_listed).where(SearchWord.word == word)):
-        return None
-    of_word = select(SearchPosting.product_id).where(SearchPosting.word_key == key_of(word))
-    return of_word.order_by(SearchPosting.product_id.desc())
+def listed(words: Collection[str]) -> set[str]:
+    """Those of some words whose products are listed."""
+    return set(db.session.scalars(_among(words).where(SearchWord.is_listed)))
 
 
 def key_of(word: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from app.products.search.text import Words
 
@@ -12,7 +12,7 @@ CANDIDATES: Final = 1_000
 """How many products that have all words are ranked: the newest ones."""
 RARE: Final = 1_000
 """A word in more products than this is common: not looked up in the full text index of the database."""
-WINDOW: Final = 20_000
+WINDOW: Final = 10_000
 """Where only common words are asked for: how many products are looked at, from the newest on."""
 
 
@@ -21,15 +21,20 @@ class Filters:
     """Which products are looked at; prices in minor units, both ends included."""
 
     brand: str | None = None
-    category_id: int | None = None
+    category: int | None = None
+    """An id; what is below it belongs to it."""
     price_min: int | None = None
     price_max: int | None = None
     in_stock: bool | None = None
     is_active: bool | None = None
+    asin: str | None = None
+    gtin: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+NO_FILTERS: Final = Filters()
+
+
+class Candidate(NamedTuple):
     """A product that has all words."""
 
     product_id: int
