@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from datetime import timedelta
 from functools import partial, wraps
@@ -17,7 +17,7 @@ from marshmallow import Schema, fields, missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
-from app.core import idempotency
+from app.core import idempotency, kept
 from app.core.dumping import Dump, compile_dump
 from app.core.errors import Invalid, Unauthenticated, VersionRequired
 from app.core.http import PROBLEM, answer_http_exception
@@ -26,6 +26,7 @@ from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE, Principal
 from app.core.running import settings
 from app.core.transactions import before_next_commit
+from app.core.uploads import is_streamed
 
 View = Callable[..., Any]
 
@@ -227,6 +228,38 @@ class ApiBlueprint(Blueprint):
         guarded._apidoc = document  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
         return guarded
 
+    def kept(
+        self, names: Callable[..., Sequence[str]], *, unless: frozenset[str] = frozenset()
+    ) -> Callable[[View], View]:
+        """Keep what a GET answers (``app.core.kept``) and give it an ETag; stands below who may enter, above the rest.
+
+        ``names`` says by the view's arguments what the answer depends on; with a query parameter in ``unless`` it is
+        not kept. What is found is the same for everybody who may enter, so views with answers of one's own are not for it.
+        """
+
+        def decorate(view: View) -> View:
+            if getattr(view, "access", "public") != "public":
+                raise TypeError("who may enter stands above what is kept, else kept answers go to anybody")
+
+            @wraps(view)
+            def keeping(*args: Any, **kwargs: Any) -> Response:
+                if not unless.isdisjoint(request.args):
+                    return _known_or(view(*args, **kwargs))
+                place = kept.look_at(f"{request.path}?{request.query_string.decode()}", names(**kwargs))
+                if place.found is not None:
+                    return _unless_matched(place.found.etag, place.found.body)
+                answer = _known_or(view(*args, **kwargs))
+                if answer.status_code == 200:
+                    place.keep(answer.get_etag()[0] or "", answer.get_data())
+                return answer
+
+            documented: View = self.alt_response(
+                304, description="If-None-Match names the ETag that the answer has", success=True
+            )(keeping)
+            return documented
+
+        return decorate
+
     def answers(
         self,
         status: int,
@@ -318,7 +351,9 @@ _STORED_HEADERS: Final = ("Location", "ETag", "Content-Type")
 
 def _once(key: str, work: Callable[[], Any], render: Callable[[Any], Response], *, secret: bool) -> Response:
     caller = g.principal.key if g.get("principal") else f"anonymous:{request.remote_addr}"
-    asked = f"{request.method} {request.full_path}\n".encode() + request.get_data()
+    # of a body that the view reads itself only its length and, where it was sent, its digest (RFC 9530) are known
+    body = _described() if is_streamed() else request.get_data()
+    asked = f"{request.method} {request.full_path}\n".encode() + body
     # keyed, because a bare hash of a login would let whoever reads the table guess passwords as fast as they can hash
     secret_key: str = current_app.config["SECRET_KEY"]
     request_hash = hmac.new(secret_key.encode(), asked, hashlib.sha256).hexdigest()
@@ -342,6 +377,10 @@ def _once(key: str, work: Callable[[], Any], render: Callable[[Any], Response], 
     if not completed:
         idempotency.complete_alone(claim, None if secret else _storable(answer))
     return answer
+
+
+def _described() -> bytes:
+    return f"{request.content_length} {request.headers.get('Content-Digest', '')}".encode()
 
 
 def _storable(answer: Response) -> idempotency.Answer:

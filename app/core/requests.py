@@ -21,6 +21,7 @@ from app.core.errors import Unavailable
 from app.core.extensions import db
 from app.core.orm import ping
 from app.core.queues import doorbell
+from app.core.uploads import is_streamed, keep_unread
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -106,6 +107,9 @@ def _identify() -> None:
 
 def _refuse_endless_body() -> None:
     """Refuse a body that came in chunks and is larger than the limit: werkzeug would cut it there and say nothing."""
+    if is_streamed():
+        keep_unread()
+        return
     if request.content_length is not None or len(request.get_data()) < MAX_BODY_BYTES:
         return
     if request.environ["wsgi.input"].read(1):
