@@ -40,10 +40,13 @@ from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.core.transactions import in_transaction
-from app.products.models.products import ProductUpdate
-from app.products.services.categories import create_category
 from app.notifications.models import DeliveryState, WebhookDelivery
 from app.notifications.services import redelivery, webhooks
+from app.products.models.operations import OperationKind, OperationState
+from app.products.models.products import ProductUpdate
+from app.products.services import operations
+from app.products.services.bulk import submit_bulk
+from app.products.services.categories import create_category
 from app.products.services.products import create_product, delete_product, update_product
 from app.rpa.models import Action
 from app.rpa.services import jobs, storefronts
@@ -278,6 +281,29 @@ def _renaming(world: World) -> int:
     return found
 
 
+def _bulk_body(world: World) -> dict[str, Any]:
+    return {"action": {"is_active": False}, "product_ids": [_product(world)]}
+
+
+def _bulk(world: World) -> int:
+    """A bulk action that is done."""
+    asked = world.run(submit_bulk, actor=system(), now=utc_now(), **_bulk_body(world))
+    found: int = asked.operation.id
+    return found
+
+
+def _waiting(world: World) -> int:
+    """A bulk action that has yet to begin."""
+
+    def deed() -> int:
+        named: dict[str, Any] = {"kind": OperationKind.BULK, "state": OperationState.QUEUED}
+        named["arguments"] = {"action": {"is_active": False}, "filter": {}, "dry_run": False}
+        return operations.add_operation(actor=system(), now=utc_now(), ring=False, **named).id
+
+    found: int = world.make(deed)
+    return found
+
+
 def _storefront(world: World) -> int:
     made = world.run(
         storefronts.create_storefront, actor=system(), now=utc_now(), code="shop", name="Shop", profile=profile()
@@ -371,7 +397,8 @@ def _delivery(world: World, *, is_done: bool = False) -> dict[str, int]:
 
 _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
-    "/audit-events", "/auth/providers", "/categories", "/categories/tree", "/inventory", "/inventory/low-stock",
+    "/audit-events", "/auth/providers", "/bulk-actions",
+    "/categories", "/categories/tree", "/inventory", "/inventory/low-stock",
     "/jobs", "/me", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/permissions", "/product-updates",
@@ -490,6 +517,11 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", "/products/<int:product_id>/history"): lambda w: Sent(200, path={"product_id": _product(w)}),
     ("GET", "/product-updates/<int:update_id>"): lambda w: Sent(200, path={"update_id": _renaming(w)}),
     ("POST", "/product-updates/<int:update_id>/revert"): lambda w: Sent(201, path={"update_id": _renaming(w)}),
+    ("POST", "/bulk-actions"): lambda w: Sent(201, _bulk_body(w)),
+    ("GET", "/bulk-actions/<int:bulk_id>"): lambda w: Sent(200, path={"bulk_id": _bulk(w)}),
+    ("GET", "/bulk-actions/<int:bulk_id>/rows"): lambda w: Sent(200, path={"bulk_id": _bulk(w)}),
+    ("POST", "/bulk-actions/<int:bulk_id>/cancel"): lambda w: Sent(202, path={"bulk_id": _waiting(w)}),
+    ("POST", "/bulk-actions/<int:bulk_id>/undo"): lambda w: Sent(201, {}, path={"bulk_id": _bulk(w)}),
     ("POST", "/categories"): lambda _: Sent(201, {"name": "Kettles"}),
     ("GET", "/categories/<int:category_id>"): lambda w: Sent(200, path={"category_id": _category(w)}),
     ("PATCH", "/categories/<int:category_id>"): lambda w: Sent(

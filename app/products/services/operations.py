@@ -262,15 +262,18 @@ def stop(*, work: Work, now: datetime, failure: OperationFailed | None = None) -
         end(operation, OperationState.FAILED, now)
 
 
-def end(operation: Operation, state: OperationState, now: datetime) -> None:
-    """End an operation in the open transaction, and let the next one in line write to the catalogue."""
+def end(operation: Operation, state: OperationState, now: datetime, *, actor: Principal | None = None) -> None:
+    """End an operation in the open transaction, and let the next one in line write to the catalogue.
+
+    ``actor`` is who is there while it ends; else it is told of who asked for it.
+    """
     was_writer = operation.writer is not None
     operation.state, operation.finished_at, operation.updated_at = state, now, now
     operation.expires_at = now + KEEP
     operation.lease_token = operation.leased_until = operation.writer = None
     counts = {name: getattr(operation, f"{name}_count") for name in COUNTS}
     audit.record(
-        actor=actor_of(operation),
+        actor=actor or actor_of(operation),
         action=f"{operation.kind}.end",
         subject=("operation", operation.id),
         after={"state": state, "error": operation.error_code, **counts},
