@@ -26,6 +26,8 @@ from tests.concurrency import at_once
 from tests.products.categories import add_category, add_product, found_in, order_of, put, wrongs
 from tests.servers import on_servers
 
+HELD_S = 15.0
+
 
 def change(category_id: int, **values: Any) -> Any:
     """Change a category whatever version it has."""
@@ -103,12 +105,13 @@ def test_a_product_put_into_a_category_that_is_deleted_is_in_it_or_it_stays_out(
 
 
 class Holder:
-    """Somebody who puts a product into a category and takes a while to commit."""
+    """Somebody who does something in a transaction and takes a while to commit: at most HELD_S."""
 
     def __init__(self, app: Flask, deed: Callable[[], Any]) -> None:
         self._app, self._deed = app, deed
         self._has_it, self._may_end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._hold)
+        self.is_holding = False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -125,8 +128,10 @@ class Holder:
     def _hold(self) -> None:
         def work() -> None:
             self._deed()
+            self.is_holding = True
             self._has_it.set()
-            assert self._may_end.wait(20)
+            self._may_end.wait(HELD_S)
+            self.is_holding = False
 
         with self._app.app_context():
             in_transaction(work)()
@@ -136,9 +141,10 @@ class Holder:
 def test_who_puts_products_into_a_category_waits_for_nobody_who_does_the_same(app: Flask) -> None:
     with app.app_context():
         category = add_category("category")
-    with Holder(app, partial(share_tree, [category])):
+    with Holder(app, partial(share_tree, [category])) as holder:
         made = at_once(app, *(partial(add_product, number, category) for number in range(4)))
         assert all(isinstance(outcome, int) for outcome in made), made
+        assert holder.is_holding
     with app.app_context():
         assert found_in(category) == sorted(made)
 
@@ -160,6 +166,7 @@ def test_a_change_of_the_tree_waits_for_who_puts_products_and_for_no_others(app:
         assert not done.wait(1)
         with app.app_context():
             add_product(1)  # in no category: it asks nobody
+        assert holder.is_holding
         assert not done.is_set()
         holder.let_go()
         assert done.wait(10)
