@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from datetime import timedelta
 from functools import partial, wraps
 from typing import Any, Final
 
-import orjson
 from flask import Response, current_app, g, request
 from flask_smorest import Api, Blueprint
 from marshmallow import Schema, fields, missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
-from app.core import idempotency, kept
-from app.core.dumping import Dump, compile_dump
+from app.core import answering, idempotency
+from app.core.dumping import compile_dump
 from app.core.errors import Invalid, Unauthenticated, VersionRequired
 from app.core.http import PROBLEM, answer_http_exception
 from app.core.openapi import ETAG, LOCATION
 from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE, Principal
 from app.core.running import settings
-from app.core.transactions import before_next_commit
-from app.core.uploads import is_streamed
 
 View = Callable[..., Any]
 
@@ -228,13 +223,13 @@ class ApiBlueprint(Blueprint):
         guarded._apidoc = document  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
         return guarded
 
-    def kept(
+    def keeps(
         self, names: Callable[..., Sequence[str]], *, unless: frozenset[str] = frozenset()
     ) -> Callable[[View], View]:
         """Keep what a GET answers (``app.core.kept``) and give it an ETag; stands below who may enter, above the rest.
 
         ``names`` says by the view's arguments what the answer depends on; with a query parameter in ``unless`` it is
-        not kept. What is found is the same for everybody who may enter, so views with answers of one's own are not for it.
+        not kept. What is found is given to everybody who may enter, so it is not for views that answer each their own.
         """
 
         def decorate(view: View) -> View:
@@ -243,15 +238,10 @@ class ApiBlueprint(Blueprint):
 
             @wraps(view)
             def keeping(*args: Any, **kwargs: Any) -> Response:
-                if not unless.isdisjoint(request.args):
-                    return _known_or(view(*args, **kwargs))
-                place = kept.look_at(f"{request.path}?{request.query_string.decode()}", names(**kwargs))
-                if place.found is not None:
-                    return _unless_matched(place.found.etag, place.found.body)
-                answer = _known_or(view(*args, **kwargs))
-                if answer.status_code == 200:
-                    place.keep(answer.get_etag()[0] or "", answer.get_data())
-                return answer
+                work = partial(view, *args, **kwargs)
+                if unless.isdisjoint(request.args):
+                    return answering.keep(names(**kwargs), work)
+                return answering.tagged(work())
 
             documented: View = self.alt_response(
                 304, description="If-None-Match names the ETag that the answer has", success=True
@@ -276,22 +266,22 @@ class ApiBlueprint(Blueprint):
         another method that is not safe to repeat by itself; with ``secret`` the answer is not stored. The answer is
         rendered inside the work's transaction, so that both exist together.
         """
-        render = partial(_render, status, compile_dump(schema()) if schema else None, location, etag)
+        rendered = partial(answering.render, status, compile_dump(schema()) if schema else None, location, etag)
 
         def decorate(view: View) -> View:
             if getattr(view, "access", "public") != "public":
                 raise TypeError("who may enter stands above what is answered, else stored answers go to anybody")
 
             @wraps(view)
-            def answering(*args: Any, **kwargs: Any) -> Response:
+            def answered(*args: Any, **kwargs: Any) -> Response:
                 work = partial(view, *args, **kwargs)
                 key = request.headers.get("Idempotency-Key")
                 if key is None or not (once or request.method == "POST"):
-                    return _as_response(render, work())
-                return _once(key, work, render, secret=secret)
+                    return answering.as_response(rendered, work())
+                return answering.once(key, work, rendered, secret=secret)
 
             headers = ({"Location": LOCATION} if location else {}) | ({"ETag": ETAG} if etag else {})
-            documented: View = self.response(status, schema, headers=headers or None)(answering)
+            documented: View = self.response(status, schema, headers=headers or None)(answered)
             documented._apidoc |= {"is_secret": secret, "is_once": once}  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
             return documented
 
@@ -330,59 +320,3 @@ def unless_known(record: Any) -> Any:
     if request.if_none_match.contains_weak(etag):
         return Response(status=304, headers={"ETag": f'"{etag}"'})
     return record
-
-
-def _render(status: int, dump: Dump | None, location: Callable[[Any], str] | None, etag: bool, result: Any) -> Response:
-    body = b"" if dump is None else orjson.dumps(dump(result))
-    answer = Response(body, status=status, mimetype="application/json" if dump else None)
-    if location is not None:
-        answer.headers["Location"] = location(result)
-    if etag:
-        answer.headers["ETag"] = f'"v{result.version}"'
-    return answer
-
-
-def _as_response(render: Callable[[Any], Response], result: Any) -> Response:
-    return result if isinstance(result, Response) else render(result)
-
-
-_STORED_HEADERS: Final = ("Location", "ETag", "Content-Type")
-
-
-def _once(key: str, work: Callable[[], Any], render: Callable[[Any], Response], *, secret: bool) -> Response:
-    caller = g.principal.key if g.get("principal") else f"anonymous:{request.remote_addr}"
-    # of a body that the view reads itself only its length and, where it was sent, its digest (RFC 9530) are known
-    body = _described() if is_streamed() else request.get_data()
-    asked = f"{request.method} {request.full_path}\n".encode() + body
-    # keyed, because a bare hash of a login would let whoever reads the table guess passwords as fast as they can hash
-    secret_key: str = current_app.config["SECRET_KEY"]
-    request_hash = hmac.new(secret_key.encode(), asked, hashlib.sha256).hexdigest()
-    claim = idempotency.claim(principal=caller, key=key, request_hash=request_hash)
-    if isinstance(claim, idempotency.Answer):
-        replayed = Response(claim.body, status=claim.status, headers=claim.headers)
-        replayed.headers["Idempotent-Replayed"] = "true"
-        return replayed
-    completed = []
-
-    def complete(result: Any) -> None:
-        idempotency.complete(claim, None if secret else _storable(_as_response(render, result)))
-        completed.append(True)
-
-    try:
-        with before_next_commit(complete):
-            answer = _as_response(render, work())
-    except BaseException:
-        idempotency.release(claim)
-        raise
-    if not completed:
-        idempotency.complete_alone(claim, None if secret else _storable(answer))
-    return answer
-
-
-def _described() -> bytes:
-    return f"{request.content_length} {request.headers.get('Content-Digest', '')}".encode()
-
-
-def _storable(answer: Response) -> idempotency.Answer:
-    headers = {name: answer.headers[name] for name in _STORED_HEADERS if name in answer.headers}
-    return idempotency.Answer(answer.status_code, headers, answer.get_data(as_text=True))

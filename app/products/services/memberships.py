@@ -22,6 +22,7 @@ from sqlalchemy.orm import aliased
 from app.core.errors import FieldError, Invalid
 from app.core.extensions import db
 from app.core.orm import count_changed
+from app.products.cache import forget_lists
 from app.products.models.categories import MAX_PER_PRODUCT, Category, ProductCategory
 from app.products.queries.categories import find_paths
 from app.products.services import category_lock
@@ -90,6 +91,7 @@ def move_category(category_id: int, *, lost: Sequence[int], gained: Sequence[int
     The open transaction has the tree alone and has moved the category. One statement for each that is lost and one for
     all that are gained, whatever the number of products.
     """
+    forget_lists()
     for above in lost:
         count_changed(db.session(), _leave(category_id, above))
     if gained:

@@ -12,6 +12,7 @@ from sqlalchemy import insert
 from app.core import events
 from app.core.extensions import db
 from app.core.permissions import Principal
+from app.products.cache import forget_products
 from app.products.events import ProductChange, ProductsChanged
 from app.products.models.products import ProductUpdate, Source
 from app.products.search import queue
@@ -58,4 +59,5 @@ def record_changes(
     ]
     db.session.execute(insert(ProductUpdate), rows)
     queue.add_changed(changed)
+    forget_products(product.product_id for product in changed)
     events.publish(ProductsChanged(changed, source, operation_id))

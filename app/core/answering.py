@@ -1,0 +1,103 @@
+"""How answers are made: rendered, stored for a POST that is sent twice, kept for the next one who asks."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import orjson
+from flask import Response, current_app, g, request
+
+from app.core import idempotency, kept
+from app.core.dumping import Dump
+from app.core.transactions import before_next_commit
+from app.core.uploads import is_streamed
+
+_STORED_HEADERS: Final = ("Location", "ETag", "Content-Type")
+
+
+def render(status: int, dump: Dump | None, location: Callable[[Any], str] | None, etag: bool, result: Any) -> Response:
+    """An answer with what a view returned as its body, and the headers that go with it."""
+    body = b"" if dump is None else orjson.dumps(dump(result))
+    answer = Response(body, status=status, mimetype="application/json" if dump else None)
+    if location is not None:
+        answer.headers["Location"] = location(result)
+    if etag:
+        answer.headers["ETag"] = f'"v{result.version}"'
+    return answer
+
+
+def as_response(rendered: Callable[[Any], Response], result: Any) -> Response:
+    """What a view returned as an answer."""
+    return result if isinstance(result, Response) else rendered(result)
+
+
+def once(key: str, work: Callable[[], Any], rendered: Callable[[Any], Response], *, secret: bool) -> Response:
+    """Do the work of a key once: the first time it is done, the next times the stored answer is given."""
+    caller = g.principal.key if g.get("principal") else f"anonymous:{request.remote_addr}"
+    # of a body that the view reads itself only its length and, where it was sent, its digest (RFC 9530) are known
+    body = _described() if is_streamed() else request.get_data()
+    asked = f"{request.method} {request.full_path}\n".encode() + body
+    # keyed, because a bare hash of a login would let whoever reads the table guess passwords as fast as they can hash
+    secret_key: str = current_app.config["SECRET_KEY"]
+    request_hash = hmac.new(secret_key.encode(), asked, hashlib.sha256).hexdigest()
+    claim = idempotency.claim(principal=caller, key=key, request_hash=request_hash)
+    if isinstance(claim, idempotency.Answer):
+        replayed = Response(claim.body, status=claim.status, headers=claim.headers)
+        replayed.headers["Idempotent-Replayed"] = "true"
+        return replayed
+    completed = []
+
+    def complete(result: Any) -> None:
+        idempotency.complete(claim, None if secret else _storable(as_response(rendered, result)))
+        completed.append(True)
+
+    try:
+        with before_next_commit(complete):
+            answer = as_response(rendered, work())
+    except BaseException:
+        idempotency.release(claim)
+        raise
+    if not completed:
+        idempotency.complete_alone(claim, None if secret else _storable(answer))
+    return answer
+
+
+def _described() -> bytes:
+    return f"{request.content_length} {request.headers.get('Content-Digest', '')}".encode()
+
+
+def _storable(answer: Response) -> idempotency.Answer:
+    headers = {name: answer.headers[name] for name in _STORED_HEADERS if name in answer.headers}
+    return idempotency.Answer(answer.status_code, headers, answer.get_data(as_text=True))
+
+
+def keep(names: Sequence[str], work: Callable[[], Response]) -> Response:
+    """What is kept for this address (``app.core.kept``), else what ``work`` answers, which is kept; 304 where known."""
+    place = kept.look_at(f"{request.path}?{request.query_string.decode()}", names)
+    if place.found is not None:
+        return _unless_matched(place.found.etag, place.found.body)
+    answer = work()
+    if answer.status_code != 200:
+        return answer
+    body = answer.get_data()
+    etag = answer.get_etag()[0] or kept.etag_of(body)
+    place.keep(etag, body)
+    return _unless_matched(etag, body)
+
+
+def tagged(answer: Response) -> Response:
+    """Give an answer that is not kept an ETag of its contents; 304 where If-None-Match names it."""
+    if answer.status_code != 200:
+        return answer
+    body = answer.get_data()
+    return _unless_matched(answer.get_etag()[0] or kept.etag_of(body), body)
+
+
+def _unless_matched(etag: str, body: bytes) -> Response:
+    headers = {"ETag": f'"{etag}"'}
+    if request.if_none_match.contains_weak(etag):
+        return Response(status=304, headers=headers)
+    return Response(body, mimetype="application/json", headers=headers)
