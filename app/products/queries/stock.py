@@ -155,6 +155,6 @@ def _split(cursor: str | None) -> tuple[Any, ...]:
         on_hand, allocated = (int(text) for text in carried)
     except ValueError:
         on_hand = allocated = MAX_QUANTITY + 1
-    if max(abs(on_hand), abs(allocated)) > MAX_QUANTITY:
+    if not inner or max(abs(on_hand), abs(allocated)) > MAX_QUANTITY:
         raise Invalid.field("/cursor", "is not a cursor of this list.", place="query")
     return inner, on_hand, allocated

@@ -81,7 +81,7 @@ class StockChangeIn(StrictSchema):
         },
     )
 
-    @validates_schema(skip_on_field_errors=False)
+    @validates_schema
     def check_one(self, data: dict[str, Any], **_kwargs: Any) -> None:
         """Refuse what is neither a delta nor a count, or both."""
         is_delta, is_count = "delta" in data, "set_to" in data or "based_on" in data
