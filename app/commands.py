@@ -9,6 +9,7 @@ from app.core import cli as core
 from app.notifications import cli as notifications
 from app.products import category_cli as categories
 from app.products import cli as products
+from app.products import search_cli as search
 from app.products import stock_cli as stock
 from app.rpa import cli as rpa
 
@@ -20,6 +21,7 @@ def register(app: Flask) -> None:
         *auth.GROUPS,
         products.group,
         categories.group,
+        search.group,
         stock.group,
         rpa.storefront_commands,
         rpa.job_commands, notifications.group,

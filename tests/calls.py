@@ -402,7 +402,7 @@ _LISTS: Final = (
     "/jobs", "/me", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/permissions", "/product-updates",
-    "/product-updates/feed", "/products", "/products/deleted", "/roles", "/storefronts", "/users", "/webhooks",
+    "/product-updates/feed", "/products", "/products/deleted", "/products/facets", "/roles", "/storefronts", "/users", "/webhooks",
 )  # fmt: skip
 
 CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {

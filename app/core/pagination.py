@@ -27,6 +27,8 @@ class Page(Generic[T]):
 
     items: list[T]
     next_cursor: str | None
+    search: Any = None
+    """What a search has to say of itself; None in lists that are none."""
 
 
 def fetch_page(

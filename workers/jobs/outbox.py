@@ -15,6 +15,7 @@ from app.auth.services.sessions import purge_sessions
 from app.core import idempotency, outbox
 from app.core.orm import utc_now
 from app.notifications.services import notices, purging
+from app.products.search.facets import count_all
 from app.products.services import low_stock
 from app.products.services.images import purge_images
 from app.products.services.kinds import run_operation
@@ -72,8 +73,13 @@ def _ring_for_operations() -> None:
     ring_for_orphans()
 
 
+def _count_facets() -> None:
+    count_all(now=utc_now())
+
+
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
+    "count_facets": _count_facets,
     "run_operation": run_operation,
     "ring_for_operations": _ring_for_operations,
     "purge_operation_files": _purge_operation_files,

@@ -14,6 +14,7 @@ from app.products.queries import deleted
 from app.products.queries.listing import list_products, read_product
 from app.products.schemas import products as schemas
 from app.products.schemas.listing import ProductArguments
+from app.products.search.pages import search_products
 from app.products.services import products as services
 
 blp = ApiBlueprint("products", __name__, description="The product master")
@@ -27,8 +28,8 @@ class Products(MethodView):
     @blp.arguments(ProductArguments, location="query")
     @blp.answers(200, schemas.ProductPage)
     def get(self, which: dict[str, Any]) -> Any:
-        """List products: those that fit every filter, in the order asked for."""
-        return list_products(**which)
+        """List products: those that fit every filter, in the order asked for; with q those that are found by it."""
+        return search_products(**which) if "q" in which else list_products(**which)
 
     @blp.requires("products:write")
     @blp.arguments(schemas.ProductIn)

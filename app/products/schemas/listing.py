@@ -17,6 +17,7 @@ _CURSOR: Final = (
     f"next_cursor of the page before. Where few products fit, a page ends after looking at {sum(LOOK_AT):,}: it may "
     "have fewer products than the limit, even none, and still a next_cursor to go on with"
 )
+MAX_QUERY: Final = 200
 _MAX_CURSOR: Final = 4000
 """One of the order by name holds a name."""
 _SORTS: Final = [*SORTS, *(f"-{name}" for name in SORTS)]
@@ -43,10 +44,20 @@ class ProductArguments(PageArguments):
         validate=validate.Length(max=_MAX_CURSOR),
         metadata={"description": _CURSOR, "examples": ["WzI4NTM4NzE2MDQsNDJd"]},
     )
+    q = Text(
+        longest=MAX_QUERY,
+        metadata={
+            "description": "What people type: an ASIN or GTIN or the beginning of one, or words of name and brand, the "
+            "last one also unfinished; the best hits come first",
+            "examples": ["copper kettle"],
+        },
+    )
     sort = fields.String(
-        load_default="created",
         validate=validate.OneOf(_SORTS),
-        metadata={"description": "- before it turns it round", "examples": ["-price"]},
+        metadata={
+            "description": "- before it turns it round; `created` by itself, with q the best first",
+            "examples": ["-price"],
+        },
     )
     brand = Text(longest=MAX_BRAND, metadata={"examples": ["Kettles & Co."]})
     category = fields.Integer(

@@ -12,6 +12,7 @@ from app.core.running import settings
 from app.products.models.products import MAX_BRAND, MAX_DESCRIPTION, MAX_NAME
 from app.products.schemas.categories import CategoryIds
 from app.products.schemas.kinds import Attributes, Flag, Gtin, Images
+from app.products.search.port import CANDIDATES, RARE, WINDOW
 
 _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 _ASIN = {"examples": ["B0CW1A0001"]}
@@ -23,6 +24,7 @@ _ATTRIBUTES = {"examples": [{"colour": "copper", "capacity_l": 1.7, "cordless": 
 _IMAGE = {"examples": ["https://images.example/kettle.jpg"]}
 _CATEGORIES = {"description": "The categories it was put into, by id, ascending", "examples": [[3, 7]]}
 _CURRENCY = {"description": "ISO 4217; the shop's", "examples": ["USD"]}
+_MEANT = {"examples": ["copper kettle"]}
 _PRICE = {
     "description": "Plain decimal as a string, with at most the currency's decimals",
     "examples": ["1299.90"],
@@ -125,5 +127,30 @@ class DeletedProductSchema(ProductSchema):
     deleted_at = Instant(metadata=_WHEN)
 
 
-ProductPage = page_of(ProductSchema)
+class SearchSchema(Schema):
+    """How a search was meant and answered."""
+
+    corrected = fields.String(
+        allow_none=True,
+        metadata={"description": "What was looked for besides, where what was typed found nearly nothing", **_MEANT},
+    )
+    is_capped = fields.Boolean(
+        metadata={
+            "description": f"Whether there may be more: the newest {CANDIDATES:,} products with all words are ranked, "
+            f"and of words that more than {RARE:,} products have, the newest {WINDOW:,} products are looked at",
+        }
+    )
+    answered_by = fields.String(
+        validate=validate.OneOf(["database", "elasticsearch", "fallback"]),
+        metadata={"description": "fallback: the database, because the search server does not answer"},
+    )
+
+
+class ProductListSchema(page_of(ProductSchema)):  # type: ignore[misc]  # made by a function
+    """One page of products."""
+
+    search = fields.Nested(SearchSchema, allow_none=True, metadata={"description": "null without q"})
+
+
+ProductPage = ProductListSchema
 DeletedProductPage = page_of(DeletedProductSchema)

@@ -16,10 +16,11 @@ class Band:
 
     price_min: int | None
     price_max: int | None
+    currency: str
     count: int
 
 
-def make_bands(prices: Mapping[int, int]) -> list[Band]:
+def make_bands(prices: Mapping[int, int], currency: str) -> list[Band]:
     """Bands over prices with their numbers of products: at most BANDS, none of them empty.
 
     Their ends are 1, 2 or 5 with zeros, next to where the products would divide evenly.
@@ -33,7 +34,8 @@ def make_bands(prices: Mapping[int, int]) -> list[Band]:
             ends.add(_round(price))
     bounds = [None, *sorted(ends), None]
     bands = [
-        Band(low, None if high is None else high - 1, _between(prices, low, high)) for low, high in pairwise(bounds)
+        Band(low, None if high is None else high - 1, currency, _between(prices, low, high))
+        for low, high in pairwise(bounds)
     ]
     return [band for band in bands if band.count]
 

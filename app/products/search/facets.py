@@ -16,6 +16,7 @@ import orjson
 from sqlalchemy import Select, Text, outerjoin, select, type_coerce
 
 from app.core.extensions import db
+from app.core.running import settings
 from app.core.transactions import in_transaction
 from app.products.models.categories import Category, ProductCategory
 from app.products.models.products import Product
@@ -24,7 +25,7 @@ from app.products.models.stock import Stock
 from app.products.queries.categories import find_paths
 from app.products.search.bands import Band, make_bands
 from app.products.search.finding import find
-from app.products.search.matching import fitting
+from app.products.search.matching import PRODUCT, fitting
 from app.products.search.port import NO_FILTERS, Filters, Query
 
 LOOKED_AT: Final = 5_000
@@ -90,11 +91,12 @@ class _Tally:
         self.active += sum(1 for row in rows if row.is_active)
 
 
-def count_facets(*, text: str | None, filters: Filters) -> Facets:
-    """Count what fits the filters and, with ``text``, is found by it."""
-    if text is not None:
-        found = find(Query(text, filters))
-        tally = _count(_rows().where(Product.id.in_(found.ids), *fitting(filters)))
+def count_facets(*, q: str | None = None, **chosen: Any) -> Facets:
+    """Count what fits the filters (those of ``Filters``) and, with ``q``, is found by it."""
+    filters = Filters(**chosen)
+    if q is not None:
+        found = find(Query(q, filters))
+        tally = _count(_rows().where(PRODUCT.id.in_(found.ids), *fitting(filters)))
         return _shown(tally, filters, is_capped=found.is_capped, corrected=found.corrected)
     if filters == NO_FILTERS and (known := _counted_before()) is not None:
         return known
@@ -107,13 +109,13 @@ def count_all(*, now: datetime) -> None:
 
     Reads some thousand rows at a time, so that no read is long.
     """
-    if _floor(select(Product.id).order_by(Product.id.desc())) is None:
+    if _floor(select(PRODUCT.id).order_by(PRODUCT.id.desc())) is None:
         _forget_all()
         return
     tally, after = _Tally(), 0
     while True:
-        part = _rows(Product.__table__.c.id).where(Product.id > after, Product.deleted_at.is_(None))
-        rows = db.session.connection().execute(part.order_by(Product.id).limit(_CHUNK)).all()
+        part = _rows(PRODUCT.id).where(PRODUCT.id > after, PRODUCT.deleted_at.is_(None))
+        rows = db.session.connection().execute(part.order_by(PRODUCT.id).limit(_CHUNK)).all()
         db.session.rollback()
         tally.add(rows)
         if len(rows) < _CHUNK:
@@ -162,14 +164,17 @@ def _rows(*further: Any) -> Select[Any]:
 def _newest(filters: Filters) -> tuple[Select[Any], bool]:
     """The newest products that are looked at, as far as they fit, and whether there are more."""
     rows = _rows().where(*fitting(filters))
-    if filters.brand is None and filters.category is not None:
-        of_it = ProductCategory.category_id == filters.category
-        ids = select(ProductCategory.product_id).where(of_it).order_by(ProductCategory.product_id.desc())
-    else:
-        ids = select(Product.id).order_by(Product.id.desc())
-        ids = ids if filters.brand is None else ids.where(Product.brand == filters.brand)
+    ids = select(PRODUCT.id).order_by(PRODUCT.id.desc())
+    if filters.brand is not None:
+        of_it = PRODUCT.brand == filters.brand
+        rows, ids = rows.where(of_it), ids.where(of_it)
+    elif filters.category is not None:
+        member = ProductCategory.__table__.c
+        of_it = member.category_id == filters.category
+        rows = rows.join(ProductCategory.__table__, member.product_id == PRODUCT.id).where(of_it)
+        ids = select(member.product_id).where(of_it).order_by(member.product_id.desc())
     floor = _floor(ids)
-    return (rows if floor is None else rows.where(Product.id >= floor)), floor is not None
+    return (rows if floor is None else rows.where(PRODUCT.id >= floor)), floor is not None
 
 
 def _floor(ids: Select[int]) -> int | None:
@@ -189,7 +194,7 @@ def _shown(tally: _Tally, filters: Filters, *, is_capped: bool, corrected: str |
         is_capped=is_capped,
         brands=[OfBrand(brand, count) for brand, count in brands],
         categories=_categories(tally.categories, filters.category),
-        prices=make_bands(tally.prices),
+        prices=make_bands(tally.prices, settings().currency),
         in_stock=tally.available,
         out_of_stock=tally.counted - tally.available,
         active=tally.active,

@@ -203,6 +203,11 @@ def count_words() -> int:
     return int(db.session.scalar(select(func.count()).select_from(SearchWord)) or 0)
 
 
+def count_products(*, after: int) -> int:
+    """How many products there are behind one, deleted ones too."""
+    return int(db.session.scalar(select(func.count()).select_from(Product).where(Product.id > after)) or 0)
+
+
 def count_documents() -> int:
     """How many products can be found."""
     return int(db.session.scalar(select(func.count()).select_from(SearchDocument)) or 0)

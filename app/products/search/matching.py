@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, exists, inspect, select
 
 from app.core.extensions import db
+from app.core.reading import plain
 from app.products.models.categories import ProductCategory
 from app.products.models.products import Product
 from app.products.models.search import SearchDocument, SearchPosting
@@ -62,17 +63,19 @@ def among(product_ids: Sequence[int], filters: Filters) -> list[Candidate]:
 
 
 def fitting(filters: Filters) -> list[ColumnElement[bool]]:
-    """The filters as conditions on ``product``; a deleted product fits none."""
-    conditions: list[ColumnElement[bool]] = [PRODUCT.deleted_at.is_(None)]
-    for column, wanted in ((PRODUCT.brand, filters.brand), (PRODUCT.asin, filters.asin), (PRODUCT.gtin, filters.gtin)):
+    """The filters as conditions on ``product``, which are only compared: no index is chosen for their sake.
+
+    A deleted product fits none.
+    """
+    conditions: list[ColumnElement[bool]] = [plain(PRODUCT.deleted_at).is_(None)]
+    for name in ("brand", "asin", "gtin", "is_active"):
+        wanted = getattr(filters, name)
         if wanted is not None:
-            conditions.append(column == wanted)
+            conditions.append(plain(PRODUCT[name]) == wanted)
     if filters.price_min is not None:
-        conditions.append(PRODUCT.price_minor >= filters.price_min)
+        conditions.append(plain(PRODUCT.price_minor) >= filters.price_min)
     if filters.price_max is not None:
-        conditions.append(PRODUCT.price_minor <= filters.price_max)
-    if filters.is_active is not None:
-        conditions.append(PRODUCT.is_active.is_(filters.is_active))
+        conditions.append(plain(PRODUCT.price_minor) <= filters.price_max)
     if filters.category is not None:
         inside = select(_MEMBER.product_id).where(_MEMBER.category_id == filters.category)
         conditions.append(exists(inside.where(_MEMBER.product_id == PRODUCT.id).correlate(Product)))
@@ -115,7 +118,14 @@ def _window(words: Words, counts: Counts, filters: Filters) -> tuple[Select[Any]
     if _dialect() in {"mysql", "mariadb"} and (listed := mysql.listed(words.whole)):
         return _listed(sorted(listed, key=counts.whole.__getitem__), filters)
     if words.whole and _dialect() == "sqlite":
-        return sqlite.newest([encode(word) for word in words.whole]), DOCUMENT.product_id, _documents(filters)
+        matches = sqlite.matches([encode(word) for word in words.whole], None)
+        column = sqlite.FTS.c.rowid
+        tables = [sqlite.FTS, SearchDocument, *([] if filters == NO_FILTERS else [Product])]
+        return (
+            select(column).where(matches).order_by(column.desc()),
+            column,
+            _joined(tables, column, filters).where(matches),
+        )
     newest = select(DOCUMENT.product_id).order_by(DOCUMENT.product_id.desc())
     return newest, DOCUMENT.product_id, _documents(filters)
 
