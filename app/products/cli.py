@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import Any, Final
-
 import click
+from flask import current_app
 from flask.cli import AppGroup
+from rich.console import Console
 
 from app.core.money import Money
-from app.core.orm import utc_now
-from app.core.permissions import system
-from app.products.errors import AsinTaken
-from app.products.importing import GoodRow, HeaderRefused, RefusedRow, read_products
+from app.products.files.delimited import ENCODINGS
+from app.products.importing import import_path, progress_bar
+from app.products.models.operations import OperationState
 from app.products.queries.listing import list_products
-from app.products.schemas.products import ProductIn
-from app.products.services import products as services
-
-CHUNK: Final = 500
-"""Rows per transaction."""
+from app.products.queries.operations import get_operation, refused_lines
+from app.products.services.operations import COUNTS
 
 group = AppGroup("product", help="The product master.")
 
 
 @group.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-def import_file(file: str) -> None:
-    """Add and change products from a CSV FILE with the columns asin,name,brand,price,description, in UTF-8.
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--create-categories", is_flag=True, help="Make categories that are missing.")
+@click.option("--encoding", type=click.Choice(ENCODINGS), help="Where it is not UTF-8.")
+@click.option("--delimiter", help="What stands between the columns, where it is guessed wrongly.")
+def import_file(file: str, dry_run: bool, create_categories: bool, encoding: str | None, delimiter: str | None) -> None:
+    """Add and change products from a FILE: CSV, TSV, XLSX or JSON Lines, whose first line names the columns.
 
     Refused rows are shown with line number and rule; the others are imported. Ends with 1 if a row was refused.
     """
-    counts, refused = services.ImportCounts(), 0
-    try:
-        with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-            rows = read_products(lines, ProductIn(only=("asin", "name", "brand", "price", "description")).load)
-            while chunk := list(islice(rows, CHUNK)):
-                refused += _show_refused(chunk)
-                good: list[dict[str, Any]] = [row.values for row in chunk if isinstance(row, GoodRow)]
-                if good:
-                    counts += _import(good)
-    except HeaderRefused as problem:
-        raise click.ClickException(f"{file}: {problem}") from problem
-    click.echo(f"new {counts.new}, changed {counts.changed}, unchanged {counts.unchanged}, refused {refused}")
-    if refused:
+    with progress_bar(current_app._get_current_object(), Console(stderr=True)):  # type: ignore[attr-defined]  # noqa: SLF001  # Flask's own way to hand it to a thread
+        operation_id = import_path(
+            file, run=not dry_run, create_categories=create_categories, encoding=encoding, delimiter=delimiter
+        )
+    operation = get_operation(operation_id)
+    if operation.state == OperationState.FAILED:
+        raise click.ClickException(f"{file}: {operation.error_detail}")
+    if operation.state == OperationState.MAPPING_NEEDED:
+        names = ", ".join(column["name"] for column in operation.report["columns"])
+        raise click.ClickException(f"{file}: none of the columns is the asin: {names[:300]}.")
+    for line, why in refused_lines(operation):
+        click.echo(f"line {line}: {why}", err=True)
+    counts = (f"{name} {getattr(operation, f'{name}_count')}" for name in COUNTS)
+    click.echo(", ".join(counts))
+    if operation.refused_count:
         raise click.exceptions.Exit(1)
 
 
@@ -58,17 +59,3 @@ def list_some(brand: str | None, limit: int, cursor: str | None) -> None:
         click.echo(f"{product.id:>8}  {product.asin}  {price!s:>16}  {product.name} [{product.brand or '-'}]")
     if page.next_cursor:
         click.echo(f"More: --cursor {page.next_cursor}")
-
-
-def _import(rows: list[dict[str, Any]]) -> services.ImportCounts:
-    try:
-        return services.import_products(actor=system(), now=utc_now(), rows=rows)
-    except AsinTaken:  # somebody added one of them meanwhile: now it is there to be changed
-        return services.import_products(actor=system(), now=utc_now(), rows=rows)
-
-
-def _show_refused(rows: list[GoodRow | RefusedRow]) -> int:
-    refused = [row for row in rows if isinstance(row, RefusedRow)]
-    for row in refused:
-        click.echo(f"line {row.line}: {row.reason}", err=True)
-    return len(refused)

@@ -1,102 +1,102 @@
-"""Reading products from CSV: every row is either good or refused by line number and rule; none stops the others."""
+"""Importing a file from the command line: the same operation that the API makes, done by the command itself."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+import contextlib
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator
 
-from marshmallow import ValidationError
+from flask import Flask
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-COLUMNS: Final = ("asin", "name", "brand", "price", "description")
+from app.core.extensions import db
+from app.core.files import FileStore, file_store
+from app.core.orm import utc_now
+from app.core.permissions import system
+from app.core.running import settings
+from app.products.models.operations import AT_WORK, Operation, OperationState
+from app.products.queries.operations import find_writer, get_operation
+from app.products.services import imports, operations
+from app.products.services.kinds import run_operation
+from app.products.services.operations import OperationBusy
 
-
-class HeaderRefused(Exception):
-    """The first line does not name the columns that there must be."""
-
-
-@dataclass(frozen=True, slots=True)
-class GoodRow:
-    """A row whose values keep every rule."""
-
-    line: int
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedRow:
-    """A row that breaks a rule."""
-
-    line: int
-    reason: str
+_LOOK_S = 0.5
 
 
-def read_products(
-    lines: Iterable[str], check: Callable[[dict[str, Any]], dict[str, Any]]
-) -> Iterator[GoodRow | RefusedRow]:
-    """Read the rows of a CSV with the columns COLUMNS in any order.
-
-    ``lines`` is an open file (newline="", errors="surrogateescape"), ``check`` makes values of texts and raises
-    marshmallow's ValidationError. Raises HeaderRefused.
-    """
-    reader = csv.reader(lines, strict=True)
-    columns = _columns(reader)
-    first_lines: dict[str, int] = {}
-    for line, fields in _numbered(reader):
-        if isinstance(fields, RefusedRow):
-            yield fields
-            continue
-        try:
-            values = check(_named(columns, fields))
-        except ValidationError as error:
-            yield RefusedRow(line, _reasons(error))
-            continue
-        first = first_lines.setdefault(values["asin"], line)
-        if first == line:
-            yield GoodRow(line, values)
-        else:
-            yield RefusedRow(line, f"asin {values['asin']} stands on line {first} already.")
-
-
-def _columns(reader: Iterator[list[str]]) -> list[str]:
+def import_path(path: str, *, run: bool, create_categories: bool, encoding: str | None, delimiter: str | None) -> int:
+    """Import a file of this machine; returns the number of the operation, which is as far as it gets by itself."""
+    store, folder = file_store(), FileStore.new_folder("operations")
+    size = os.path.getsize(path)
+    store.require_room(size)
+    store.keep(path, f"{folder}/{imports.UPLOAD}")
+    operation_id = imports.create_import(
+        actor=system(),
+        now=utc_now(),
+        folder=folder,
+        filename=os.path.basename(path)[-200:],
+        size=size,
+        limit=max(size, settings().files.max_upload_mb * 1024 * 1024),
+        run=run,
+        create_categories=create_categories,
+        encoding=encoding,
+        delimiter=delimiter,
+        ring=False,
+    ).id
     try:
-        columns = [name.strip() for name in next(reader, [])]
-    except csv.Error as error:
-        raise HeaderRefused(f"The first line is not CSV: {error}.") from error
-    problems = [f"column {name!r} is missing" for name in COLUMNS if name not in columns]
-    problems += [f"column {name!r} is not known" for name in columns if name not in COLUMNS]
-    problems += [f"column {name!r} stands there twice" for name in COLUMNS if columns.count(name) > 1]
-    if problems:
-        raise HeaderRefused(f"The first line must name the columns {','.join(COLUMNS)}: {'; '.join(problems)}.")
-    return columns
+        _work(operation_id)
+    except KeyboardInterrupt:
+        operations.cancel_operation(actor=system(), now=utc_now(), operation_id=operation_id)
+        raise
+    return operation_id
 
 
-def _numbered(reader: Any) -> Iterator[tuple[int, list[str] | RefusedRow]]:
-    """Each row with the line it begins on; white lines are left out."""
-    while True:
-        line = reader.line_num + 1
+@contextlib.contextmanager
+def progress_bar(app: Flask, console: Console) -> Iterator[None]:
+    """Show how far the newest operation is while the block runs; nothing where nobody looks."""
+    if not console.is_terminal:
+        yield
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    over = threading.Event()
+    with Progress(*columns, console=console, transient=True) as bar:
+        watcher = threading.Thread(target=_watch, args=(app, bar, over), daemon=True)
+        watcher.start()
         try:
-            fields = next(reader)
-        except StopIteration:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+
+def _work(operation_id: int) -> None:
+    """Do slices until nothing is left to do; background workers may do some of them."""
+    while True:
+        operation = get_operation(operation_id)
+        state, slice_no = operation.state, operation.slice_no
+        waits = state == OperationState.QUEUED and find_writer() is not None
+        db.session.rollback()
+        if state not in AT_WORK:
             return
-        except csv.Error as error:
-            yield line, RefusedRow(line, f"is not CSV: {error}.")
+        if waits:
+            time.sleep(_LOOK_S)
             continue
-        if fields:
-            yield line, fields
+        try:
+            run_operation(operation_id=operation_id, slice_no=slice_no, slice_s=math.inf)
+        except OperationBusy:
+            time.sleep(_LOOK_S)
 
 
-def _named(columns: list[str], fields: list[str]) -> dict[str, str]:
-    if len(fields) != len(columns):
-        raise ValidationError(f"has {len(fields)} fields instead of {len(columns)}.")
-    if any("\udc80" <= letter <= "\udcff" for field in fields for letter in field):
-        raise ValidationError("is not UTF-8.")
-    return dict(zip(columns, fields, strict=True))
-
-
-def _reasons(error: ValidationError) -> str:
-    messages: Any = error.messages
-    if isinstance(messages, list):
-        return " ".join(messages)
-    return "; ".join(f"{name} {' '.join(texts)}" for name, texts in messages.items())
+def _watch(app: Flask, bar: Progress, over: threading.Event) -> None:
+    task = bar.add_task("", total=None)
+    with app.app_context():
+        while not over.wait(_LOOK_S):
+            newest = db.session.query(Operation).order_by(Operation.id.desc()).first()
+            if newest is not None:
+                bar.update(
+                    task, description=newest.state.lower(), completed=newest.done_count, total=newest.total_count
+                )
+            db.session.rollback()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from app.core.fields import ASIN
 from app.products import gtin
+from app.products.attributes import MAX_KEY
 
 ATTRIBUTE: Final = "attribute:"
 """``attribute:colour`` is the attribute ``colour`` alone."""
@@ -16,6 +17,7 @@ TARGETS: Final = (
     "asin", "name", "brand", "price", "currency", "description", "is_active", "gtin", "images", "categories",
     "attributes", "low_stock_threshold",
 )  # fmt: skip
+MAX_TARGET: Final = len(ATTRIBUTE) + MAX_KEY
 REASON: Final = "refused_because"
 """The column of a file of refused rows that says why; it is ignored when the mended file comes back."""
 
@@ -77,7 +79,7 @@ def guess_columns(names: Sequence[str], values: Sequence[Sequence[Any]]) -> list
 
 def is_target(target: str) -> bool:
     """Whether a column can be mapped to this."""
-    return target in TARGETS or (target.startswith(ATTRIBUTE) and 0 < len(target) - len(ATTRIBUTE) <= 64)
+    return target in TARGETS or (target.startswith(ATTRIBUTE) and len(ATTRIBUTE) < len(target) <= MAX_TARGET)
 
 
 def _called(name: str) -> str | None:

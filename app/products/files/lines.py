@@ -40,9 +40,9 @@ def _row(number: int, line: bytes, columns: dict[str, int], names: list[str]) ->
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        return Row(number, {0: _shown(line)}, f"is not JSON: {error}.")
+        return Row(number, {-1: _shown(line)}, f"is not JSON: {error}.")
     if not isinstance(found, dict):
-        return Row(number, {0: _shown(line)}, "is not a JSON object.")
+        return Row(number, {-1: _shown(line)}, "is not a JSON object.")
     cells: dict[int, Any] = {}
     for name, value in found.items():
         at = columns.get(name)

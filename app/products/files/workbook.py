@@ -206,14 +206,15 @@ class _Sheet(_Parser):
         self._letters: dict[str, int] = {}
         self._cells: list[str] = []
         self._reason: str | None = None
-        self._line, self._column, self._phonetic = 0, 0, 0
+        self._line = self._column = self._next = self._phonetic = 0
         self._kind = "n"
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "c":
             self._kind = attributes.get("t", "n")
             place = attributes.get("r")
-            self._column = len(self._cells) if place is None else self._column_of(place)
+            self._column = self._next if place is None else self._column_of(place)
+            self._next = self._column + 1
         elif name in {"v", "t"}:
             if not self._phonetic:
                 self.parser.CharacterDataHandler = self._parts.append
@@ -221,7 +222,7 @@ class _Sheet(_Parser):
             line = int(attributes.get("r") or self._line + 1)
             if not self._line < line <= LAST_ROW:
                 raise FileRefused(_NOT_READABLE, f"The workbook's rows are not in order at row {line}.")
-            self._line = line
+            self._line, self._next = line, 0
         elif name == "rPh":
             self._phonetic += 1
 

@@ -34,7 +34,7 @@ class Writer(Protocol):
         """What stands before all rows."""
 
     def rows(self, rows: Iterable[Sequence[Any]]) -> bytes:
-        """Some rows; a value is None, a text, a number, a bool, a list or an object."""
+        """Some rows; a value is None, a text, a number, a bool, a list or an object. JSON Lines take objects, too."""
 
     def end(self) -> bytes:
         """What stands behind all rows."""
@@ -90,9 +90,8 @@ class _LinesWriter:
         return b""
 
     def rows(self, rows: Iterable[Sequence[Any]]) -> bytes:
-        return b"".join(
-            orjson.dumps(dict(zip(self._columns, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE) for row in rows
-        )
+        objects = (row if isinstance(row, dict) else dict(zip(self._columns, row, strict=True)) for row in rows)
+        return b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in objects)
 
     def end(self) -> bytes:
         return b""

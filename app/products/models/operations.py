@@ -123,8 +123,8 @@ class Operation(Timestamps, Attributed, Base):
     @property
     def percent(self) -> float | None:
         """How much of the present state is done."""
-        if self.state in ENDED:
-            return 100.0 if self.state != OperationState.CANCELLED else None
+        if self.state in ASKING or self.state in {OperationState.COMPLETED, OperationState.COMPLETED_WITH_ERRORS}:
+            return 100.0
         if self.total_count is None:
             return None
         return round(100 * self.done_count / self.total_count, 1) if self.total_count else 100.0

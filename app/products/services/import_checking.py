@@ -13,7 +13,7 @@ import orjson
 from app.core.extensions import db
 from app.core.files import file_store
 from app.core.money import exponent
-from app.core.orm import utc_now
+from app.core.orm import json_text, utc_now
 from app.core.running import settings
 from app.core.transactions import in_transaction
 from app.products.checking import Reason, RowChecker
@@ -204,15 +204,18 @@ def _note(part: _Slice, decisions: list[Decision], good: int, refused: list[tupl
             continue
         part.counts[outcome] += 1
         if len(part.samples[outcome]) < SHOWN:
-            part.samples[outcome].append(_shown(decision))
+            part.samples[outcome].append(_shown(decision, part.categories))
 
 
-def _shown(decision: Decision) -> dict[str, Any]:
+def _shown(decision: Decision, categories: Categories) -> dict[str, Any]:
     """A row with what it would change, cut where it is long."""
     changes = [
         {"attribute": change.attribute, "previous": _cut(change.previous), "current": _cut(change.current)}
         for change in decision.changes
     ]
+    for change in changes:
+        if change["attribute"] == "categories":
+            change["current"] = json_text(categories.shown(orjson.loads(decision.columns["categories"])))
     return {"line": decision.row.line, "asin": decision.row.values["asin"], "changes": changes}
 
 

@@ -57,6 +57,7 @@ class Categories:
 
     def __init__(self) -> None:
         self._by_name: dict[str, int] = {}
+        self._promised: list[str] = []
         rows = {id_: (parent, name, slug) for id_, parent, name, slug in queries.category_names()}
         for id_, (_parent, _name, slug) in rows.items():
             self._by_name[slug] = id_
@@ -77,8 +78,13 @@ class Categories:
         path = path_of(name)
         if len(path) > MAX_DEPTH or not all(0 < len(part) <= MAX_CATEGORY_NAME for part in path):
             return False
-        self._by_name[_joined(path)] = -len(self._by_name)
+        self._promised.append(name)
+        self._by_name[_joined(path)] = -len(self._promised)
         return True
+
+    def shown(self, ids: Sequence[int]) -> list[int | str]:
+        """Ids of categories; those that are only to be made by what they are called."""
+        return [id_ if id_ > 0 else self._promised[-id_ - 1] for id_ in ids]
 
 
 def path_of(name: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.products.services import bulk, imports, undoing
+from app.products.services import bulk, exports, imports, undoing
 from app.products.services.running import run_operation
 
 __all__ = ["bulk", "exports", "imports", "run_operation", "undoing"]

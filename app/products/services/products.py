@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,18 +22,6 @@ from app.products.models.stock import Stock
 from app.products.services import editing
 from app.products.services.memberships import UNPLACED, Placing, put_products, share_tree
 from app.products.services.recording import record_changes
-
-
-@dataclass(frozen=True, slots=True)
-class ImportCounts:
-    """What became of the rows of an import."""
-
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-
-    def __add__(self, other: ImportCounts) -> ImportCounts:
-        return ImportCounts(self.new + other.new, self.changed + other.changed, self.unchanged + other.unchanged)
 
 
 @in_transaction
@@ -152,41 +139,6 @@ def restore_product(*, actor: Principal, now: datetime, product_id: int) -> Prod
     record_changes([editing.changed(product, changes)], actor=actor, now=now, source=Source.API)
     _audit(actor, "product.restore", product, changes)
     return product
-
-
-@in_transaction
-def import_products(*, actor: Principal, now: datetime, rows: Sequence[Mapping[str, Any]]) -> ImportCounts:
-    """Add or change one product per row, by ASIN, in one transaction; deleted ones come back.
-
-    A row has asin, name, price, brand and description, checked; no ASIN twice. At most some hundred rows: the
-    transaction locks the products it changes.
-    """
-    asins = [row["asin"] for row in rows]
-    present = select(Product).where(Product.asin.in_(asins)).order_by(Product.id).with_for_update()
-    known = {product.asin: product for product in db.session.scalars(present)}
-    counts, added, changed = ImportCounts(), [], []
-    for row in rows:
-        product = known.get(row["asin"])
-        if product is None:
-            added.append(editing.add(row, now))
-            counts += ImportCounts(new=1)
-        elif product.deleted_at is not None:
-            changed.append(editing.changed(product, editing.revive(product, row, now)))
-            counts += ImportCounts(new=1)
-        else:
-            changed.append(editing.changed(product, editing.apply(product, row, now)))
-            counts += ImportCounts(changed=1) if changed[-1].changes else ImportCounts(unchanged=1)
-    editing.flush("that the import adds")
-    db.session.add_all(Stock(product_id=product.id, updated_at=now) for product in added)
-    changed += [editing.changed(product, [CREATED]) for product in added]
-    record_changes(changed, actor=actor, now=now, source=Source.IMPORT)
-    audit.record(
-        actor=actor,
-        action="product.import",
-        subject=("product", None),
-        after={"new": counts.new, "changed": counts.changed, "unchanged": counts.unchanged},
-    )
-    return counts
 
 
 def _get_for_change(product_id: int, expected_version: int) -> Product:

@@ -1,0 +1,164 @@
+"""The API of imports: a file is sent, its columns are mapped, a dry run shows what it would change, then it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from flask import Response, stream_with_context, url_for
+from flask.views import MethodView
+from marshmallow import ValidationError
+
+from app.core.api import ApiBlueprint, current_principal, if_match
+from app.core.errors import FieldError, Invalid
+from app.core.files import FileStore, file_store
+from app.core.orm import utc_now
+from app.core.running import settings
+from app.core.uploads import Upload, receive_file
+from app.products.files.table import FORMATS
+from app.products.files.writing import CONTENT_TYPES
+from app.products.models.operations import Operation, OperationKind, OperationState
+from app.products.queries import operations as queries
+from app.products.schemas import operations as schemas
+from app.products.services import imports as services
+
+blp = ApiBlueprint("imports", __name__, description="Importing products from CSV, TSV, XLSX and JSON Lines")
+
+_FORM: Final = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {
+            "type": "string",
+            "format": "binary",
+            "description": "CSV, TSV, XLSX or JSON Lines; the first line names the columns. At most UPLOAD_MAX_MB",
+        },
+        "run": {"type": "boolean", "default": False, "description": "Import at once what keeps the rules"},
+        "create_categories": {"type": "boolean", "default": False, "description": "Make categories that are missing"},
+        "format": {"type": "string", "enum": list(FORMATS), "description": "Where it cannot be seen"},
+        "encoding": {
+            "type": "string",
+            "enum": ["utf-8", "utf-16", "windows-1252"],
+            "description": "utf-8 unless a byte order mark says otherwise; windows-1252 is never guessed",
+        },
+        "delimiter": {"type": "string", "enum": [",", ";", "tab", "|"], "description": "Where it is guessed wrongly"},
+    },
+}
+_BODY: Final = {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
+
+
+def _shown(operation: Operation) -> Any:
+    """An import as its schema shows it."""
+    operation.waits_for = queries.find_writer() if operation.state == OperationState.QUEUED else None  # type: ignore[attr-defined]
+    return operation
+
+
+@blp.route("/imports")
+class Imports(MethodView):
+    """All imports."""
+
+    is_streamed = True
+
+    @blp.requires("products:write")
+    @blp.doc(requestBody=_BODY)
+    @blp.answers(202, schemas.ImportSchema, location=lambda row: url_for("imports.Import", import_id=row.id), etag=True)
+    @blp.alt_response(413, description="The file is larger than UPLOAD_MAX_MB")
+    @blp.alt_response(415, description="The body is no multipart/form-data")
+    @blp.alt_response(503, description="There is no room for the file")
+    def post(self) -> Any:
+        """Send a file of products. It is read and checked in the background: nothing is changed before it runs."""
+        folder, limit = FileStore.new_folder("operations"), settings().files.max_upload_mb * 1024 * 1024
+        upload = _receive(folder, limit)
+        try:
+            return services.create_import(
+                actor=current_principal(),
+                now=utc_now(),
+                folder=folder,
+                filename=upload.filename[-200:],
+                size=upload.size,
+                limit=limit,
+                **_fields(upload),
+            )
+        except BaseException:
+            file_store().delete(folder)
+            raise
+
+
+@blp.route("/imports/<int:import_id>")
+class Import(MethodView):
+    """One import."""
+
+    @blp.requires("products:read")
+    @blp.answers(200, schemas.ImportSchema, etag=True)
+    def get(self, import_id: int) -> Any:
+        """Get an import: how far it is, its columns with what they are taken for, and what it changes."""
+        return _shown(queries.get_operation(import_id, OperationKind.IMPORT))
+
+
+@blp.route("/imports/<int:import_id>/mapping")
+class ImportMapping(MethodView):
+    """Which attribute each column has."""
+
+    @blp.requires("products:write")
+    @blp.arguments(schemas.MappingIn)
+    @blp.answers(200, schemas.ImportSchema, etag=True)
+    @blp.alt_response(409, description="The import is not MAPPING_NEEDED or CHECKED")
+    @blp.alt_response(412, description="Somebody else has decided meanwhile")
+    def put(self, sent: dict[str, Any], import_id: int) -> Any:
+        """Say which attribute each column has; the import is checked again."""
+        return services.map_columns(
+            actor=current_principal(), now=utc_now(), import_id=import_id, expected_version=if_match(), **sent
+        )
+
+
+@blp.route("/imports/<int:import_id>/run")
+class ImportRun(MethodView):
+    """Doing what the dry run showed."""
+
+    @blp.requires("products:write")
+    @blp.answers(202, schemas.ImportSchema, etag=True)
+    @blp.alt_response(409, description="The import is not CHECKED")
+    def post(self, import_id: int) -> Any:
+        """Run an import that is CHECKED. One operation writes to the catalogue at a time: until then it is QUEUED."""
+        return _shown(services.start_import(actor=current_principal(), now=utc_now(), import_id=import_id))
+
+
+@blp.route("/imports/<int:import_id>/refused-rows")
+class RefusedRows(MethodView):
+    """The rows that were refused."""
+
+    @blp.requires("products:read")
+    @blp.doc(responses={"200": {"description": "The rows, in the format of the upload", "content": {"text/csv": {}}}})
+    @blp.alt_response(404, description="There is no such import, or its files were deleted")
+    def get(self, import_id: int) -> Any:
+        """Download the rows that were refused, with the reason as first column: mend them and send the file again."""
+        operation, pieces = queries.refused_rows(import_id)
+        return download(pieces, operation.report["format"], f"import-{import_id}-refused")
+
+
+def download(pieces: Iterator[bytes], format: str, name: str, size: int | None = None) -> Response:  # noqa: A002
+    """A file that is sent as it is made, and saved under this name."""
+    answer = Response(stream_with_context(pieces), content_type=CONTENT_TYPES[format])
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{format}"'
+    if size is not None:
+        answer.content_length = size
+    return answer
+
+
+def _receive(folder: str, limit: int) -> Upload:
+    store = file_store()
+    with store.writing(f"{folder}/{services.UPLOAD}") as sink:
+        upload = receive_file(sink, name="file", limit=limit, check_room=store.require_room)
+        if not upload.size:
+            raise Invalid.field("/file", "is empty.")
+        return upload
+
+
+def _fields(upload: Upload) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = schemas.ImportFields().load(upload.fields)
+    except ValidationError as error:
+        problems: Any = error.messages
+        errors = tuple(FieldError(f"/{name}", " ".join(map(str, texts))) for name, texts in problems.items())
+        raise Invalid("The request breaks a rule.", errors=errors) from error
+    return found | {"delimiter": "\t" if found["delimiter"] == "tab" else found["delimiter"]}
