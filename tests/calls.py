@@ -287,8 +287,7 @@ def _bulk_body(world: World) -> dict[str, Any]:
 
 def _bulk(world: World) -> int:
     """A bulk action that is done."""
-    asked = world.run(submit_bulk, actor=system(), now=utc_now(), **_bulk_body(world))
-    found: int = asked.operation.id
+    found: int = world.run(submit_bulk, actor=system(), now=utc_now(), **_bulk_body(world)).operation.id
     return found
 
 

@@ -12,7 +12,7 @@ from app.core.fields import PageArguments
 from app.core.orm import utc_now
 from app.products.queries import bulk as queries
 from app.products.schemas import bulk as schemas
-from app.products.services import bulk, operations, undoing
+from app.products.services import bulk, undoing
 
 blp = ApiBlueprint("bulk", __name__, description="Bulk actions: one change for many products, and taking it back")
 
@@ -45,8 +45,7 @@ class BulkActions(MethodView):
         Whether a product fits a filter is looked at when its turn comes; a product that begins to fit because its price
         was changed by this is not changed again.
         """
-        asked = bulk.submit_bulk(actor=current_principal(), now=(now := utc_now()), **sent)
-        return queries.present(asked.operation, now=now, rows=asked.rows)
+        return bulk.submit_bulk(actor=current_principal(), now=utc_now(), **sent)
 
 
 @blp.route("/bulk-actions/<int:bulk_id>")
@@ -81,9 +80,7 @@ class BulkCancellation(MethodView):
     @blp.alt_response(409, description="It has ended")
     def post(self, bulk_id: int) -> Any:
         """Stop a bulk action or an undo: what it has changed stays, and can be undone; nothing more is changed."""
-        queries.get_bulk(bulk_id, now=(now := utc_now()))
-        stopped = operations.cancel_operation(actor=current_principal(), now=now, operation_id=bulk_id)
-        return queries.present(stopped, now=now)
+        return bulk.cancel_bulk(actor=current_principal(), now=utc_now(), operation_id=bulk_id)
 
 
 @blp.route("/bulk-actions/<int:bulk_id>/undo")
@@ -100,5 +97,4 @@ class BulkUndo(MethodView):
         A product that somebody has changed since is refused by name and stays as it is. Up to 500 changes are taken
         back at once, more by a background worker.
         """
-        asked = undoing.submit_undo(actor=current_principal(), now=(now := utc_now()), operation_id=bulk_id, **sent)
-        return queries.present(asked.operation, now=now, rows=asked.rows)
+        return undoing.submit_undo(actor=current_principal(), now=utc_now(), operation_id=bulk_id, **sent)

@@ -8,7 +8,6 @@ worker that dies has done nothing twice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from app.products.changes import DELETED
 from app.products.errors import OtherCount
 from app.products.models.operations import Operation, OperationKind, OperationState
 from app.products.models.products import Source
+from app.products.queries.bulk import BulkAction, get_bulk, present
 from app.products.services import operations, selecting
 from app.products.services.bulk_rows import CHUNK, Chunk, RowResult, examine, note_refusals, place, unknown, write
 from app.products.services.chunks import Progress, finish_at_once, go_on, note_progress
@@ -32,14 +32,6 @@ from app.products.services.running import Clock, register_step
 
 AT_ONCE: Final = CHUNK
 """So many products are done while the request waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """An operation that was asked for, and what became of each product where it is done already."""
-
-    operation: Operation
-    rows: list[RowResult] | None
 
 
 @in_transaction
@@ -53,7 +45,7 @@ def submit_bulk(
     asins: Sequence[str] = (),
     expected_count: int | None = None,
     dry_run: bool = False,
-) -> Asked:
+) -> BulkAction:
     """Do an action to the products that fit a filter (``which``), or to a list of at most 10,000.
 
     With up to AT_ONCE products it is done when this returns; more are left to a background worker. A dry run changes
@@ -86,7 +78,7 @@ def submit_bulk(
     if len(ids) > AT_ONCE:
         operation.refused_count = len(refused)
         operation.total_count = None if which is not None else len(ids) + len(refused)
-        return Asked(operation, None)
+        return present(operation, now=now)
     chunk = examine(wanted, ids, lock=not dry_run, which=None if which is None else selecting.conditions(which))
     if expected_count is not None and len(chunk.results) != expected_count:
         raise OtherCount(expected_count, len(chunk.results))
@@ -94,7 +86,14 @@ def submit_bulk(
         write(chunk, actor=actor, now=now, source=Source.BULK, operation_id=operation.id)
     rows = [*refused, *chunk.results]
     finish_at_once(operation, rows, actor=actor, now=now, is_dry=dry_run)
-    return Asked(operation, rows)
+    return present(operation, now=now, rows=rows)
+
+
+@in_transaction
+def cancel_bulk(*, actor: Principal, now: datetime, operation_id: int) -> BulkAction:
+    """Stop a bulk action or an undo: what it has changed stays. Raises OperationNotFound, OperationEnded."""
+    get_bulk(operation_id, now=now)
+    return present(operations.cancel_operation.joined(actor=actor, now=now, operation_id=operation_id), now=now)
 
 
 def write_bulk(work: Work, clock: Clock) -> Work | None:

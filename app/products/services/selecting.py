@@ -29,8 +29,6 @@ def conditions(which: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     for name in ("price_min", "price_max"):
         if name in named:
             named[name] = Money.parse(named[name], settings().currency).minor
-    if "category" in named:
-        named["category_id"] = named.pop("category")
     return fitting(Filters(**named))
 
 

@@ -16,8 +16,9 @@ from app.products.changes import THRESHOLD
 from app.products.errors import AlreadyUndone, NothingToUndo, OperationNotFound, OperationNotReady
 from app.products.models.operations import ENDED, Operation, OperationKind, OperationState
 from app.products.models.products import ProductUpdate, Source
+from app.products.queries.bulk import BulkAction, present
 from app.products.services import operations
-from app.products.services.bulk import AT_ONCE, Asked
+from app.products.services.bulk import AT_ONCE
 from app.products.services.bulk_rows import CHUNK, Chunk, write
 from app.products.services.chunks import Progress, finish_at_once, go_on, note_progress
 from app.products.services.operations import Work
@@ -37,7 +38,7 @@ def submit_undo(
     operation_id: int,
     dry_run: bool = False,
     kinds: Collection[OperationKind] = BULK,
-) -> Asked:
+) -> BulkAction:
     """Give all that an operation changed the values back that it had before, by its rows in the update history.
 
     What somebody has changed since stays as it is and is refused by name. Products that an import added are deleted,
@@ -62,10 +63,10 @@ def submit_undo(
         target.report = target.report | {"undone_by": operation.id}
     audit.record(actor=actor, action=f"{target.kind}.undo", subject=("operation", target.id), after=arguments)
     if not is_small:
-        return Asked(operation, None)
+        return present(operation, now=now)
     chunk = _examine(updates, actor, now, operation.id, dry_run=dry_run)
     finish_at_once(operation, chunk.results, actor=actor, now=now, is_dry=dry_run)
-    return Asked(operation, chunk.results)
+    return present(operation, now=now, rows=chunk.results)
 
 
 def write_undo(work: Work, clock: Clock) -> Work | None:
