@@ -15,6 +15,7 @@ from app.core.permissions import system
 from app.products.errors import CategoryCycle, CategoryTooDeep
 from app.products.models.categories import Category, ProductCategory
 from app.products.models.products import Product
+from app.products.services import memberships as memberships_service
 from app.products.services.categories import update_category
 from tests.products.categories import add_category, add_chain, add_product, found_in, put, statements, wrongs
 from tests.products.conftest import LAMP, URL, Send, changes, stored
@@ -152,7 +153,11 @@ def test_a_move_changes_no_product(app: Flask, send: Send) -> None:
     assert memberships(app) == [(product, second, False), (product, low, True)]
 
 
-def test_after_any_moves_and_puts_every_product_is_just_where_it_should_be(context: Flask) -> None:
+@pytest.mark.parametrize("span", [5, memberships_service.SPAN])
+def test_after_any_moves_and_puts_every_product_is_just_where_it_should_be(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, span: int
+) -> None:
+    monkeypatch.setattr(memberships_service, "SPAN", span)
     chosen = random.Random(20261121)
     categories: list[int] = []
     for number in range(14):

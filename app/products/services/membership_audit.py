@@ -14,6 +14,7 @@ from app.core.errors import Conflict
 from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
+from app.products.cache import forget_lists
 from app.products.changes import Change, as_text
 from app.products.events import ProductChange
 from app.products.models.categories import ProductCategory
@@ -99,6 +100,7 @@ def _repair(products: Sequence[Product], placing: Placing, *, actor: Principal, 
             product.updated_at = now
     db.session.flush()
     put_products({product.id: product.categories for product in products}, placing)
+    forget_lists()
     record_changes(changed, actor=actor, now=now, source=Source.API)
 
 

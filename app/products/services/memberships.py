@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Delete, Insert, delete, exists, false, insert, select
+from sqlalchemy import Delete, Insert, delete, exists, false, func, insert, select
 from sqlalchemy.orm import aliased
 
 from app.core.errors import FieldError, Invalid
@@ -26,6 +26,9 @@ from app.products.cache import forget_lists
 from app.products.models.categories import MAX_PER_PRODUCT, Category, ProductCategory
 from app.products.queries.categories import find_paths
 from app.products.services import category_lock
+
+SPAN: Final = 20_000
+"""Ids of products that one statement of a move is about, so that none takes as long as statements may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +91,23 @@ def move_category(category_id: int, *, lost: Sequence[int], gained: Sequence[int
     """Bring the rows above all products of a category and below it in line with its new place in the tree.
 
     ``lost`` are the categories that were above it and are no more, from below upwards; ``gained`` those that are now.
-    The open transaction has the tree alone and has moved the category. One statement for each that is lost and one for
-    all that are gained, whatever the number of products.
+    The open transaction has the tree alone and has moved the category. For every SPAN ids of products it is one
+    statement for each category that is lost and one for all that are gained.
     """
+    inside = select(func.min(ProductCategory.product_id), func.max(ProductCategory.product_id))
+    first, last = db.session.execute(inside.where(ProductCategory.category_id == category_id)).one()
+    if first is None:
+        return
     forget_lists()
-    for above in lost:
-        count_changed(db.session(), _leave(category_id, above))
-    if gained:
-        db.session.execute(_enter(category_id, gained))
+    spans = [(start, start + SPAN - 1) for start in range(first, last + 1, SPAN)]
+    for above in lost:  # what is above asks what is left below it
+        for span in spans:
+            count_changed(db.session(), _leave(category_id, above, span))
+    for span in spans if gained else []:
+        db.session.execute(_enter(category_id, gained, span))
 
 
-def _leave(category_id: int, above: int) -> Delete:
+def _leave(category_id: int, above: int, span: tuple[int, int]) -> Delete:
     """Take the products of a category out of one that is no longer above it, unless something else puts them there."""
     row, moved, other = aliased(ProductCategory), aliased(ProductCategory), aliased(ProductCategory)
     through_another = exists(
@@ -110,21 +119,25 @@ def _leave(category_id: int, above: int) -> Delete:
     gone = (
         select(row.product_id)
         .join(moved, moved.product_id == row.product_id)
-        .where(row.category_id == above, moved.category_id == category_id, row.is_direct.is_(False), ~through_another)
+        .where(moved.category_id == category_id, moved.product_id.between(*span))
+        .where(row.category_id == above, row.is_direct.is_(False), ~through_another)
         .distinct()
         .subquery("gone")
     )
     return delete(ProductCategory).where(
-        ProductCategory.category_id == above, ProductCategory.product_id.in_(select(gone.c.product_id))
+        ProductCategory.category_id == above,
+        ProductCategory.product_id.between(*span),
+        ProductCategory.product_id.in_(select(gone.c.product_id)),
     )
 
 
-def _enter(category_id: int, gained: Sequence[int]) -> Insert:
+def _enter(category_id: int, gained: Sequence[int], span: tuple[int, int]) -> Insert:
+    """Put the products of a category into those that are above it now, where they are not yet."""
     moved, present = aliased(ProductCategory), aliased(ProductCategory)
     is_there = exists().where(present.category_id == Category.id, present.product_id == moved.product_id)
     rows = (
         select(Category.id, moved.product_id, false())
         .join(moved, moved.category_id == category_id)
-        .where(Category.id.in_(gained), ~is_there)
+        .where(Category.id.in_(gained), moved.product_id.between(*span), ~is_there)
     )
     return insert(ProductCategory).from_select(["category_id", "product_id", "is_direct"], rows)
