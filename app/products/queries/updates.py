@@ -7,6 +7,7 @@ instead, and even empty, with a cursor to go on from.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -132,7 +133,7 @@ def _fetch_checked(
         seen = _look_at(listed, and_(*checks), size, below)
         fitting = select(seen.c.id).where(seen.c.fits == 1).order_by(seen.c.id.desc())
         found = db.session.scalars(fitting.limit(limit + 1))
-        passing += [number for number in found if number not in passing]  # rows that came meanwhile move the second look
+        passing += [number for number in found if number not in passing]  # rows that came meanwhile move the next look
         if len(passing) > limit:
             return Page(_updates(passing[:limit]), make_cursor([passing[limit - 1]], _KEYS))
         count, below = db.session.execute(select(func.count(), func.min(seen.c.id)).select_from(seen)).one()
@@ -171,7 +172,7 @@ def _first_id(at: datetime) -> int:
     """About the number of the first row that was made at an instant or later; a few quick reads narrow it down."""
     low, high = 1, (db.session.scalar(select(func.max(ProductUpdate.id))) or 0) + 1
     while low < high:
-        probes = list(range(low, high, max(1, (high - low) // _PROBES)))
+        probes = list(range(low, high, math.ceil((high - low) / _PROBES)))
         made = db.session.execute(select(*(_made_from(probe) for probe in probes))).one()
         later = next((place for place, when in enumerate(made) if when is None or when >= at), len(probes))
         if later < len(probes):

@@ -13,13 +13,15 @@ from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
-from app.products.changes import ATTRIBUTES, DELETED, Change, as_text, from_text
+from app.products.changes import DELETED, THRESHOLD, Change, as_text, from_text
 from app.products.errors import CategoriesGone, NotRevertible, ProductIsDeleted, ValueMovedOn
 from app.products.models.products import Product, ProductUpdate, Source
 from app.products.queries.updates import get_update
 from app.products.services import editing
+from app.products.services.ledger import lock
 from app.products.services.memberships import put_products, share_tree
 from app.products.services.recording import record_changes
+from app.products.services.stock import write_thresholds
 
 
 @in_transaction
@@ -28,12 +30,14 @@ def revert_update(*, actor: Principal, now: datetime, update_id: int) -> Product
 
     Taking back a deletion restores the product, taking back a restoration deletes it. Raises UpdateNotFound;
     NotRevertible for what the farm saw and for the creation of a product; ProductIsDeleted; ValueMovedOn when the
-    product no longer has the value that the change gave it; AsinTaken; CategoriesGone.
+    product no longer has the value that the change gave it; AsinTaken; CategoriesGone; StockAllocated, when the product
+    would be deleted; PermissionMissing for a threshold to who may not write stock.
     """
     update = get_update(update_id)
     _check_revertible(update)
-    take_back = _deletion if update.attribute == DELETED else _KINDS.get(update.attribute, _value)
-    product, changes = take_back(update, now)
+    if update.attribute == THRESHOLD:
+        actor.require("stock:write")
+    product, changes = _KINDS.get(update.attribute, _value)(update, now)
     reverts = {(product.id, update.attribute): update.id}
     record_changes([editing.changed(product, changes)], actor=actor, now=now, source=Source.REVERT, reverts=reverts)
     audit.record(
@@ -52,8 +56,6 @@ def _check_revertible(update: ProductUpdate) -> None:
         raise NotRevertible("This is what the farm saw on a storefront; the product was not changed by it.")
     if update.attribute == DELETED and update.previous_attribute is None:
         raise NotRevertible("This is the creation of the product; delete it instead.")
-    if update.attribute not in {*ATTRIBUTES, DELETED}:
-        raise NotRevertible(f"{update.attribute} is not changed with the product; set it where it belongs.")
 
 
 def _deletion(update: ProductUpdate, now: datetime) -> tuple[Product, list[Change]]:
@@ -88,18 +90,34 @@ def _categories(update: ProductUpdate, now: datetime) -> tuple[Product, list[Cha
     return product, changes
 
 
+def _threshold(update: ProductUpdate, now: datetime) -> tuple[Product, list[Change]]:
+    product = _locked(update)
+    _check_not_deleted(product)
+    has = lock([product.id])[product.id].low_stock_threshold
+    _check_present(update, as_text(has))
+    before = update.previous_attribute
+    write_thresholds({product.id: None if before is None else int(before)}, now)
+    return product, [Change(THRESHOLD, as_text(has), before)]
+
+
 _KINDS: Final[dict[str, Callable[[ProductUpdate, datetime], tuple[Product, list[Change]]]]] = {
-    "categories": _categories
+    DELETED: _deletion,
+    "categories": _categories,
+    THRESHOLD: _threshold,
 }
-"""Attributes that other rows go with."""
+"""Attributes that are more than a column of the product."""
 
 
 def _present(update: ProductUpdate) -> Product:
     product = _locked(update)
-    if product.deleted_at is not None:
-        raise ProductIsDeleted(f"Product {product.id} is deleted; restore it first.")
+    _check_not_deleted(product)
     _check_present(update, as_text(getattr(product, update.attribute)))
     return product
+
+
+def _check_not_deleted(product: Product) -> None:
+    if product.deleted_at is not None:
+        raise ProductIsDeleted(f"Product {product.id} is deleted; restore it first.")
 
 
 def _locked(update: ProductUpdate) -> Product:
