@@ -6,6 +6,7 @@ and that the audit log knows of what is done, is tested by these calls for all r
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ from app.auth.services.second_factor import hash_of
 from app.auth.services.sessions import Client, Proof
 from app.core.audit import AuditEvent
 from app.core.extensions import db
+from app.core.files import FileStore, file_store
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.permissions import system
@@ -44,9 +46,10 @@ from app.notifications.models import DeliveryState, WebhookDelivery
 from app.notifications.services import redelivery, webhooks
 from app.products.models.operations import OperationKind, OperationState
 from app.products.models.products import ProductUpdate
-from app.products.services import operations
+from app.products.services import exports, imports, operations
 from app.products.services.bulk import submit_bulk
 from app.products.services.categories import create_category
+from app.products.services.kinds import run_operation
 from app.products.services.products import create_product, delete_product, update_product
 from app.rpa.models import Action
 from app.rpa.services import jobs, storefronts
@@ -67,6 +70,8 @@ class Sent:
     body: Any = None
     version: int | None = None
     path: dict[str, int] = field(default_factory=dict)
+    file: bytes | None = None
+    """What is sent as a file, instead of a body."""
 
 
 @dataclass
@@ -185,9 +190,10 @@ def send(
     headers |= {"Authorization": f"Bearer {credential}"} if credential else {}
     headers |= {"If-Match": f'"v{sent.version}"'} if sent.version is not None else {}
     path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(sent.path[found[1]]), rule)
-    return client.open(
-        path, method=method, json=sent.body, headers=headers, environ_base={"REMOTE_ADDR": HERE.address or ""}
-    )
+    body: dict[str, Any] = {"json": sent.body}
+    if sent.file is not None:
+        body = {"data": {"file": (io.BytesIO(sent.file), "products.csv")}}
+    return client.open(path, method=method, headers=headers, environ_base={"REMOTE_ADDR": HERE.address or ""}, **body)
 
 
 # --- What the calls are about ----------------------------------------------------------------------------------------
@@ -358,6 +364,31 @@ def _signed(world: World) -> dict[str, Any]:
     return {"challenge": asked["challenge"], "credential": browser.get(asked["options"])}
 
 
+_CSV: Final = b"asin,name,price\nB000000009,Kettle,10.00\n"
+
+
+def _import(world: World) -> int:
+    """An import that is checked."""
+    folder = FileStore.new_folder("operations")
+    with world.app.app_context():
+        with file_store().writing(f"{folder}/upload") as upload:
+            upload.write(_CSV)
+        made = imports.create_import(
+            actor=system(), now=utc_now(), folder=folder, filename="products.csv", size=len(_CSV), limit=2**20
+        )
+        run_operation(operation_id=made.id, slice_no=made.slice_no)
+        return made.id
+
+
+def _export(world: World, *, is_done: bool = True) -> int:
+    _product(world)
+    with world.app.app_context():
+        made = exports.create_export(actor=system(), now=utc_now(), format="csv", which={})
+        if is_done:
+            run_operation(operation_id=made.id, slice_no=made.slice_no)
+        return made.id
+
+
 def _product_body(name: str = "Kettle") -> dict[str, Any]:
     return {"asin": "B000000001", "name": name, "price": "10.00"}
 
@@ -400,8 +431,9 @@ _LISTS: Final = (
     "/categories", "/categories/tree", "/inventory", "/inventory/low-stock",
     "/jobs", "/me", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
-    "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/permissions", "/product-updates",
-    "/product-updates/feed", "/products", "/products/deleted", "/products/facets", "/roles", "/storefronts", "/users", "/webhooks",
+    "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/permissions",
+    "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
+    "/products/facets", "/roles", "/storefronts", "/users", "/webhooks",
 )  # fmt: skip
 
 CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
@@ -500,6 +532,19 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ),
     ("GET", "/audit-events/<int:event_id>"): lambda w: Sent(200, path={"event_id": w.find(select(AuditEvent.id))}),
     # the product master
+    # imports, exports, and what takes long
+    ("POST", "/imports"): lambda _: Sent(202, file=_CSV),
+    ("GET", "/imports/<int:import_id>"): lambda w: Sent(200, path={"import_id": _import(w)}),
+    ("PUT", "/imports/<int:import_id>/mapping"): lambda w: Sent(
+        200, {"targets": ["asin", "name", None]}, version=1, path={"import_id": _import(w)}
+    ),
+    ("POST", "/imports/<int:import_id>/run"): lambda w: Sent(202, path={"import_id": _import(w)}),
+    ("GET", "/imports/<int:import_id>/refused-rows"): lambda w: Sent(200, path={"import_id": _import(w)}),
+    ("POST", "/exports"): lambda _: Sent(202, {"format": "csv", "filter": {"brand": "Lumo"}}),
+    ("GET", "/exports/<int:export_id>"): lambda w: Sent(200, path={"export_id": _export(w, is_done=False)}),
+    ("GET", "/exports/<int:export_id>/file"): lambda w: Sent(200, path={"export_id": _export(w)}),
+    ("GET", "/operations/<int:operation_id>"): lambda w: Sent(200, path={"operation_id": _import(w)}),
+    ("POST", "/operations/<int:operation_id>/cancel"): lambda w: Sent(202, path={"operation_id": _import(w)}),
     ("POST", "/products"): lambda _: Sent(201, _product_body()),
     ("GET", "/products/<int:product_id>"): lambda w: Sent(200, path={"product_id": _product(w)}),
     ("PUT", "/products/<int:product_id>"): lambda w: Sent(

@@ -30,13 +30,14 @@ def find_by_asins(asins: Sequence[str], *, lock: bool = False) -> dict[str, Any]
 
 def find_ids(asins: Sequence[str]) -> dict[str, int]:
     """The ids of the products that have these ASINs."""
-    return dict(db.session.execute(select(Product.asin, Product.id).where(Product.asin.in_(asins))).tuples().all())
+    found = db.session.execute(select(Product.asin, Product.id).where(Product.asin.in_(asins)))
+    return {row.asin: row.id for row in found}
 
 
 def find_thresholds(product_ids: Iterable[int]) -> dict[int, int | None]:
     """The low-stock thresholds of products."""
     wanted = select(Stock.product_id, Stock.low_stock_threshold).where(Stock.product_id.in_(product_ids))
-    return dict(db.session.execute(wanted).tuples().all())
+    return {row.product_id: row.low_stock_threshold for row in db.session.execute(wanted)}
 
 
 def category_names() -> list[tuple[int, int | None, str, str]]:

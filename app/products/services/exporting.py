@@ -95,7 +95,8 @@ class _Rows:
     def _names(self, ids: list[int]) -> list[str]:
         if any(id_ not in self._slugs for id_ in ids):
             with reading() as connection:
-                self._slugs = dict(connection.execute(select(Category.id, Category.slug)).tuples().all())
+                rows = connection.execute(select(Category.id, Category.slug))
+                self._slugs = {row.id: row.slug for row in rows}
         return [self._slugs[id_] for id_ in ids if id_ in self._slugs]
 
 

@@ -224,7 +224,7 @@ def move_on(*, work: Work, state: OperationState, now: datetime, **changes: Any)
         end(operation, state, now)
         return None
     enter(operation, state, now)
-    if state in AT_WORK and state != OperationState.QUEUED:
+    if (state in AT_WORK and state != OperationState.QUEUED) or _has_turn(operation, now):
         operation.leased_until = database_now(db.session(), plus_s=LEASE_S)
         return _work(operation)
     operation.lease_token = operation.leased_until = None
@@ -292,6 +292,11 @@ def actor_of(operation: Operation) -> Principal:
         permissions=frozenset(),
         request_id=operation.request_id,
     )
+
+
+def _has_turn(operation: Operation, now: datetime) -> bool:
+    """Whether an operation that is QUEUED may begin at once."""
+    return operation.state == OperationState.QUEUED and _take_turn(operation, now)
 
 
 def _take_turn(operation: Operation, now: datetime) -> bool:
