@@ -22,6 +22,7 @@ from flask import Flask
 from app.config import Settings
 from app.core.extensions import db
 from app.core.orm import utc_now
+from app.core.vault import UnreadableSecret
 from app.notifications.queries.webhooks import MAX_WEBHOOKS
 from app.notifications.services import delivering
 from app.notifications.services.sending import DEADLINE_S, Outcome, Parcel, attempt
@@ -33,6 +34,9 @@ AT_ONCE: Final = 4
 """Requests to one webhook; while it fails, one."""
 SPARE: Final = 30
 """Requests beside the first one to each webhook, which has a place of its own whatever the others do."""
+NOTE_S: Final = 0.2
+"""How long what went well may wait to be noted with more, and how often leases are looked after."""
+AVOID_S: Final = 60.0
 RENEW_S: Final = delivering.LEASE_S / 4
 _FAILURE_PAUSE_S: Final = 2.0
 
@@ -44,6 +48,9 @@ class Lane:
     webhook_id: int
     waiting: deque[Parcel] = field(default_factory=deque)
     under_way: dict[Future[Outcome], Parcel] = field(default_factory=dict)
+    done: list[Outcome] = field(default_factory=list)
+    """What has come back and is not noted yet."""
+    noted_at: float = field(default_factory=time.monotonic)
     at_once: int = 1
     """As many as it has shown to take."""
     is_open: bool = True
@@ -60,7 +67,9 @@ class Courier:
         self._token = secrets.token_hex(16)
         self._lanes: dict[int, Lane] = {}
         self._renewed_at = time.monotonic()
-        self._looked_at = float("-inf")
+        self._looked_at = self._checked_at = float("-inf")
+        self._avoided: dict[int, float] = {}
+        """Until when not to serve webhooks of which something cannot be read."""
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(MAX_WEBHOOKS + SPARE, thread_name_prefix="courier")
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
@@ -102,33 +111,38 @@ class Courier:
         ``now`` replaces the database's clock.
         """
         now = now or delivering.clock()
-        self._settle(now)
         self._keep_leases(now)
         self._take_new(now)
         for lane in list(self._lanes.values()):
+            self._settle(lane, now)
             self._refill(lane, now)
             self._dispatch(lane)
-        under_way = [future for lane in self._lanes.values() for future in lane.under_way]
+        under_way = self._under_way()
         if under_way:
             wait(under_way, timeout=POLL_S, return_when=FIRST_COMPLETED)
         else:
             self._stopped.wait(POLL_S)
 
-    def _settle(self, now: datetime) -> None:
-        for lane in self._lanes.values():
-            done = [future for future in lane.under_way if future.done()]
-            if done:
-                outcomes = [future.result() for future in done]
-                goes_on = delivering.settle(webhook_id=lane.webhook_id, token=self._token, outcomes=outcomes, now=now)
-                for future in done:
-                    del lane.under_way[future]
-                lane.is_open = lane.is_open and goes_on
-                lane.at_once = AT_ONCE if goes_on else 1
+    def _under_way(self) -> list[Future[Outcome]]:
+        return [future for lane in self._lanes.values() for future in lane.under_way]
+
+    def _settle(self, lane: Lane, now: datetime, *, at_once: bool = False) -> None:
+        """Note what has come back: several together while all is well, and at once what failed."""
+        for future in [future for future in lane.under_way if future.done()]:
+            lane.done.append(_outcome(future, lane.under_way.pop(future)))
+        is_enough = len(lane.done) >= delivering.BATCH or time.monotonic() - lane.noted_at > NOTE_S
+        if not lane.done or not (at_once or is_enough or not lane.waiting or not _all_well(lane.done)):
+            return
+        goes_on = delivering.settle(webhook_id=lane.webhook_id, token=self._token, outcomes=lane.done, now=now)
+        lane.done, lane.noted_at = [], time.monotonic()
+        lane.is_open = lane.is_open and goes_on
+        lane.at_once = AT_ONCE if goes_on else 1
 
     def _keep_leases(self, now: datetime) -> None:
         """Send nothing more where the lease was lost or taken away by a change of the webhook."""
-        if not self._lanes:
+        if not self._lanes or time.monotonic() - self._checked_at < NOTE_S:
             return
+        self._checked_at = time.monotonic()
         if time.monotonic() - self._renewed_at > RENEW_S:
             held = delivering.renew(webhook_ids=list(self._lanes), token=self._token, now=now)
             self._renewed_at = time.monotonic()
@@ -142,7 +156,8 @@ class Courier:
             return
         self._looked_at = time.monotonic()
         for webhook_id in delivering.find_due(now=now):
-            if webhook_id not in self._lanes and delivering.take(webhook_id=webhook_id, token=self._token, now=now):
+            is_free = webhook_id not in self._lanes and self._avoided.get(webhook_id, 0) < time.monotonic()
+            if is_free and delivering.take(webhook_id=webhook_id, token=self._token, now=now):
                 self._lanes[webhook_id] = Lane(webhook_id)
 
     def _refill(self, lane: Lane, now: datetime) -> None:
@@ -150,12 +165,21 @@ class Courier:
         if not lane.is_open:
             lane.waiting.clear()
         elif not lane.waiting:
-            besides = [parcel.delivery_id for parcel in lane.under_way.values()]
-            found = delivering.due_parcels(lane.webhook_id, token=self._token, besides=besides, now=now)
-            lane.waiting.extend(found)
+            lane.waiting.extend(self._read(lane, now))
         if not lane.waiting and not lane.under_way:
             del self._lanes[lane.webhook_id]
             delivering.release(webhook_id=lane.webhook_id, token=self._token)
+
+    def _read(self, lane: Lane, now: datetime) -> list[Parcel]:
+        besides = [parcel.delivery_id for parcel in lane.under_way.values()]
+        try:
+            return delivering.due_parcels(lane.webhook_id, token=self._token, besides=besides, now=now)
+        except UnreadableSecret as error:
+            log.error("webhook %d is not served for a minute: %s", lane.webhook_id, error)  # noqa: TRY400
+            db.session.rollback()
+            self._avoided[lane.webhook_id] = time.monotonic() + AVOID_S
+            lane.is_open = False
+            return []
 
     def _dispatch(self, lane: Lane) -> None:
         while lane.waiting and len(lane.under_way) < lane.at_once:
@@ -168,11 +192,24 @@ class Courier:
         return sum(max(0, len(lane.under_way) - 1) for lane in self._lanes.values())
 
     def _finish(self) -> None:
-        under_way = [future for lane in self._lanes.values() for future in lane.under_way]
-        wait(under_way, timeout=self._deadline_s + 1)
+        wait(self._under_way(), timeout=self._deadline_s + 1)
         try:
-            self._settle(delivering.clock())
-            for webhook_id in self._lanes:
-                delivering.release(webhook_id=webhook_id, token=self._token)
+            now = delivering.clock()
+            for lane in self._lanes.values():
+                self._settle(lane, now, at_once=True)
+                delivering.release(webhook_id=lane.webhook_id, token=self._token)
         except Exception:
             log.exception("what was sent could not be noted; it is sent again")
+
+
+def _outcome(future: Future[Outcome], parcel: Parcel) -> Outcome:
+    """What came of an attempt; a mistake of our own counts as its failure, so that it is not repeated for ever."""
+    try:
+        return future.result()
+    except Exception as error:
+        log.exception("delivery %d could not be sent", parcel.delivery_id)
+        return Outcome(parcel, utc_now(), 0, error=f"It could not be sent: {type(error).__name__}.")
+
+
+def _all_well(outcomes: list[Outcome]) -> bool:
+    return all(outcome.is_success for outcome in outcomes)

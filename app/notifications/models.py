@@ -51,8 +51,8 @@ class Webhook(Timestamps, Base):
     kinds: Mapped[list[str]] = mapped_column(JsonText)
     """Names of the catalogue, or ``*`` alone."""
     is_active: Mapped[bool] = mapped_column(default=True)
-    secret: Mapped[str] = mapped_column(EncryptedText)
-    old_secret: Mapped[str | None] = mapped_column(EncryptedText)
+    secret: Mapped[str] = mapped_column(EncryptedText, deferred=True)
+    old_secret: Mapped[str | None] = mapped_column(EncryptedText, deferred=True)
     old_secret_until: Mapped[Instant | None] = mapped_column(UtcDateTime)
     """Until when the secret before signs as well."""
     disabled_reason: Mapped[str | None] = mapped_column(String(MAX_REASON))

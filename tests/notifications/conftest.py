@@ -94,10 +94,10 @@ class Office:
         """Send what is due (at ``now``), until nothing is."""
         courier = self.courier(deadline_s=deadline_s)
         ends_at = time.monotonic() + WAIT_S
-        courier.turn(now=now)
+        courier.turn(now=now or utc_now())  # the clock of SQLite has milliseconds only
         while courier.is_busy:
             assert time.monotonic() < ends_at
-            courier.turn(now=now)
+            courier.turn(now=now or utc_now())
         courier.end()
 
     def hook(self, webhook_id: int) -> Webhook:

@@ -459,6 +459,22 @@ def test_a_courier_that_ends_notes_what_is_under_way(office: Office, receiver: R
     assert office.hook(hook.id).lease_token is None
 
 
+@on_sqlite
+def test_a_secret_that_cannot_be_read_holds_up_its_own_webhook_only(office: Office, receivers: Receivers) -> None:
+    broken, good = receivers(), receivers()
+    hook = office.webhook(broken).webhook
+    office.webhook(good)
+    in_transaction(lambda: db.session.connection().exec_driver_sql("UPDATE webhook SET secret = 'x' WHERE id = 1"))()
+    office.publish(3)
+    with office.running():
+        good.wait(3)
+    assert broken.requests == []
+    assert office.hook(hook.id).lease_token is None
+    webhooks.rotate_secret(actor=system(), now=utc_now(), webhook_id=hook.id)
+    office.deliver()
+    assert len(broken.requests) == 3
+
+
 # --- Sending because somebody asks -----------------------------------------------------------------------------------
 
 

@@ -10,7 +10,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, exists, or_, select, update
+from sqlalchemy import ScalarSelect, Select, or_, select, update
+from sqlalchemy.orm import undefer
 
 from app.core import audit
 from app.core.extensions import db
@@ -39,13 +40,17 @@ def find_due(*, now: datetime) -> list[int]:
     """Ids of the webhooks that nobody serves and that have something to be sent."""
     session = db.session()
     free = or_(Webhook.lease_token.is_(None), Webhook.leased_until < now)
-    is_open = and_(Webhook.is_active.is_(True), or_(Webhook.paused_until.is_(None), Webhook.paused_until <= now))
-    mine = WebhookDelivery.webhook_id == Webhook.id
-    usual, asked_for = (exists(_due(now, requested=requested).where(mine)) for requested in (False, True))
-    due = or_(asked_for, and_(is_open, usual))
-    found = list(session.scalars(select(Webhook.id).where(free, due).order_by(Webhook.id)))
+    rows = session.execute(
+        select(Webhook.id, Webhook.is_active, Webhook.paused_until, _first(requested=False), _first(requested=True))
+        .where(free)
+        .order_by(Webhook.id)
+    ).all()
     session.rollback()
-    return found
+    return [
+        number
+        for number, is_active, paused_until, usual, asked_for in rows
+        if _is_past(asked_for, now) or (is_active and (paused_until or now) <= now and _is_past(usual, now))
+    ]
 
 
 @in_transaction
@@ -85,10 +90,11 @@ def release(*, webhook_id: int, token: str) -> None:
 def due_parcels(webhook_id: int, *, token: str, besides: Collection[int], now: datetime) -> list[Parcel]:
     """What is to be sent to a webhook, oldest first and at most 20; nothing without its lease.
 
-    ``besides`` are ids of deliveries that are being sent.
+    ``besides`` are ids of deliveries that are being sent. Raises UnreadableSecret.
     """
     session = db.session()
-    hook = session.scalar(select(Webhook).where(Webhook.id == webhook_id, Webhook.lease_token == token))
+    mine = select(Webhook).where(Webhook.id == webhook_id, Webhook.lease_token == token)
+    hook = session.scalar(mine.options(undefer(Webhook.secret), undefer(Webhook.old_secret)))
     found = [] if hook is None else _parcels(hook, now, besides)
     session.rollback()
     return found
@@ -112,6 +118,25 @@ def settle(*, webhook_id: int, token: str, outcomes: Sequence[Outcome], now: dat
     for outcome in outcomes:
         _count(hook, outcome, now)
     return hook.is_active and hook.failures == 0
+
+
+def _first(*, requested: bool) -> ScalarSelect[datetime]:
+    """When the first delivery of a webhook is due: one look into the index, however many wait."""
+    return (
+        select(WebhookDelivery.next_attempt_at)
+        .where(
+            WebhookDelivery.webhook_id == Webhook.id,
+            WebhookDelivery.state == DeliveryState.PENDING,
+            WebhookDelivery.is_requested.is_(requested),
+        )
+        .order_by(WebhookDelivery.next_attempt_at)
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _is_past(due: datetime | None, now: datetime) -> bool:
+    return due is not None and due <= now
 
 
 def _due(now: datetime, *, requested: bool) -> Select[Any]:

@@ -17,6 +17,7 @@ from app.core.outgoing import check_url
 from app.core.permissions import Principal
 from app.core.resolving import Target
 from app.core.transactions import in_transaction
+from app.core.vault import UnreadableSecret
 from app.notifications.errors import TooManyWebhooks, WebhookNotFound, WebhookStale
 from app.notifications.kinds import check_kinds
 from app.notifications.models import Webhook
@@ -109,7 +110,7 @@ def update_webhook(
 def rotate_secret(*, actor: Principal, now: datetime, webhook_id: int) -> Secret:
     """Give a webhook a new secret; the present one signs as well for 24 hours. Raises WebhookNotFound."""
     row = _locked(webhook_id)
-    row.old_secret, row.old_secret_until, row.secret = row.secret, now + OLD_SECRET, new_secret()
+    row.old_secret, row.old_secret_until, row.secret = _present_secret(row), now + OLD_SECRET, new_secret()
     _change(row, now)
     after = {"old_secret_until": row.old_secret_until.isoformat()}
     audit.record(actor=actor, action="webhook.rotate_secret", subject=("webhook", row.id), after=after)
@@ -140,6 +141,13 @@ def _change(row: Webhook, now: datetime) -> None:
     """Make a new version, and let whoever sends read it before anything else is sent."""
     row.version, row.updated_at = row.version + 1, now
     row.lease_token = row.leased_until = None
+
+
+def _present_secret(row: Webhook) -> str | None:
+    try:
+        return row.secret
+    except UnreadableSecret:  # a new one is the way out
+        return None
 
 
 def _checked(url: str, private: frozenset[Target]) -> str:
