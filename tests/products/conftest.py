@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from werkzeug.test import TestResponse
 from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.products.models.products import Product, ProductUpdate
+from tests.products.operating import IMPORTS, Import, Upload, work
 
 URL: Final = "/api/v1/products"
 LAMP: Final[dict[str, Any]] = {
@@ -40,6 +42,32 @@ def send(client: FlaskClient, auth_headers: dict[str, str]) -> Send:
         return client.open(url, method=method, json=body, headers=auth_headers | stated | named)
 
     return request
+
+
+@pytest.fixture
+def upload(client: FlaskClient, auth_headers: dict[str, str]) -> Upload:
+    """Sends a file as the administrator: ``upload(text, "products.csv", run="true")``."""
+
+    def send(content: str | bytes, name: str = "products.csv", *, headers: Any = None, **fields: str) -> TestResponse:
+        data = content.encode() if isinstance(content, str) else content
+        form: dict[str, Any] = {"file": (io.BytesIO(data), name), **fields}
+        return client.post(IMPORTS, data=form, headers=auth_headers | (headers or {}))
+
+    return send
+
+
+@pytest.fixture
+def imported(app: Flask, client: FlaskClient, upload: Upload, auth_headers: dict[str, str]) -> Import:
+    """Sends a file, works on it until nothing is left, and gives the import as the API shows it then."""
+
+    def do(content: str | bytes, name: str = "products.csv", **fields: str) -> dict[str, Any]:
+        answer = upload(content, name, **fields)
+        assert answer.status_code == 202, answer.text
+        work(app, answer.get_json()["id"])
+        shown: dict[str, Any] = client.get(answer.headers["Location"], headers=auth_headers).get_json()
+        return shown
+
+    return do
 
 
 def stored(app: Flask) -> dict[str, list[dict[str, Any]]]:
