@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import combinations, pairwise
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -19,12 +20,14 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.core.transactions import in_transaction
-from app.products.changes import ATTRIBUTES, DELETED, as_text
-from app.products.models.products import Product, ProductUpdate
+from app.products.changes import ATTRIBUTES, DELETED, THRESHOLD, as_text
+from app.products.models.products import Product, ProductUpdate, Source
+from app.products.models.stock import Stock
+from app.products.queries import products as queries_of_products
 from app.products.queries import updates as queries
 from app.products.services.products import update_product
 from tests.products.conftest import LAMP, URL, Send
-from tests.products.test_update_history import NOW, create
+from tests.products.test_update_history import NOW, create, observe
 from tests.servers import on_servers, on_sqlite
 
 UPDATES: Final = "/api/v1/product-updates"
@@ -335,41 +338,56 @@ def test_who_follows_while_many_write_misses_nothing_and_sees_nothing_twice(
 # --- Every attribute by every writer ---------------------------------------------------------------------------------
 
 
-def test_the_history_of_every_attribute_is_a_chain_that_ends_in_what_the_product_is(app: Flask, send: Send) -> None:
-    with app.app_context():
-        product_id = create(brand="Lumo").id
-    address = f"{URL}/{product_id}"
-    full = LAMP | {
-        "gtin": "40170725",
-        "attributes": {"a": 1},
-        "images": ["https://images.example/a"],
-        "is_active": False,
-    }
-    category = send("POST", "/api/v1/categories", {"name": "Lamps"}).get_json()["id"]
-
-    def version() -> int:
-        found: int = send("GET", address).get_json()["version"]
-        return found
-
-    send("PUT", address, full | {"asin": "B0CW1A0500", "categories": [category]}, version=1)
-    send("PATCH", address, {"attributes": {"b": True}, "brand": None, "images": []}, version=version())
-    last = send("GET", f"{address}/history").get_json()["items"][0]
-    assert send("POST", f"{UPDATES}/{last['id']}/revert").status_code == 201
-    send("DELETE", address, version=version())
-    send("POST", f"{address}/restore")
-    send("PATCH", address, {"name": "x", "price": "1", "description": "", "gtin": None}, version=version())
+def test_the_history_of_every_attribute_is_a_chain_that_ends_in_what_the_product_is(
+    app: Flask, send: Send, tmp_path: Path
+) -> None:
+    product_id = change_by_every_writer(app, send, tmp_path)
     with app.app_context():
         product = db.session.get_one(Product, product_id)
+        is_now = {name: getattr(product, name) for name in ATTRIBUTES}
+        is_now |= {DELETED: product.deleted_at is not None}
+        is_now |= {THRESHOLD: db.session.get_one(Stock, product_id).low_stock_threshold}
         rows = list(db.session.scalars(select(ProductUpdate).order_by(ProductUpdate.id)))
-        touched = {row.attribute for row in rows}
-        assert touched == {*ATTRIBUTES, DELETED}
-        for attribute in touched:
-            chain = [row for row in rows if row.attribute == attribute]
-            for before, after in pairwise(chain):
-                assert before.current_attribute == after.previous_attribute
+        assert {row.product_id for row in rows} == {product_id}
+        assert {row.source for row in rows} == {source.value for source in Source}
+        assert {row.actor_kind for row in rows if row.source == "farm"} == {"job"}
+        assert all(row.operation_id is not None for row in rows if row.source in {"import", "bulk"})
+        of_master = [row for row in rows if row.source != "farm"]
+        assert {row.attribute for row in of_master} == set(is_now)
+        for attribute, value in is_now.items():
+            chain = [row for row in of_master if row.attribute == attribute]
             assert all(row.current_attribute != row.previous_attribute for row in chain)
-            is_now = product.deleted_at is not None if attribute == DELETED else getattr(product, attribute)
-            assert chain[-1].current_attribute == as_text(is_now)
-        assert {row.source for row in rows} == {"api", "revert"}
-        assert {row.actor_kind for row in rows} == {"system", "user"}
-        assert all(isinstance(row.created_at, datetime) for row in rows)
+            for before, after in pairwise(chain):
+                assert (attribute, before.current_attribute) == (attribute, after.previous_attribute)
+            assert (attribute, chain[-1].current_attribute) == (attribute, as_text(value))
+
+
+def change_by_every_writer(app: Flask, send: Send, folder: Path) -> int:
+    """Change every attribute of one product, by everybody who can; its id."""
+    category = send("POST", "/api/v1/categories", {"name": "Lamps"}).get_json()["id"]
+    product_id: int = send("POST", URL, LAMP).get_json()["id"]
+    address = f"{URL}/{product_id}"
+
+    def write(method: str, url: str, body: Any = None) -> Any:
+        version = send("GET", address).get_json()["version"] if url == address else None
+        answer = send(method, url, body, version=version)
+        assert answer.status_code < 300, answer.text
+        return answer.get_json() if answer.data else None
+
+    full = LAMP | {"gtin": "40170725", "attributes": {"a": 1}, "images": ["https://images.example/a"]}
+    write("PUT", address, full | {"asin": "B0CW1A0500", "categories": [category], "is_active": False})
+    write("PATCH", address, {"attributes": {"b": True}, "brand": None, "images": []})
+    last = send("GET", f"{address}/history").get_json()["items"][0]
+    write("POST", f"{UPDATES}/{last['id']}/revert")
+    write("DELETE", address)
+    write("POST", f"{address}/restore")
+    file = folder / "products.csv"
+    file.write_text("asin,name,brand,price,description\nB0CW1A0500,Imported,Lumo,7.00,Cold light.\n")
+    imported = app.test_cli_runner().invoke(args=["product", "import", str(file)])
+    assert imported.exit_code == 0, imported.output
+    write("POST", "/api/v1/bulk-actions", {"action": {"is_active": True}, "product_ids": [product_id]})
+    write("PATCH", f"/api/v1/inventory/{product_id}", {"threshold": 3})
+    with app.app_context():
+        observe(queries_of_products.get_product(product_id), task_id=1)
+    write("PATCH", address, {"name": "x", "price": "1", "description": "", "gtin": None})
+    return product_id

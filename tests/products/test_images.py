@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from werkzeug.test import TestResponse
 from app.core.cache import cache
 from app.core.extensions import db
 from app.core.permissions import CATALOGUE
-from app.products.errors import ImageHostFailed, ImageRefused
+from app.products.errors import ImageHostFailed, ImageRefused, ImagesBusy
 from app.products.images import gallery
 from app.products.images.fetching import MAX_BYTES, Picture, fetch_picture
 from tests.calls import add_person, token_of
@@ -305,37 +306,44 @@ def test_many_views_of_one_picture_at_once_fetch_it_once(host: Receiver, shop: F
     assert len(host.requests) == 1
 
 
-def test_slow_servers_take_a_quarter_of_the_threads_and_the_rest_is_turned_away(
-    host: Receiver, shop: Flask, show: Show, auth_headers: dict[str, str]
+def test_slow_servers_take_a_quarter_of_the_threads_and_as_many_wait_for_them(
+    host: Receiver, shop: Flask, show: Show, auth_headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(gallery, "PATIENCE_S", 60.0)
     gate = threading.Event()
 
     def reply(handler: Any) -> None:
-        gate.wait(30)
+        gate.wait(60)
         answer(handler, 200, png())
 
     host.reply = reply
-    assert code(show(*[f"{host.url}/{at}" for at in range(16)], position=17)) == (404, "IMAGE_NOT_FOUND")
+    assert code(show(*[f"{host.url}/{at}" for at in range(8)], position=17)) == (404, "IMAGE_NOT_FOUND")
     product_id = shop.test_client().get(URL, headers=auth_headers).get_json()["items"][0]["id"]
 
-    def view(position: int) -> tuple[TestResponse, float]:
-        began = time.monotonic()
-        found = shop.test_client().get(f"{URL}/{product_id}/images/{position}", headers=auth_headers)
-        return found, time.monotonic() - began
+    def view(position: int) -> TestResponse:
+        return shop.test_client().get(f"{URL}/{product_id}/images/{position}", headers=auth_headers)
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(view, position) for position in range(8)]
-        host.wait(THREADS // 4)
-        deadline = time.monotonic() + 20
-        while sum(one.done() for one in asked) < 6:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        turned_away = [one.result() for one in asked if one.done()]
-        assert {code(found) for found, _ in turned_away} == {(503, "IMAGES_BUSY")}
-        assert sum(took < 1 for _, took in turned_away) == 4  # who finds no seat to wait on
-        assert host.most_at_once == THREADS // 4
-        gate.set()
-        assert sorted(one.result()[0].status_code for one in asked) == [200] * 2 + [503] * 6
+        try:
+            turned_away = [one.result(60) for one in islice(as_completed(asked), 4)]
+            assert {code(found) for found in turned_away} == {(503, "IMAGES_BUSY")}
+            host.wait(THREADS // 4)
+            assert sum(one.done() for one in asked) == 4
+            assert host.most_at_once == THREADS // 4
+        finally:
+            gate.set()
+        assert sorted(one.result(60).status_code for one in asked) == [200] * 4 + [503] * 4
+
+
+def test_who_waits_too_long_to_fetch_is_turned_away(
+    host: Receiver, shop: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery, "PATIENCE_S", 0.1)
+    shop.extensions["gallery"]._fetching = threading.Semaphore(0)
+    with shop.app_context(), pytest.raises(ImagesBusy):
+        shop.extensions["gallery"].show(f"{host.url}/a")
+    assert host.requests == []
 
 
 def test_no_connection_is_held_while_another_server_is_asked(host: Receiver, shop: Flask, show: Show) -> None:
