@@ -37,7 +37,8 @@ def find_by_code(text: str, filters: Filters) -> list[int]:
         if len(code) < 10:
             found.update(dict.fromkeys(_ids(starts_with(PRODUCT.asin, code), filters, by=PRODUCT.asin)))
         if digits and len(code) >= _SHORTEST_GTIN:
-            found.update(dict.fromkeys(_ids(starts_with(PRODUCT.gtin, code), filters, by=PRODUCT.gtin)))
+            for beginning in (code, f"0{code}"):
+                found.update(dict.fromkeys(_ids(starts_with(PRODUCT.gtin, beginning), filters, by=PRODUCT.gtin)))
     return list(found)
 
 

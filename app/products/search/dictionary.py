@@ -74,10 +74,11 @@ def correct(word: str, *, documents: int = 0) -> str | None:
 def _parts_in_common(word: str, edits: int) -> Iterable[ColumnElement[bool]]:
     """A few wrong letters leave a part of the word as it is: its beginning, its end or its middle.
 
-    So every word that is one change away is found by an index, and nearly every one that is two away.
+    So every word that is one change away is found by an index, and of those that are two away all that have the first
+    letter, the last three or the ones in the middle.
     """
     lengths = list(range(len(word) - edits, len(word) + edits + 1))
-    beginning = word[:2] if len(word) > 5 else word[:1]
+    beginning = word[:2] if 5 < len(word) < LONG else word[:1]
     yield and_(SearchWord.length.in_(lengths), starts_with(SearchWord.word, beginning))
     yield and_(SearchWord.tail == word[-3:], SearchWord.length.in_(lengths))
     if edits > 1:

@@ -1,13 +1,14 @@
 """The database as a backend: which statement finds the products that have some words, on each of the databases.
 
-Full text indexes are asked for words that at most RARE products have; the others are checked on what that leaves.
+Full text indexes are asked for words that at most RARE products have; the others are checked on what that leaves
+(PostgreSQL is asked for more, as it intersects before it reads).
 Where all words are common, products are looked at from the newest on, at most WINDOW of them: those of the brand or
 else the category that is asked for, else those that have the rarest of the words, else all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, exists, inspect, select
@@ -88,9 +89,10 @@ def fitting(filters: Filters) -> list[ColumnElement[bool]]:
 def _statement(words: Words, counts: Counts, filters: Filters) -> tuple[Select[Any], bool]:
     """The select of documents with all words, the newest first, and whether it looks at a window of them only."""
     beginning = None if words.prefix is None else encode(words.prefix)
-    rare = [encode(word) for word in words.whole if counts.whole[word] <= RARE]
+    looked_up = _looked_up(counts)
+    rare = [encode(word) for word in words.whole if word in looked_up]
     rare_beginning = beginning if counts.prefix <= RARE else None
-    checks = [_contains(f" {encode(word)} ") for word in words.whole if counts.whole[word] > RARE]
+    checks = [_contains(f" {encode(word)} ") for word in words.whole if word not in looked_up]
     if beginning is not None and rare_beginning is None:
         checks.append(_contains(f" {beginning}"))
     if rare or rare_beginning is not None:
@@ -101,6 +103,13 @@ def _statement(words: Words, counts: Counts, filters: Filters) -> tuple[Select[A
     if floor is not None:
         start = start.where(column >= floor)
     return start.where(*checks).order_by(column.desc()), floor is not None
+
+
+def _looked_up(counts: Counts) -> Collection[str]:
+    """The words that the full text index is asked for."""
+    if _dialect() == "postgresql" and postgresql.can_look_up(counts.whole.values()):
+        return counts.whole
+    return {word for word, documents in counts.whole.items() if documents <= RARE}
 
 
 def _window(words: Words, counts: Counts, filters: Filters) -> tuple[Select[Any], Any, Select[Any]]:

@@ -13,7 +13,8 @@ from app.products.models.search import MAX_TITLE, MAX_WORD
 
 _LATIN: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 """Letters that no normalisation takes apart."""
-_ACCENTS: Final = re.compile("[\u0300-\u036f]")
+_ACCENTS: Final = re.compile("[\u0300-\u0305\u0307-\u036f]|(?<!\u0438)\u0306")
+"""But for the one that makes another letter of the Cyrillic i."""
 _UNSPACED: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff"
