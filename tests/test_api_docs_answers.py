@@ -47,6 +47,7 @@ RATE: Final = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
 OF_EVERY_SITE: Final = {
     "Content-Type",
     "Content-Length",
+    "Date",
     "X-Content-Type-Options",
     "Referrer-Policy",
     "X-Frame-Options",

@@ -124,15 +124,3 @@ class NotReachable(Unavailable):
     """Another server cannot be reached, or does not answer as it should."""
 
     code = "NOT_REACHABLE"
-
-
-class AddressRefused(Invalid):
-    """An address that our server will not send requests to; the detail says why."""
-
-    code = "ADDRESS_REFUSED"
-
-
-class NotReachable(Unavailable):
-    """Another server cannot be reached, or does not answer as it should."""
-
-    code = "NOT_REACHABLE"

@@ -26,6 +26,7 @@ from tests.products.conftest import LAMP, URL
 from tests.products.pictures import NONE, PICTURES, png
 from tests.receiver import Receiver, answer, trickle
 from tests.servers import on_sqlite
+from tests.test_api_docs_answers import OF_EVERY_SITE, Document
 
 pytestmark = [pytest.mark.usefixtures("database"), on_sqlite]
 
@@ -104,6 +105,18 @@ def test_a_second_view_asks_nobody_and_who_knows_the_picture_gets_no_body(host: 
     known = show(If_None_Match=first.headers["ETag"])
     assert (known.status_code, known.data, known.headers["ETag"]) == (304, b"", first.headers["ETag"])
     assert len(host.requests) == 1
+
+
+def test_the_document_says_what_is_answered(host: Receiver, show: Show, shop: Flask) -> None:
+    document = Document(shop.test_client())
+    path = f"{URL}/{{product_id}}/images/{{position}}"
+    shown = show(f"{host.url}/picture")
+    assert set(shown.headers.keys()) - OF_EVERY_SITE <= set(document.response(path, "GET", 200)["headers"])
+    assert list(document.response(path, "GET", 200)["content"]) == ["image/*"]
+    document.check(show(If_None_Match=shown.headers["ETag"]), path, 304)
+    document.check(show(position=3), path, 404)
+    host.reply = lambda handler: answer(handler, 500)
+    document.check(show(f"{host.url}/other"), path, 502)
 
 
 def test_an_address_with_a_version_may_be_kept_for_a_day(host: Receiver, show: Show) -> None:

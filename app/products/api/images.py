@@ -15,7 +15,8 @@ from app.products.services import images as services
 blp = ApiBlueprint("product_images", __name__, description="Pictures of products")
 
 _CONTENT = {"image/*": {"schema": {"type": "string", "format": "binary", "examples": ["(a picture)"]}}}
-_OK = {"200": {"description": "The picture: JPEG, PNG, GIF, WebP or AVIF", "content": _CONTENT}}
+_ETAG = {"ETag": {"description": "Tells this picture from any other, for If-None-Match", "schema": {"type": "string"}}}
+_OK = {"200": {"description": "The picture: JPEG, PNG, GIF, WebP or AVIF", "content": _CONTENT, "headers": _ETAG}}
 
 
 @blp.route("/products/<int:product_id>/images/<int:position>")
