@@ -27,7 +27,7 @@ URL: Final = "/api/v1/bulk-actions"
 def add_products(count: int, *, price: str = "10.00", first: int = 1, brand: str | None = None) -> list[int]:
     """Products that cost the same, with nothing on their shelves; their ids in ascending order."""
     now, minor = utc_now(), Money.parse(price, "USD").minor
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "asin": f"B{number:09d}", "name": f"Lamp {number}", "brand": brand, "price_minor": minor, "currency": "USD",
             "description": "", "is_active": True, "attributes": {}, "images": [], "categories": [], "version": 1,

@@ -96,7 +96,7 @@ def test_a_filter_takes_what_the_list_would_show(app: Flask, send: Send) -> None
         receive(dear[0], 3)
     send("POST", URL, {"action": {"categories": {"add": [below]}}, "product_ids": [*cheap, *dear]})
     send("POST", URL, {"action": {"is_active": False}, "product_ids": [dear[1]]})
-    for which, fits in [
+    cases: list[tuple[dict[str, Any], list[int]]] = [
         ({"brand": "Lumo"}, [*cheap, *dear]),
         ({"brand": "Lumo", "price_min": "50"}, dear),
         ({"price_max": "49.99"}, [*cheap, *other]),
@@ -104,7 +104,8 @@ def test_a_filter_takes_what_the_list_would_show(app: Flask, send: Send) -> None
         ({"category": top, "is_active": False}, [dear[1]]),
         ({"in_stock": True}, [dear[0]]),
         ({"asin": "B000000005"}, other),
-    ]:
+    ]
+    for which, fits in cases:
         asked = {"action": {"threshold": 4}, "filter": which, "dry_run": True, "expected_count": len(fits)}
         body = send("POST", URL, asked).get_json()
         assert [row["product_id"] for row in body["rows"]] == fits, which
@@ -273,7 +274,7 @@ def test_bulk_actions_are_listed_newest_first_and_what_is_none_is_not_found(app:
     page = send("GET", f"{URL}?limit=1&cursor={page['next_cursor']}").get_json()
     assert ([item["id"] for item in page["items"]], page["next_cursor"]) == ([made[0]], None)
     for method, path in [("GET", ""), ("GET", "/rows"), ("POST", "/cancel"), ("POST", "/undo")]:
-        body = {} if method == "POST" else None
+        body: dict[str, Any] | None = {} if method == "POST" else None
         assert send(method, f"{URL}/4711{path}", body).status_code == 404
     ended = send("POST", f"{URL}/{made[0]}/cancel")
     assert (ended.status_code, ended.get_json()["code"]) == (409, "OPERATION_ENDED")

@@ -154,11 +154,9 @@ def _next(work: Work) -> tuple[list[int], dict[str, Any]]:
     if "ids" in work.cursor:
         ids = work.cursor["ids"]
         return ids[:CHUNK], {"ids": ids[CHUNK:]}
-    ids = selecting.find_fitting(
-        work.arguments["filter"], after=work.cursor["after"], until=work.cursor["until"], limit=CHUNK
-    )
-    after = ids[-1] if len(ids) == CHUNK else work.cursor["until"]
-    return ids, work.cursor | {"after": after}
+    after, until = work.cursor["after"], work.cursor["until"]
+    ids = selecting.find_fitting(work.arguments["filter"], after=after, until=until, limit=CHUNK, is_walk=True)
+    return ids, work.cursor | {"after": ids[-1] if len(ids) == CHUNK else until}
 
 
 def _examine_next(work: Work, *, lock: bool) -> tuple[Chunk, dict[str, Any]]:

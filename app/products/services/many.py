@@ -19,6 +19,7 @@ from app.products.models.products import Product
 from app.products.queries.stock import counters
 from app.products.services import ledger
 from app.products.services.memberships import UNPLACED, Placing, put_products
+from app.products.services.selecting import by_number
 from app.products.services.stock import write_thresholds
 
 _PRODUCT: Final[Table] = Product.__table__  # type: ignore[assignment]  # a plain table, whose statements the ORM leaves alone
@@ -61,7 +62,7 @@ def read_products(
         wanted = wanted.with_for_update(of=_PRODUCT)
     found = {
         row.id: Present(row.id, row.asin, {name: _value_of(name, row) for name in {*attributes, DELETED} - {THRESHOLD}})
-        for row in db.session.execute(wanted)
+        for row in db.session.execute(by_number(wanted))
     }
     if not _ELSEWHERE.isdisjoint(attributes) and found:
         _read_counters(found, lock=lock)
