@@ -14,6 +14,7 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.products.models.categories import Category, ProductCategory
 from app.products.models.products import Product
+from app.products.queries import inventory
 from app.products.services.products import delete_product
 from tests.auth.staff import hire, logged
 from tests.products.conftest import Send
@@ -252,6 +253,42 @@ def test_stock_is_found_by_what_it_is(
             break
         cursor = f"&cursor={page['next_cursor']}"
     assert pages == [shelves[place] for place in wanted]
+
+
+@pytest.mark.parametrize("look_at", [(1, 2), (2, 3)])
+@pytest.mark.parametrize("query", ["is_low=true&is_available=false", "is_low=false", "category={category}&is_low=true"])
+def test_a_list_that_stops_looking_goes_on_at_the_next_page(
+    app: Flask, send: Send, shelves: list[int], monkeypatch: pytest.MonkeyPatch, look_at: tuple[int, int], query: str
+) -> None:
+    with app.app_context():
+        asked = query.format(category=db.session.scalar(sa.select(Category.id)))
+    whole = send("GET", f"{URL}?{asked}").get_json()
+    assert whole["next_cursor"] is None
+    monkeypatch.setattr(inventory, "LOOK_AT", look_at)
+    assert send("GET", f"{URL}?{asked}").get_json()["next_cursor"] is not None
+    assert pages(lambda more: send("GET", f"{URL}?{asked}&{more}"), 2) == whole["items"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", ["?", "?is_low=true&", "/low-stock?", "/changes/{first}?"])
+def test_a_page_of_fifty_needs_as_many_statements_as_a_page_of_one(app: Flask, send: Send, path: str) -> None:
+    with app.app_context():
+        first, *_ = [make_product(number, on_hand=2, threshold=5) for number in range(1, 61)]
+        for _ in range(60):
+            receive(first, 1)
+            adjust(first, -1)
+        engine = db.engine
+    url, asked, counts = URL + path.format(first=first), [], []
+    note = lambda *about: asked.append(about[2])  # noqa: E731
+    for limit in (1, 50):
+        send("GET", f"{url}limit={limit}")  # whoever asks is known by now
+        asked.clear()
+        sa.event.listen(engine, "before_cursor_execute", note)
+        answer = send("GET", f"{url}limit={limit}").get_json()
+        sa.event.remove(engine, "before_cursor_execute", note)
+        assert len(answer["items"]) == limit
+        counts.append(len(asked))
+    assert counts[0] == counts[1] <= 4
 
 
 def test_what_is_low_is_listed(app: Flask, send: Send, shelves: list[int]) -> None:

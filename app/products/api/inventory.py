@@ -10,7 +10,7 @@ from app.core.api import ApiBlueprint, current_principal
 from app.core.fields import PageArguments
 from app.core.orm import utc_now
 from app.products.models.stock import MovementKind
-from app.products.queries import stock as queries
+from app.products.queries import inventory, stock
 from app.products.schemas import stock as schemas
 from app.products.services import stock as services
 from app.products.services.stock import Shortfall
@@ -26,8 +26,12 @@ class Inventory(MethodView):
     @blp.arguments(schemas.StockArguments, location="query")
     @blp.answers(200, schemas.StockPage)
     def get(self, which: dict[str, Any]) -> Any:
-        """List the stock of products, by product id."""
-        return queries.list_stock(**which)
+        """List the stock of products, by product id.
+
+        Where hardly any of very many products fit, a page may have fewer rows than asked for, even none, and still a
+        cursor: go on until it is null.
+        """
+        return inventory.list_stock(**which)
 
 
 @blp.route("/inventory/low-stock")
@@ -39,7 +43,7 @@ class LowStock(MethodView):
     @blp.answers(200, schemas.StockPage)
     def get(self, page: dict[str, Any]) -> Any:
         """List the products of which no more is available than their threshold, by product id."""
-        return queries.list_stock(is_low=True, **page)
+        return inventory.list_stock(is_low=True, **page)
 
 
 @blp.route("/inventory/<int:product_id>")
@@ -50,7 +54,7 @@ class Stock(MethodView):
     @blp.answers(200, schemas.StockSchema)
     def get(self, product_id: int) -> Any:
         """Get the stock of a product."""
-        return queries.get_stock(product_id)
+        return inventory.get_stock(product_id)
 
     @blp.unversioned
     @blp.requires("stock:write")
@@ -87,4 +91,4 @@ class Ledger(MethodView):
     @blp.answers(200, schemas.MovementPage)
     def get(self, page: dict[str, Any], product_id: int) -> Any:
         """List the ledger of a product, newest first, with what there was after each movement."""
-        return queries.list_movements(product_id, **page)
+        return stock.list_movements(product_id, **page)

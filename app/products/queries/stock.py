@@ -1,8 +1,7 @@
-"""Reads of stock: the counters, the ledger, and who holds what is allocated."""
+"""Reads of what is behind stock: the counters, the ledger, and who holds what is allocated."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +11,6 @@ from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.pagination import Page, fetch_page
 from app.products.errors import ProductNotFound
-from app.products.models.categories import ProductCategory
 from app.products.models.products import Product
 from app.products.models.stock import MAX_QUANTITY, Allocation, Stock, StockMovement
 
@@ -35,43 +33,6 @@ def counters(*product_ids: int) -> Rows:
     """The statement that reads some products' counters."""
     read = select(Stock.product_id, Stock.on_hand, Stock.allocated, Stock.low_stock_threshold, Stock.is_low)
     return read.where(Stock.product_id.in_(product_ids))
-
-
-def get_stock(product_id: int) -> Any:
-    """The stock of a product with its ASIN and name; raises ProductNotFound also for a deleted one."""
-    row = db.session.execute(_listed().where(Stock.product_id == product_id)).one_or_none()
-    if row is None:
-        raise ProductNotFound(f"There is no product {product_id}.")
-    return row
-
-
-def list_stock(
-    *,
-    limit: int,
-    cursor: str | None = None,
-    product_ids: Collection[int] | None = None,
-    asin: str | None = None,
-    brand: str | None = None,
-    category: int | None = None,
-    is_low: bool | None = None,
-    is_available: bool | None = None,
-) -> Page[Any]:
-    """Stock by product id, of products that fit every filter given; ``category`` is an id, what is below it counts."""
-    wanted = _listed()
-    if product_ids is not None:
-        wanted = wanted.where(Stock.product_id.in_(product_ids))
-    if asin is not None:
-        wanted = wanted.where(Product.asin == asin)
-    if brand is not None:
-        wanted = wanted.where(Product.brand == brand)
-    if category is not None:
-        wanted = wanted.join(ProductCategory, ProductCategory.product_id == Stock.product_id)
-        wanted = wanted.where(ProductCategory.category_id == category)
-    if is_low is not None:
-        wanted = wanted.where(Stock.is_low.is_(is_low))
-    if is_available is not None:
-        wanted = wanted.where(Stock.is_available.is_(is_available))
-    return fetch_page(wanted, keys=[(Stock.product_id, False)], limit=limit, cursor=cursor, scalars=False)
 
 
 def list_movements(product_id: int, *, limit: int, cursor: str | None = None) -> Page[LedgerRow]:
@@ -121,24 +82,6 @@ def as_numbers(row: Any) -> dict[str, Any]:
         "allocated": row.allocated,
         "available": row.on_hand - row.allocated,
     }
-
-
-def _listed() -> Rows:
-    return (
-        select(
-            Stock.product_id,
-            Product.asin,
-            Product.name,
-            Stock.on_hand,
-            Stock.allocated,
-            (Stock.on_hand - Stock.allocated).label("available"),
-            Stock.low_stock_threshold.label("threshold"),
-            Stock.is_low,
-            Stock.updated_at,
-        )
-        .join(Product, Product.id == Stock.product_id)
-        .where(Product.deleted_at.is_(None))
-    )
 
 
 def _require_product(product_id: int) -> None:

@@ -20,7 +20,8 @@ from app.products.errors import ProductNotFound, StockChanged
 from app.products.events import ProductChange
 from app.products.models.products import Product, Source
 from app.products.models.stock import MAX_QUANTITY, MovementKind, Stock
-from app.products.queries.stock import as_numbers, counters, get_stock
+from app.products.queries.inventory import get_stock
+from app.products.queries.stock import as_numbers, counters
 from app.products.services.allocations import release_newest
 from app.products.services.ledger import Movement, lock, post
 from app.products.services.recording import record_changes
