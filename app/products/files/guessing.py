@@ -40,7 +40,7 @@ _PRICE: Final = re.compile(r"[0-9]{1,9}[.][0-9]{2}")
 _ADDRESS: Final = re.compile(r"https?://\S+")
 _BY_CONTENT: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
     ("gtin", lambda text: gtin.problem_of(text) is None),
-    ("asin", lambda text: ASIN.fullmatch(text) is not None and any(sign.isdigit() for sign in text)),
+    ("asin", lambda text: ASIN.fullmatch(text.upper()) is not None and any(sign.isdigit() for sign in text)),
     ("images", lambda text: _ADDRESS.match(text) is not None),
     ("is_active", lambda text: text.lower() in {"true", "false"}),
     ("price", lambda text: _PRICE.fullmatch(text) is not None),

@@ -28,8 +28,7 @@ MAX_RATIO: Final = 300
 """Inflated over stored bytes, where it is more than SMALL: tables of texts stay below 100, deflate ends at 1032."""
 SMALL: Final = 32 * 1024**2
 MAX_TOKEN: Final = 4 * 1024**2
-MAX_PARTS: Final = 1_000
-"""Pieces of one cell's text; expat hands out 8 KB at once."""
+"""Bytes of a tag, or characters of a cell, that are read before it is clear that they have no end."""
 MAX_CELL: Final = 32_767
 """Characters, Excel's own limit."""
 LAST_ROW: Final = 1_048_576
@@ -80,7 +79,7 @@ def _fitted(rows: Iterator[Row], width: int) -> Iterator[Row]:
     """Rows as wide as the header; white ones are left out."""
     for row in rows:
         cells = list(row.cells)
-        if not any(cells):
+        if not any(cells) and row.reason is None:
             continue
         if len(cells) < width:
             cells += [""] * (width - len(cells))
@@ -114,7 +113,7 @@ class _Parser:
         while piece := part.read(_PIECE):
             self.parser.Parse(piece)
             fed += len(piece)
-            if fed - self.parser.CurrentByteIndex > MAX_TOKEN or len(self._parts) > MAX_PARTS:
+            if max(fed - self.parser.CurrentByteIndex, sum(map(len, self._parts))) > MAX_TOKEN:
                 raise FileRefused("WORKBOOK_TOO_LARGE", "The workbook has a text without end: save it as CSV.")
             yield
         self.parser.Parse(b"", True)
