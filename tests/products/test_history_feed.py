@@ -143,6 +143,20 @@ def test_every_combination_of_filters_finds_just_the_rows_that_fit(
     assert (tried, found > 1000) == (67, True)
 
 
+@on_sqlite
+def test_rows_that_were_written_late_are_found_by_their_time(context: Flask) -> None:
+    product_id = create().id
+    in_transaction(lambda: db.session.execute(delete(ProductUpdate)))()
+    times = [NOW + timedelta(seconds=100 * at - 550 * (at % 3 == 1)) for at in range(40)]
+    add_rows([{"product_id": product_id, "created_at": when} for when in times])
+    made = list(
+        db.session.execute(select(ProductUpdate.id, ProductUpdate.created_at).order_by(ProductUpdate.id.desc()))
+    )
+    for when in times:
+        assert all_pages(since=when) == [id_ for id_, created in made if created >= when]
+        assert all_pages(until=when) == [id_ for id_, created in made if created < when]
+
+
 def test_an_asin_names_the_product_that_has_it_now(app: Flask, send: Send) -> None:
     first = send("POST", URL, LAMP).get_json()["id"]
     send("PATCH", f"{URL}/{first}", {"asin": "B0CW1A0002"}, version=1)

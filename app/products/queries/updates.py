@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, Select, and_, case, exists, func, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, exists, false, func, select
 
 from app.core.extensions import db
 from app.core.orm import database_now
@@ -189,23 +189,22 @@ def _made_from(number: int) -> ColumnElement[datetime]:
 
 
 def _horizon(after_id: int) -> tuple[int, bool]:
-    """Up to which number everything behind ``after_id`` has been written, and whether there is nothing more."""
+    """Up to which number everything behind ``after_id`` has been written, and whether there is nothing more.
+
+    One statement, so that it looks at one moment.
+    """
+    session = db.session()
     rows = select(ProductUpdate.id, ProductUpdate.created_at).where(ProductUpdate.id > after_id)
     window = rows.order_by(ProductUpdate.id).limit(FEED_WINDOW).cte("following")
-    count, last = db.session.execute(select(func.count(), func.max(window.c.id)).select_from(window)).one()
-    if count == 0:
-        return after_id, True
-    session = db.session()
-    is_ordered = (
-        session.get_bind().dialect.name == "sqlite"
-    )  # one writer at a time: numbers are in the order of commits
-    if not is_ordered and last - after_id != count:
-        before = func.coalesce(func.lag(window.c.id).over(order_by=window.c.id), after_id)
-        gaps = select(window.c.id, window.c.created_at, before.label("before")).cte("gaps")
-        young = select(func.min(gaps.c.before)).where(
-            gaps.c.id != gaps.c.before + 1, gaps.c.created_at > database_now(session, plus_s=-PATIENCE_S)
-        )
-        known = session.scalar(young)
-        if known is not None:
-            return known, True
-    return last, count < FEED_WINDOW
+    before = func.coalesce(func.lag(window.c.id).over(order_by=window.c.id), after_id)
+    steps = select(window.c.id, window.c.created_at, before.label("before")).cte("steps")
+    is_open = steps.c.id != steps.c.before + 1
+    if session.get_bind().dialect.name == "sqlite":  # one writer at a time: numbers are in the order of commits
+        is_open = false()
+    else:
+        is_open &= steps.c.created_at > database_now(session, plus_s=-PATIENCE_S)
+    summary = select(func.count(), func.max(steps.c.id), func.min(case((is_open, steps.c.before))))
+    count, last, known = session.execute(summary.select_from(steps)).one()
+    if known is not None:
+        return known, True
+    return (last, count < FEED_WINDOW) if count else (after_id, True)
