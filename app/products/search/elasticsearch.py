@@ -123,7 +123,7 @@ class Server:
 
     def new_index(self, *, now: datetime) -> str:
         """Make an empty index that nothing is asked of yet; its name."""
-        name = f"{self._settings.index}-{now.astimezone(UTC):%Y%m%d%H%M%S}"
+        name = f"{self._settings.index}-{now.astimezone(UTC):%Y%m%d%H%M%S%f}"
         self._call("PUT", f"/{name}", {"settings": _SETTINGS, "mappings": _MAPPINGS}, seconds=WRITE_S)
         return name
 

@@ -9,6 +9,7 @@ from flask import current_app
 from sqlalchemy import exists, insert, select
 
 from app.core.extensions import db
+from app.core.orm import table_of
 from app.core.queues import BACKGROUND, doorbell
 from app.products.changes import DELETED
 from app.products.events import ProductChange
@@ -20,6 +21,7 @@ _TEXTS: Final = frozenset({"name", "brand", DELETED})
 """Attributes that the tables of search have a copy of."""
 _OF_SERVERS: Final = _TEXTS | {"asin", "gtin", "is_active", "price", "categories"}
 """Attributes that a search server has a copy of."""
+_INSERT: Final = insert(table_of(SearchQueue))
 
 
 def add_changed(products: Sequence[ProductChange]) -> None:
@@ -36,7 +38,7 @@ def add(product_ids: Iterable[int]) -> None:
     """
     rows = [{"product_id": product_id} for product_id in product_ids]
     if rows:
-        db.session.execute(insert(SearchQueue), rows)
+        db.session.connection().execute(_INSERT, rows)
 
 
 def ring_due() -> bool:
