@@ -297,6 +297,20 @@ def _bulk(world: World) -> int:
     return found
 
 
+def _imported(world: World) -> int:
+    """An import that has added a product."""
+    _product(world)
+
+    def deed() -> int:
+        named: dict[str, Any] = {"kind": OperationKind.IMPORT, "state": OperationState.COMPLETED, "arguments": {}}
+        made = operations.add_operation(actor=system(), now=utc_now(), ring=False, **named).id
+        db.session.execute(update(ProductUpdate).values(operation_id=made))
+        return made
+
+    found: int = world.make(deed)
+    return found
+
+
 def _waiting(world: World) -> int:
     """A bulk action that has yet to begin."""
 
@@ -565,6 +579,7 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", "/bulk-actions/<int:bulk_id>"): lambda w: Sent(200, path={"bulk_id": _bulk(w)}),
     ("GET", "/bulk-actions/<int:bulk_id>/rows"): lambda w: Sent(200, path={"bulk_id": _bulk(w)}),
     ("POST", "/bulk-actions/<int:bulk_id>/cancel"): lambda w: Sent(202, path={"bulk_id": _waiting(w)}),
+    ("POST", "/imports/<int:import_id>/undo"): lambda w: Sent(201, {}, path={"import_id": _imported(w)}),
     ("POST", "/bulk-actions/<int:bulk_id>/undo"): lambda w: Sent(201, {}, path={"bulk_id": _bulk(w)}),
     ("POST", "/categories"): lambda _: Sent(201, {"name": "Kettles"}),
     ("GET", "/categories/<int:category_id>"): lambda w: Sent(200, path={"category_id": _category(w)}),

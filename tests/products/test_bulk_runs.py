@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -18,8 +19,8 @@ from app.core.orm import utc_now
 from app.core.transactions import in_transaction
 from app.products.errors import OtherCount
 from app.products.models.operations import Operation
-from app.products.services import operations
-from app.products.services.bulk import submit_bulk
+from app.products.models.products import Product
+from app.products.services.bulk import cancel_bulk, submit_bulk
 from app.products.services.kinds import run_operation
 from app.products.services.operations import OperationBusy
 from app.products.services.products import delete_product
@@ -39,6 +40,7 @@ from tests.products.bulks import (
     versions,
 )
 from tests.products.conftest import Send
+from tests.servers import on_servers
 
 MANY = 1_201
 LESS = {"price": {"percent": "-10"}}
@@ -132,23 +134,53 @@ def test_what_is_done_stays_when_it_is_cancelled_and_nothing_more_is_done(app: F
         assert len(history(operation_id)) == 500
 
 
-def test_cancelled_in_the_middle_of_a_chunk_that_chunk_never_happened(app: Flask, monkeypatch: Any) -> None:
+def test_cancelled_while_a_worker_is_at_it_all_that_it_counts_is_done_and_no_more(app: Flask) -> None:
+    many = 6_000
     with app.app_context():
-        ids = add_products(MANY)
+        add_products(many)
         operation_id = submit(LESS, which={"is_active": True})
-        run_operation(operation_id=operation_id, slice_no=1, slice_s=0)
-        real = operations.save_progress
 
-        def cancel_first(*args: Any, **kwargs: Any) -> None:
-            mark = update(Operation).where(Operation.id == operation_id).values(state="CANCELLING")
-            db.session.execute(mark.execution_options(synchronize_session=False))
-            real(*args, **kwargs)
+    def cancel() -> None:
+        while operation(operation_id).done_count == 0:
+            time.sleep(0.002)
+        cancel_bulk(actor=ACTOR, now=utc_now(), operation_id=operation_id)
 
-        monkeypatch.setattr(operations, "save_progress", cancel_first)
-        run_operation(operation_id=operation_id, slice_no=2)
-        monkeypatch.undo()
-        assert prices() == dict.fromkeys(ids[:500], 900) | dict.fromkeys(ids[500:], 1000)
-        assert len(history(operation_id)) == 500
+    ended = at_once(app, lambda: run_operation(operation_id=operation_id, slice_no=1), cancel)
+    assert ended == [None, None]
+    with app.app_context():
+        present = operation(operation_id)
+        assert present.state == "CANCELLED"
+        assert 0 < present.changed_count < many
+        assert list(prices().values()).count(900) == len(history(operation_id)) == present.changed_count
+
+
+@on_servers
+@pytest.mark.parametrize("expected", [None, 3])
+def test_whether_a_product_fits_is_looked_at_when_it_is_locked(app: Flask, expected: int | None) -> None:
+    with app.app_context():
+        ids = add_products(3)
+    is_locked, is_asked = threading.Event(), threading.Event()
+
+    @in_transaction
+    def deactivate() -> None:
+        off = update(Product).where(Product.id == ids[1]).values(is_active=False)
+        db.session.execute(off.execution_options(synchronize_session=False))
+        is_locked.set()
+        is_asked.wait(10)
+        time.sleep(0.5)  # for the other one to have found the product, and to wait for it
+
+    def ask() -> Any:
+        is_locked.wait(10)
+        is_asked.set()
+        return submit(LESS, which={"is_active": True}, expected_count=expected)
+
+    asked = at_once(app, deactivate, ask)[1]
+    with app.app_context():
+        if expected is None:
+            assert prices() == {ids[0]: 900, ids[1]: 1000, ids[2]: 900}
+        else:
+            assert isinstance(asked, OtherCount)
+            assert prices() == dict.fromkeys(ids, 1000)
 
 
 def test_two_bulk_actions_take_turns_and_both_are_done_to_every_product(app: Flask) -> None:

@@ -98,3 +98,22 @@ class BulkUndo(MethodView):
         back at once, more by a background worker.
         """
         return undoing.submit_undo(actor=current_principal(), now=utc_now(), operation_id=bulk_id, **sent)
+
+
+@blp.route("/imports/<int:import_id>/undo")
+class ImportUndo(MethodView):
+    """Taking an import back."""
+
+    @blp.requires("products:write")
+    @blp.arguments(schemas.UndoIn)
+    @blp.answers(201, schemas.BulkSchema, location=_location)
+    @blp.alt_response(409, description="It has not ended, changed nothing, or was undone")
+    def post(self, sent: dict[str, Any], import_id: int) -> Any:
+        """Give every product that an import changed its values back, and delete those that it added or brought back.
+
+        The answer is a bulk action of the kind `undo`, which can be undone. A product that somebody has changed since
+        is refused by name, value by value.
+        """
+        return undoing.submit_undo(
+            actor=current_principal(), now=utc_now(), operation_id=import_id, kinds=undoing.IMPORTS, **sent
+        )

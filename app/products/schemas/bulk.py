@@ -224,12 +224,12 @@ class BulkSchema(Schema):
         allow_none=True,
         metadata={"description": "The last operation that undoes this", "examples": [13]},
     )
-    total_count = fields.Integer(
+    total = fields.Integer(
         attribute="operation.total_count",
         allow_none=True,
         metadata={"description": "null until it is known", "examples": [12]},
     )
-    done_count = fields.Integer(attribute="operation.done_count", metadata={"examples": [12]})
+    done = fields.Integer(attribute="operation.done_count", metadata={"examples": [12]})
     counts = fields.Nested(
         _Counts, attribute="operation", metadata={"examples": [{"changed": 10, "unchanged": 2, "refused": 0}]}
     )

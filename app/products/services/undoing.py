@@ -26,6 +26,7 @@ from app.products.services.running import Clock, register_step
 from app.products.services.undo_rows import examine_updates
 
 BULK: Final = frozenset({OperationKind.BULK, OperationKind.UNDO})
+IMPORTS: Final = frozenset({OperationKind.IMPORT})
 _AGAIN: Final = frozenset({OperationState.CANCELLED, OperationState.FAILED, OperationState.COMPLETED_WITH_ERRORS})
 """Ends of an undo that leave something to another one."""
 
