@@ -99,10 +99,10 @@ def test_the_dry_run_is_not_what_counts_when_the_catalogue_changed_meanwhile(
 ) -> None:
     shown = imported("asin,price\n" + "B0CW1A0001,13.00\n")
     assert shown["counts"]["refused"] == 1
-    send("POST", URL, LAMP)
+    lamp = send("POST", URL, LAMP).headers["Location"]
     shown = imported(HEADER + ROW + "B0CW1A0002,Pan,,1.00,\n")
     assert shown["counts"] == {"new": 1, "changed": 0, "unchanged": 1, "refused": 0}
-    send("PATCH", f"{URL}/1", {"name": "Other lamp"}, version=1)
+    assert send("PATCH", lamp, {"name": "Other lamp"}, version=1).status_code == 200
     send("POST", URL, LAMP | {"asin": "B0CW1A0002", "name": "Pan", "price": "1.00", "brand": "", "description": ""})
     client.post(f"{IMPORTS}/{shown['id']}/run", headers=auth_headers)
     assert work(app, shown["id"]) == "COMPLETED"
@@ -200,10 +200,10 @@ def test_a_category_that_is_deleted_after_the_dry_run_refuses_its_rows_when_it_r
     app: Flask, imported: Import, client: FlaskClient, auth_headers: dict[str, str], send: Send
 ) -> None:
     with app.app_context():
-        create_category(actor=system(), now=utc_now(), name="Lamps")
+        lamps = create_category(actor=system(), now=utc_now(), name="Lamps").id
     shown = imported("asin,name,price,categories\nB0CW1A0001,Kettle,1.00,lamps\nB0CW1A0002,Pan,1.00,\n")
     assert shown["counts"]["new"] == 2
-    assert send("DELETE", "/api/v1/categories/1", version=1).status_code == 204
+    assert send("DELETE", f"/api/v1/categories/{lamps}", version=1).status_code == 204
     client.post(f"{IMPORTS}/{shown['id']}/run", headers=auth_headers)
     assert work(app, shown["id"]) == "COMPLETED_WITH_ERRORS"
     text = client.get(f"{IMPORTS}/{shown['id']}/refused-rows", headers=auth_headers).text
