@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from app.core import events
 from app.core.permissions import system
 from app.products.errors import ProductNotDeleted
-from app.products.services.products import delete_product, patch_product, restore_product
+from app.products.events import ProductsChanged
+from app.products.services.products import delete_product, patch_product, restore_product, update_product
+from app.products.services.reverting import revert_update
 from tests.concurrency import at_once
 from tests.products.conftest import LAMP, URL, Send, changes, stored
 from tests.products.test_product_fields import FULL
 from tests.products.test_update_history import NOW, create
-from tests.servers import on_sqlite
+from tests.servers import on_servers, on_sqlite
 
 
 @pytest.mark.parametrize(
@@ -111,6 +117,48 @@ def test_of_two_patches_at_once_one_is_told_that_it_came_late(context: Flask) ->
     outcomes = at_once(context, patch("a"), patch("b"))
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Product", "ProductChanged"]
     assert len(changes(context)) == 1
+
+
+def _late(deed: str, product_id: int, row: int) -> Any:
+    """A change that is based on what somebody else is changing."""
+    about: dict[str, Any] = {"actor": system(), "now": NOW, "product_id": product_id, "expected_version": 2}
+    deeds: dict[str, Callable[[], Any]] = {
+        "patch": lambda: patch_product(**about, attributes={"late": 1}),
+        "put": lambda: update_product(**about, brand="late"),
+        "delete": lambda: delete_product(**about),
+        "revert": lambda: revert_update(actor=system(), now=NOW, update_id=row),
+    }
+    return deeds[deed]()
+
+
+@on_servers
+@pytest.mark.parametrize("deed", ["patch", "put", "delete", "revert"])
+def test_who_changes_a_product_waits_for_who_is_changing_it(context: Flask, deed: str) -> None:
+    product_id = create().id
+    update_product(actor=system(), now=NOW, product_id=product_id, expected_version=1, name="Pot")
+    row = stored(context)["updates"][-1]["id"]
+    is_written = threading.Event()
+
+    def pause(event: ProductsChanged) -> None:
+        if event.products[0].changes[0].current == "first":
+            is_written.set()
+            time.sleep(1)  # the other one is asking meanwhile
+
+    def first() -> Any:
+        return update_product(actor=system(), now=NOW, product_id=product_id, expected_version=2, name="first")
+
+    def second() -> Any:
+        assert is_written.wait(30)
+        return _late(deed, product_id, row)
+
+    events.subscribe(ProductsChanged, pause)
+    try:
+        outcomes = at_once(context, first, second)
+    finally:
+        events._subscribers[ProductsChanged].remove(pause)
+    refused = "ValueMovedOn" if deed == "revert" else "ProductChanged"
+    assert [type(outcome).__name__ for outcome in outcomes] == ["Product", refused]
+    assert changes(context)[1:] == [("name", "Pot", "first")]
 
 
 def test_a_deleted_product_is_listed_and_comes_back_as_it_was(app: Flask, send: Send) -> None:
