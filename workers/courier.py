@@ -52,7 +52,7 @@ class Lane:
     """What has come back and is not noted yet."""
     noted_at: float = field(default_factory=time.monotonic)
     at_once: int = 1
-    """As many as it has shown to take."""
+    """One, until that went well."""
     is_open: bool = True
     """Whether more may be sent at once."""
 
@@ -136,7 +136,7 @@ class Courier:
         goes_on = delivering.settle(webhook_id=lane.webhook_id, token=self._token, outcomes=lane.done, now=now)
         lane.done, lane.noted_at = [], time.monotonic()
         lane.is_open = lane.is_open and goes_on
-        lane.at_once = AT_ONCE if goes_on else 1
+        lane.at_once = AT_ONCE  # a lane that does not go on ends, and the next one begins with one again
 
     def _keep_leases(self, now: datetime) -> None:
         """Send nothing more where the lease was lost or taken away by a change of the webhook."""

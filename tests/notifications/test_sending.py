@@ -33,6 +33,7 @@ from tests.notifications.conftest import Office
 from tests.receiver import Receiver, answer, trickle
 from tests.servers import on_sqlite
 from workers.courier import Courier
+from workers.worker import run_background_worker
 
 AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
@@ -45,6 +46,11 @@ def fails(handler: Any) -> None:
 
 def slow(handler: Any) -> None:
     time.sleep(1.5)
+    answer(handler, 200)
+
+
+def very_slow(handler: Any) -> None:
+    time.sleep(3)
     answer(handler, 200)
 
 
@@ -355,6 +361,22 @@ def test_fifty_dead_receivers_do_not_hold_up_the_one_that_lives(
         assert dead.at_once <= 49
 
 
+@on_sqlite
+def test_receivers_that_work_but_take_their_time_leave_places_for_others(office: Office, receivers: Receivers) -> None:
+    leisurely, good = receivers(), receivers()
+    leisurely.reply = very_slow
+    for _ in range(45):
+        office.webhook(leisurely, ("product.updated",))
+    office.webhook(good, ("stock.low",))
+    office.publish(12, kind="product.updated")
+    with office.running():
+        leisurely.wait(60)  # those of whom the first went well
+        began = time.monotonic()
+        office.publish()
+        good.wait(1)
+        assert time.monotonic() - began < 2.5
+
+
 # --- Several senders, and those that die -----------------------------------------------------------------------------
 
 
@@ -448,6 +470,27 @@ def test_nothing_more_goes_to_an_address_that_was_changed(office: Office, receiv
     assert len({request.headers["webhook-id"] for request in (*old.requests, *new.requests)}) == 30
 
 
+def _work(settings: Settings) -> None:
+    run_background_worker(create_base(settings), settings)
+
+
+def test_a_background_worker_sends_beside_its_other_work_and_ends_when_asked(
+    office: Office, receiver: Receiver
+) -> None:
+    office.webhook(receiver)
+    working = multiprocessing.get_context("spawn").Process(target=_work, args=(office.settings,))
+    working.start()
+    try:
+        office.publish(3)
+        receiver.wait(3)
+        office.wait(lambda: all(found.state == "DELIVERED" for found in office.deliveries()))
+    finally:
+        working.terminate()
+        working.join(30)
+    assert working.exitcode == 0
+    assert db.session.scalars(select(Webhook.lease_token)).one() is None
+
+
 @on_sqlite
 def test_a_courier_that_ends_notes_what_is_under_way(office: Office, receiver: Receiver) -> None:
     hook = office.webhook(receiver).webhook
@@ -490,6 +533,19 @@ def test_a_test_event_is_sent_once_also_to_an_inactive_webhook(office: Office, r
     found = office.delivery()
     assert (found.state, found.attempts) == ("FAILED", 1)
     assert office.hook(hook.id).failures == 0
+
+
+@on_sqlite
+def test_a_test_event_takes_nothing_along_that_waits_for_an_inactive_webhook(
+    office: Office, receiver: Receiver
+) -> None:
+    hook = office.webhook(receiver).webhook
+    office.publish(2)
+    in_transaction(lambda: db.session.execute(update(Webhook).values(is_active=False)))()
+    redelivery.send_test(actor=system(), now=utc_now(), webhook_id=hook.id)
+    office.deliver()
+    assert [orjson.loads(request.body)["type"] for request in receiver.requests] == ["webhook.test"]
+    assert [found.state for found in office.deliveries()] == ["PENDING", "PENDING", "DELIVERED"]
 
 
 def test_what_failed_is_sent_once_more_with_its_id_and_bytes(office: Office, receiver: Receiver) -> None:
