@@ -6,14 +6,14 @@ to reach them, so that erasing a person need not touch it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import JSON, Index
+from sqlalchemy import JSON, Index, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.append_only import append_only
 from app.core.extensions import db
-from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, key_text, utc_now
+from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, key_text, table_of, utc_now
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 
@@ -46,6 +46,9 @@ class AuditEvent(Attributed, Base):
     address: Mapped[str | None] = mapped_column(key_text(45))
 
 
+_INSERT: Final = insert(table_of(AuditEvent))
+
+
 def record(
     *,
     actor: Principal,
@@ -56,18 +59,17 @@ def record(
 ) -> None:
     """Add a row to the audit trail in the open transaction; ``subject`` is (kind, id), secrets never go in."""
     kind, identifier = subject
-    db.session.add(
-        AuditEvent(
-            action=action,
-            topic=action.partition(".")[0],
-            subject_kind=kind,
-            subject_id=identifier,
-            before=before,
-            after=after,
-            address=actor.address,
-            **actor.attribution(),
-        )
-    )
+    values = {
+        "action": action,
+        "topic": action.partition(".")[0],
+        "subject_kind": kind,
+        "subject_id": identifier,
+        "before": before,
+        "after": after,
+        "address": actor.address,
+        **actor.attribution(),
+    }
+    db.session.connection().execute(_INSERT, values)
 
 
 @in_transaction

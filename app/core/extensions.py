@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from flask import request
 from flask_bootstrap import Bootstrap5
 from flask_jwt_extended import JWTManager
 from flask_limiter import Limiter
@@ -14,10 +17,22 @@ from flask_wtf import CSRFProtect
 
 from app.core.orm import Base
 
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False}, disable_autonaming=True)
 migrate = Migrate()
 jwt = JWTManager()
-limiter = Limiter(key_func=get_remote_address)
+
+
+class _WriteLimiter(Limiter):
+    """A limiter that looks at reads only where a view itself is limited: the limit on all requests is one on writes."""
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:  # noqa: FBT002  # its
+        if not (in_middleware and request.method in SAFE):
+            super()._check_request_limit(callable_name=callable_name, in_middleware=in_middleware)
+
+
+limiter = _WriteLimiter(key_func=get_remote_address)
 login_manager = LoginManager()
 csrf = CSRFProtect()
 bootstrap = Bootstrap5()

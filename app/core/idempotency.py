@@ -12,13 +12,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import JSON, UniqueConstraint, delete, select, update
+from sqlalchemy import JSON, UniqueConstraint, bindparam, delete, insert, null, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.errors import Conflict, Invalid
 from app.core.extensions import db
-from app.core.orm import Base, Instant, LongText, PrimaryKey, UtcDateTime, count_changed, database_now, key_text
+from app.core.orm import (
+    Base,
+    Instant,
+    LongText,
+    PrimaryKey,
+    UtcDateTime,
+    clock,
+    count_changed,
+    database_now,
+    key_text,
+    table_of,
+)
 from app.core.transactions import in_transaction
 
 LOCK_S: Final = 60
@@ -69,6 +80,22 @@ class IdempotencyKey(Base):
     body: Mapped[str | None] = mapped_column(LongText)
 
 
+_KEYS: Final = table_of(IdempotencyKey)
+_NEW: Final = insert(_KEYS).values(
+    {name: bindparam(name) for name in ("principal", "key", "request_hash", "lock_token")}
+    | {"locked_until": clock(LOCK_S), "expires_at": clock(KEEP_S)}
+)
+_COMPLETE: Final = (
+    update(_KEYS)
+    .where(_KEYS.c.id == bindparam("of_id"), _KEYS.c.lock_token == bindparam("of_token"))
+    .values(
+        {name: bindparam(name) for name in ("status", "headers", "body")}
+        | {"completed_at": clock(), "lock_token": null()}
+    )
+)
+"""Built once: building a statement takes as long as running it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP answer as it can be stored and given again."""
@@ -97,9 +124,23 @@ def claim(*, principal: str, key: str, request_hash: str) -> Claim | Answer:
             "/Idempotency-Key", f"must be 1 to {MAX_KEY_LENGTH} visible ASCII characters.", place="header"
         )
     try:
+        return _claim_new(principal=principal, key=key, request_hash=request_hash)
+    except IntegrityError:  # it is not new
+        pass
+    try:
         return _claim(principal=principal, key=key, request_hash=request_hash)
     except IntegrityError:
         return _claim(principal=principal, key=key, request_hash=request_hash)
+
+
+@in_transaction
+def _claim_new(*, principal: str, key: str, request_hash: str) -> Claim:
+    """Claim a key that nobody has used, as nearly all are: one statement."""
+    token = secrets.token_hex(16)
+    values = {"principal": principal, "key": key, "request_hash": request_hash, "lock_token": token}
+    made = db.session.connection().execute(_NEW, values)
+    (id_,) = made.inserted_primary_key or (0,)
+    return Claim(id_, token)
 
 
 @in_transaction
@@ -127,20 +168,14 @@ def _claim(*, principal: str, key: str, request_hash: str) -> Claim | Answer:
 
 def complete(mine: Claim, answer: Answer | None) -> None:
     """Store the answer in the open transaction (None: done, but not to be given again); raises ClaimLost."""
-    session = db.session()
-    done = count_changed(
-        session,
-        update(IdempotencyKey)
-        .where(IdempotencyKey.id == mine.id, IdempotencyKey.lock_token == mine.token)
-        .values(
-            completed_at=database_now(session),
-            lock_token=None,
-            status=answer.status if answer else None,
-            headers=answer.headers if answer else None,
-            body=answer.body if answer else None,
-        ),
-    )
-    if done == 0:
+    values = {
+        "of_id": mine.id,
+        "of_token": mine.token,
+        "status": answer.status if answer else None,
+        "headers": answer.headers if answer else None,
+        "body": answer.body if answer else None,
+    }
+    if db.session.connection().execute(_COMPLETE, values).rowcount == 0:
         raise ClaimLost("This request took so long that its Idempotency-Key was taken over; it was undone.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, cast
 
@@ -21,10 +22,14 @@ from sqlalchemy import (
     Text,
     UpdateBase,
     event,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 WRITE: Final = "cartwright_write"
@@ -119,6 +124,11 @@ class Base(DeclarativeBase):
     )
 
 
+def table_of(model: type[Base]) -> Table:
+    """The plain table of a model, for statements that have nothing of the ORM about them."""
+    return cast("Table", model.__table__)
+
+
 @event.listens_for(Table, "before_create")
 def _give_no_number_twice(table: Table, connection: Any, **_options: Any) -> None:
     """Let SQLite, like the others, never give the number of a deleted row to a new one: histories refer to it."""
@@ -161,6 +171,34 @@ def database_now(session: Session, *, plus_s: float = 0) -> datetime:
     return datetime.fromisoformat(shown).replace(tzinfo=UTC) + timedelta(seconds=plus_s)
 
 
+class clock(FunctionElement[datetime]):  # noqa: N801  # in statements it stands like a function
+    """The same clock inside of a statement, plus some whole seconds."""
+
+    inherit_cache = True
+    type = UtcDateTime()
+
+    def __init__(self, plus_s: int = 0) -> None:
+        super().__init__(literal_column(str(int(plus_s))))
+
+
+@compiles(clock, "sqlite")
+def _clock_sqlite(element: Any, compiler: Any, **kwargs: Any) -> str:
+    return f"strftime('%Y-%m-%d %H:%M:%f', 'now', '+{compiler.process(element.clauses, **kwargs)} seconds') || '000'"
+
+
+@compiles(clock, "mysql", "mariadb")
+def _clock_mysql(element: Any, compiler: Any, **kwargs: Any) -> str:
+    return f"(UTC_TIMESTAMP(6) + INTERVAL {compiler.process(element.clauses, **kwargs)} SECOND)"
+
+
+@compiles(clock, "postgresql")
+def _clock_postgresql(element: Any, compiler: Any, **kwargs: Any) -> str:
+    seconds = compiler.process(element.clauses, **kwargs)
+    return f"(clock_timestamp() AT TIME ZONE 'UTC' + INTERVAL '{seconds} seconds')"
+
+
+IDLE_S: Final = 1.0
+
 _MYSQL_SESSION: Final = (
     "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 )
@@ -180,13 +218,17 @@ def engine_options(url: str) -> dict[str, Any]:
         connect |= {"charset": "utf8mb4"}
     else:
         connect |= {"options": "-c timezone=UTC -c statement_timeout=60000"}
-    pool = {"pool_pre_ping": True, "pool_recycle": 1800}
-    return {"isolation_level": "READ COMMITTED", "hide_parameters": True, "connect_args": connect} | pool
+    options = {"isolation_level": "READ COMMITTED", "hide_parameters": True, "pool_recycle": 1800}
+    return options | {"connect_args": connect}
 
 
 def prepare_engine(engine: Engine) -> None:
-    """Give SQLite what the others have: foreign keys, readers beside a writer, and a write lock taken at BEGIN."""
+    """Give SQLite what the others have: foreign keys, readers beside a writer, and a write lock taken at BEGIN.
+
+    Of the others, have a connection that was idle for IDLE_S asked whether it is still there before it is used.
+    """
     if engine.dialect.name != "sqlite":
+        _check_idle(engine)
         return
 
     @event.listens_for(engine, "connect")
@@ -199,6 +241,27 @@ def prepare_engine(engine: Engine) -> None:
     def _on_begin(connection: Any) -> None:
         write = connection.get_execution_options().get(WRITE)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _check_idle(engine: Engine) -> None:
+    """Do what ``pool_pre_ping`` does, but not for a connection that answered a moment ago.
+
+    The question costs as much as reading a record. Where one does not answer, all that were open then are given up.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _on_checkin(_connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _on_checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        idle_since = record.info.get("idle_since")
+        if idle_since is None or time.monotonic() - idle_since < IDLE_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
 
 
 def count_changed(session: Session, statement: UpdateBase, parameters: dict[str, Any] | None = None) -> int:

@@ -19,12 +19,11 @@ from werkzeug.exceptions import HTTPException
 from app.config import Settings
 from app.core.api import current_principal
 from app.core.errors import Refusal
-from app.core.extensions import limiter
+from app.core.extensions import SAFE, limiter
 from app.core.networks import network_of
 from app.core.running import settings
 
 TIMEOUT_S: Final = 0.3
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOO_OFTEN: Final = "That was asked for too often; try again later."
 
 log = logging.getLogger(__name__)
@@ -85,7 +84,7 @@ def caller() -> str:
 
 def is_read() -> bool:
     """Whether the request changes nothing."""
-    return request.method in _SAFE
+    return request.method in SAFE
 
 
 def _is_accepted(response: Response) -> bool:

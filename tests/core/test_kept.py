@@ -139,7 +139,7 @@ def test_what_could_not_be_forgotten_dies_in_time_and_the_write_is_done(monkeypa
 
     _keep("/a", ["things"], b"old")
     began = time.monotonic()
-    cache().redis.execute_command("CLIENT", "PAUSE", 500, "ALL")  # it answers later than anybody waits
+    cache().redis.client_pause(500)  # it answers later than anybody waits
     write()
     assert written == [True]
     assert _found("/a", ["things"]) is None  # nobody asks a Redis that did not answer a moment ago

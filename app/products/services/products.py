@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.core import audit
 from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.money import Money
+from app.core.orm import table_of
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.products.attributes import AttributesRefused, merge
 from app.products.changes import ATTRIBUTES, CREATED, Change, as_text
 from app.products.errors import AsinTaken, ProductChanged, ProductNotDeleted, ProductNotFound
 from app.products.models.products import Product, Source
-from app.products.models.stock import Stock
 from app.products.services import editing
 from app.products.services.memberships import UNPLACED, Placing, put_products, share_tree
 from app.products.services.recording import record_changes
+
+_PRODUCT: Final = table_of(Product)
+_BY_ASIN: Final = (
+    select(_PRODUCT.c.id, _PRODUCT.c.deleted_at).where(_PRODUCT.c.asin == bindparam("asin")).with_for_update()
+)
 
 
 @in_transaction
@@ -50,19 +55,16 @@ def create_product(
         "gtin": gtin, "attributes": dict(attributes or {}), "images": list(images),
         "categories": placing.check(categories),
     }  # fmt: skip
-    product = db.session.scalar(select(Product).where(Product.asin == asin).with_for_update())
-    if product is None:
-        product = editing.add(values, now)
-        changes = [CREATED]
-    elif product.deleted_at is None:
-        raise AsinTaken.at("/asin", f"Product {product.id} has the ASIN {asin}.")
-    else:
-        changes = editing.revive(product, values, now)
-    editing.flush(asin)
-    if CREATED in changes:
-        db.session.add(Stock(product_id=product.id, updated_at=now))
+    known = db.session.connection().execute(_BY_ASIN, {"asin": asin}).first()
+    if known is None:
+        product, changes = editing.add(values, now), [CREATED]
         put_products({product.id: product.categories}, placing, new=True)
+    elif known.deleted_at is None:
+        raise AsinTaken.at("/asin", f"Product {known.id} has the ASIN {asin}.")
     else:
+        product = db.session.get_one(Product, known.id, populate_existing=True)
+        changes = editing.revive(product, values, now)
+        editing.flush(asin)
         _put(product, changes, placing)
     record_changes([editing.changed(product, changes)], actor=actor, now=now, source=Source.API)
     audit.record(

@@ -11,6 +11,7 @@ from sqlalchemy import insert
 
 from app.core import events
 from app.core.extensions import db
+from app.core.orm import table_of
 from app.core.permissions import Principal
 from app.products.cache import forget_products
 from app.products.events import ProductChange, ProductsChanged
@@ -18,6 +19,9 @@ from app.products.models.products import ProductUpdate, Source
 from app.products.search import queue
 
 NOTHING: Final[Mapping[tuple[int, str], int]] = MappingProxyType({})
+
+
+_INSERT: Final = insert(table_of(ProductUpdate))
 
 
 def record_changes(
@@ -57,7 +61,7 @@ def record_changes(
         for product in changed
         for change in product.changes
     ]
-    db.session.execute(insert(ProductUpdate), rows)
+    db.session.connection().execute(_INSERT, rows)
     queue.add_changed(changed)
     forget_products(product.product_id for product in changed)
     events.publish(ProductsChanged(changed, source, operation_id))
