@@ -25,6 +25,7 @@ _IMAGE = {"examples": ["https://images.example/kettle.jpg"]}
 _CATEGORIES = {"description": "The categories it was put into, by id, ascending", "examples": [[3, 7]]}
 _CURRENCY = {"description": "ISO 4217; the shop's", "examples": ["USD"]}
 _MEANT = {"examples": ["copper kettle"]}
+_SEARCH = {"corrected": "copper kettle", "is_capped": False, "answered_by": "database"}
 _PRICE = {
     "description": "Plain decimal as a string, with at most the currency's decimals",
     "examples": ["1299.90"],
@@ -149,7 +150,9 @@ class SearchSchema(Schema):
 class ProductListSchema(page_of(ProductSchema)):  # type: ignore[misc]  # made by a function
     """One page of products."""
 
-    search = fields.Nested(SearchSchema, allow_none=True, metadata={"description": "null without q"})
+    search = fields.Nested(
+        SearchSchema, allow_none=True, metadata={"description": "null without q", "examples": [_SEARCH]}
+    )
 
 
 ProductPage = ProductListSchema

@@ -27,11 +27,12 @@ def make_bands(prices: Mapping[int, int], currency: str) -> list[Band]:
     """
     total = sum(prices.values())
     ends: set[int] = set()
-    seen = 0
+    seen, parts = 0, 1
     for price in sorted(prices):
         seen += prices[price]
-        if len(ends) < BANDS - 1 and seen * BANDS >= total * (len(ends) + 1):
+        if parts < BANDS and seen * BANDS >= total * parts:
             ends.add(_round(price))
+            parts = seen * BANDS // total + 1
     bounds = [None, *sorted(ends), None]
     bands = [
         Band(low, None if high is None else high - 1, currency, _between(prices, low, high))

@@ -184,4 +184,4 @@ def _by_title(words: Words, filters: Filters) -> Sequence[Candidate]:
 
 
 def _fetch(statement: Select[Any]) -> list[Candidate]:
-    return [Candidate._make(row) for row in db.session.connection().execute(statement)]
+    return [Candidate._make(row) for row in db.session.connection().execute(statement).all()]
