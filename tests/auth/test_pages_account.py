@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from app.auth.models import ApiKey, Session, User
+from app.auth.preferences import NOTIFICATIONS
 from app.core.extensions import db
 from app.core.orm import utc_now
 from tests.auth.people import change, deeds, new_person
@@ -36,7 +37,8 @@ def test_a_profile_is_saved_and_shown_and_rules_the_pages(app: Flask, ada: Visit
     with app.app_context():
         user = db.session.scalars(select(User)).one()
         assert (user.name, user.language, user.time_zone, user.theme) == tuple(fields.values())
-        assert user.notifications == {"jobs": True}
+        optional = [kind for kind, each in NOTIFICATIONS.items() if each.is_optional]
+        assert user.notifications == {kind: kind == "jobs" for kind in optional}
 
 
 @pytest.mark.parametrize(
