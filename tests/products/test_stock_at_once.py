@@ -176,16 +176,48 @@ def test_an_order_that_is_cancelled_and_shipped_at_once_is_one_of_both(app: Flas
         assert_adds_up(product)
 
 
-def test_a_return_that_is_sent_twice_at_once_is_taken_back_once(app: Flask) -> None:
+def test_returns_at_once_take_back_no_more_than_was_shipped(app: Flask) -> None:
     with app.app_context():
-        product = make_product(on_hand=10)
-        buy(1, {product: 4})
-        ship(actor=ACTOR, now=utc_now(), reference=order(1))
-    back = partial(take_back, actor=ACTOR, now=utc_now(), reference=order(1), items={product: 3})
-    assert kinds(at_once(app, *[back] * 5)) == {"done": 1, "NotShipped": 4}
+        product = make_product(on_hand=30)
+    for number in range(1, 6):
+        with app.app_context():
+            buy(number, {product: 4})
+            ship(actor=ACTOR, now=utc_now(), reference=order(number))
+        back = partial(take_back, actor=ACTOR, now=utc_now(), reference=order(number), items={product: 1})
+        assert kinds(at_once(app, *[back] * 10)) == {"done": 4, "NotShipped": 6}
     with app.app_context():
-        assert counters(product) == (9, 0)
+        assert counters(product) == (30, 0)
         assert_adds_up(product)
+
+
+def test_parts_of_an_order_that_are_shipped_and_released_at_once_are_all_counted(app: Flask) -> None:
+    with app.app_context():
+        product = make_product(on_hand=40)
+        buy(1, {product: 40})
+    which: dict[str, Any] = {"actor": ACTOR, "now": utc_now(), "reference": order(1), "items": {product: 2}}
+    done = at_once(app, *[partial(release, **which)] * 8, *[partial(ship, **which)] * 8)
+    assert kinds(done) == {"done": 16}
+    with app.app_context():
+        assert (counters(product), held(product)) == ((24, 8), {1: 8})
+        assert_adds_up(product)
+
+
+def test_orders_of_the_same_products_never_wait_for_each_other_crosswise(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    with app.app_context():
+        products = [make_product(number, on_hand=1000) for number in range(1, 7)]
+
+    def orders(first: int) -> None:
+        for number in range(first, first + 15):
+            buy(number, dict.fromkeys(random.Random(number).sample(products, 5), 1))
+
+    with caplog.at_level("INFO", logger="app.core.transactions"):
+        assert at_once(app, *[partial(orders, start * 100) for start in range(1, 11)]) == [None] * 10
+    assert [record for record in caplog.records if record.name == "app.core.transactions"] == []
+    with app.app_context():
+        assert sum(counters(product)[1] for product in products) == 750
+        assert_adds_up(*products)
 
 
 def test_a_product_that_is_deleted_while_it_is_bought_is_held_by_nobody(app: Flask) -> None:
