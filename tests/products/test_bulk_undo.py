@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -139,8 +141,20 @@ def test_of_two_undos_at_once_one_is_refused(app: Flask) -> None:
     with app.app_context():
         ids = add_products(2)
         operation_id = submit(LESS, product_ids=ids)
-    ended = at_once(app, lambda: undo(operation_id), lambda: undo(operation_id))
-    assert sorted(type(each).__name__ for each in ended) == ["AlreadyUndone", "BulkAction"]
+    has_begun = threading.Event()
+
+    @in_transaction
+    def first() -> None:
+        submit_undo.joined(actor=ACTOR, now=utc_now(), operation_id=operation_id)
+        has_begun.set()
+        time.sleep(0.5)  # for the other one to look at what is not committed yet
+
+    def second() -> None:
+        has_begun.wait(10)
+        undo(operation_id)
+
+    ended = at_once(app, first, second)
+    assert [type(each) for each in ended] == [type(None), AlreadyUndone]
     with app.app_context():
         assert prices() == dict.fromkeys(ids, 1000)
         assert versions() == {3}

@@ -78,8 +78,6 @@ def write_undo(work: Work, clock: Clock) -> Work | None:
 def _check(target: Operation) -> None:
     if target.state not in ENDED:
         raise OperationNotReady(f"The {target.kind} has not ended ({target.state}); wait for it, or cancel it.")
-    if target.arguments.get("dry_run"):
-        raise NothingToUndo(f"The {target.kind} {target.id} was a dry run.")
     undone_by = target.report.get("undone_by")
     if undone_by is not None:
         undo = db.session.scalars(select(Operation).where(Operation.id == undone_by)).one()
