@@ -33,6 +33,9 @@ _WHOLE: Final = re.compile(r"[0-9]{1,10}")
 _TRUE: Final = frozenset({"true", "1", "yes", "y"})
 _FALSE: Final = frozenset({"false", "0", "no", "n"})
 _SEPARATOR: Final = re.compile(r"[|\n]")
+_PLAIN_URL: Final = re.compile(r"(https?://[a-z0-9.-]+)/[A-Za-z0-9/._~%-]*")
+"""Addresses of which nothing but the host can be wrong."""
+_MAX_HOSTS: Final = 1_000
 MAX_CATEGORY_TEXT: Final = 1000
 
 
@@ -55,6 +58,7 @@ class RowChecker:
         self._currency = currency
         self._decimals = decimals
         self._private = private
+        self._hosts: set[str] = set()
         kinds: dict[str, Callable[[Any], Any]] = {
             "asin": _asin, "name": _name, "brand": _brand, "price": self._price, "currency": self._shops,
             "description": _description, "is_active": _flag, "gtin": _gtin, "images": self._images,
@@ -131,13 +135,22 @@ class RowChecker:
         if len(found) > MAX_IMAGES:
             raise Refused(f"Longer than maximum length {MAX_IMAGES}.")
         for url in found:
-            if len(url) > MAX_URL:
-                raise Refused(f"Longer than maximum length {MAX_URL}.")
-            try:
-                check_url(url, private=self._private)
-            except AddressRefused as refused:
-                raise Refused(f"{url[:80]} {refused.detail}") from None
+            self._check_address(url)
         return found
+
+    def _check_address(self, url: str) -> None:
+        """Check an address; of plain ones on a host that is known to be good only the length is left to check."""
+        plain = _PLAIN_URL.fullmatch(url)
+        if plain is not None and plain[1] in self._hosts and len(url) <= MAX_URL:
+            return
+        if len(url) > MAX_URL:
+            raise Refused(f"Longer than maximum length {MAX_URL}.")
+        try:
+            check_url(url, private=self._private)
+        except AddressRefused as refused:
+            raise Refused(f"{url[:80]} {refused.detail}") from None
+        if plain is not None and len(self._hosts) < _MAX_HOSTS:
+            self._hosts.add(plain[1])
 
 
 def _text(value: Any, longest: int, shortest: int, unprintable: re.Pattern[str]) -> str:

@@ -45,13 +45,15 @@ def exported(app: Flask, client: FlaskClient, auth_headers: dict[str, str], kind
     file = client.get(answer.headers["Location"] + "/file", headers=auth_headers)
     assert file.status_code == 200
     assert int(file.headers["Content-Length"]) == len(file.data)
-    return file.data
+    content: bytes = file.data
+    return content
 
 
 def streamed(client: FlaskClient, auth_headers: dict[str, str], kind: str, **which: Any) -> bytes:
     answer = client.get(f"{URL}/export", query_string={"format": kind} | which, headers=auth_headers)
     assert answer.status_code == 200, answer.text
-    return answer.data
+    content: bytes = answer.data
+    return content
 
 
 def read(kind: str, content: bytes) -> list[list[Any]]:

@@ -24,6 +24,7 @@ from app.core.permissions import system
 from app.products.models.categories import ProductCategory
 from app.products.models.operations import Operation
 from app.products.models.stock import Stock
+from app.products.queries import imports as queries
 from app.products.services import exports, import_checking
 from app.products.services.categories import create_category
 from app.products.services.products import create_product
@@ -481,7 +482,7 @@ def test_a_product_that_somebody_adds_at_the_same_moment_is_changed_instead(
     with app.app_context():
         create_product(actor=system(), now=utc_now(), asin="B0CW1A0009", name="x", price=Money(100, "USD"))
     monkeypatch.setattr(import_writing, "insert_products", insert)
-    monkeypatch.setattr(import_writing.queries, "find_by_asins", lambda asins, lock=False: {})
+    monkeypatch.setattr(queries, "find_by_asins", lambda asins, lock=False: {})
     with pytest.raises(product_rows.AsinsTaken):
         imported("asin,name,price\nB0CW1A0009,Pan,1.00\n", run="true")
     assert [row["name"] for row in stored(app)["products"]] == ["Reading lamp", "x"]

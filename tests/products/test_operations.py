@@ -25,7 +25,7 @@ from app.core.outbox import Outbox
 from app.core.permissions import system
 from app.core.transactions import in_transaction
 from app.products.errors import OperationEnded
-from app.products.models.operations import Operation, OperationState
+from app.products.models.operations import Operation, OperationKind, OperationState
 from app.products.models.products import Product, ProductUpdate
 from app.products.models.stock import Stock
 from app.products.services import import_writing, imports, operations, running
@@ -259,7 +259,7 @@ def test_a_worker_notices_that_somebody_cancelled(app: Flask, monkeypatch: pytes
     step = import_writing.write_rows
     monkeypatch.setitem(
         running._STEPS,  # the step with another clock
-        (operations.OperationKind.IMPORT, OperationState.RUNNING),
+        (OperationKind.IMPORT, OperationState.RUNNING),
         lambda work, _clock: step(work, cancel_in_the_middle),
     )
     assert work(app, operation_id) == "CANCELLED"
@@ -270,7 +270,7 @@ def test_what_fails_again_and_again_is_given_up(app: Flask, monkeypatch: pytest.
     def broken(*_arguments: Any) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setitem(running._STEPS, (operations.OperationKind.IMPORT, OperationState.READING), broken)
+    monkeypatch.setitem(running._STEPS, (OperationKind.IMPORT, OperationState.READING), broken)
     operation_id = begin(app, table(1), run=True)
     for _ in range(operations.MAX_ATTEMPTS):
         with pytest.raises(RuntimeError, match="broken"):

@@ -13,6 +13,7 @@ from app.core.orm import table_of
 from app.core.queues import BACKGROUND, doorbell
 from app.products.changes import DELETED
 from app.products.events import ProductChange
+from app.products.models.products import Product
 from app.products.models.search import SearchQueue
 
 DRAIN: Final = "drain_search"
@@ -22,6 +23,8 @@ _TEXTS: Final = frozenset({"name", "brand", DELETED})
 _OF_SERVERS: Final = _TEXTS | {"asin", "gtin", "is_active", "price", "categories"}
 """Attributes that a search server has a copy of."""
 _INSERT: Final = insert(table_of(SearchQueue))
+_PRODUCT: Final = table_of(Product)
+MANY: Final = 20
 
 
 def add_changed(products: Sequence[ProductChange]) -> None:
@@ -36,9 +39,12 @@ def add(product_ids: Iterable[int]) -> None:
     One INSERT for all; nothing else, so that a write is not slowed by search: the dispatcher looks at the queue and
     rings for it. A product may be queued many times.
     """
-    rows = [{"product_id": product_id} for product_id in product_ids]
-    if rows:
-        db.session.connection().execute(_INSERT, rows)
+    wanted = list(product_ids)
+    if len(wanted) >= MANY:  # the database knows them: no row is sent for each
+        found = select(_PRODUCT.c.id).where(_PRODUCT.c.id.in_(wanted)).order_by(_PRODUCT.c.id)
+        db.session.connection().execute(_INSERT.from_select(["product_id"], found))
+    elif wanted:
+        db.session.connection().execute(_INSERT, [{"product_id": product_id} for product_id in wanted])
 
 
 def ring_due() -> bool:

@@ -10,7 +10,19 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Executable, Table, Text, bindparam, insert, literal_column, null, update
+from sqlalchemy import (
+    BindParameter,
+    Executable,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    literal,
+    literal_column,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import IntegrityError
 
@@ -52,13 +64,21 @@ def insert_products(
     except IntegrityError as error:
         raise AsinsTaken from error
     ids = queries.find_ids([row["asin"] for row in rows])
-    empty = {"on_hand": 0, "allocated": 0, "updated_at": now}
-    stock = [
-        {"product_id": id_, "low_stock_threshold": (low := thresholds.get(asin)), "is_low": low is not None} | empty
-        for asin, id_ in sorted(ids.items(), key=lambda pair: pair[1])
-    ]
-    connection.execute(insert(_STOCK), stock)
+    _insert_stock(ids, thresholds, now)
     return ids
+
+
+def _insert_stock(ids: Mapping[str, int], thresholds: Mapping[str, int | None], now: datetime) -> None:
+    """Stock of nothing for each product: one statement, and one more for each different threshold."""
+    by_threshold: dict[int | None, list[int]] = {}
+    for asin, id_ in ids.items():
+        by_threshold.setdefault(thresholds.get(asin), []).append(id_)
+    for threshold, product_ids in by_threshold.items():
+        named: dict[str, Any] = {"on_hand": 0, "allocated": 0, "is_low": threshold is not None, "updated_at": now}
+        named |= {} if threshold is None else {"low_stock_threshold": threshold}
+        columns = [literal(value, _STOCK.c[name].type) for name, value in named.items()]
+        wanted = select(_PRODUCT.c.id, *columns).where(_PRODUCT.c.id.in_(product_ids)).order_by(_PRODUCT.c.id)
+        db.session.connection().execute(insert(_STOCK).from_select(["product_id", *named], wanted))
 
 
 def update_products(rows: Sequence[Mapping[str, Any]], now: datetime) -> None:

@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import insert
+from sqlalchemy import insert, literal, select
 
 from app.core import events
 from app.core.extensions import db
 from app.core.orm import table_of
 from app.core.permissions import Principal
 from app.products.cache import forget_products
+from app.products.changes import CREATED
 from app.products.events import ProductChange, ProductsChanged
-from app.products.models.products import ProductUpdate, Source
+from app.products.models.products import Product, ProductUpdate, Source
 from app.products.search import queue
 
 NOTHING: Final[Mapping[tuple[int, str], int]] = MappingProxyType({})
 
 
-_INSERT: Final = insert(table_of(ProductUpdate))
+_HISTORY: Final = table_of(ProductUpdate)
+_PRODUCT: Final = table_of(Product)
+_INSERT: Final = insert(_HISTORY)
+_ADDED: Final = (CREATED,)
+MANY: Final = 20
+"""From so many on, products that were just added are noted without sending a row for each."""
 
 
 def record_changes(
@@ -48,6 +54,9 @@ def record_changes(
         "updated_at": now,
         **actor.attribution(),
     }
+    added = [product.product_id for product in changed if product.changes == _ADDED]
+    if len(added) >= MANY:
+        _record_added(added, common)
     rows = [
         {
             "product_id": product.product_id,
@@ -60,8 +69,20 @@ def record_changes(
         }
         for product in changed
         for change in product.changes
+        if product.changes != _ADDED or len(added) < MANY
     ]
-    db.session.connection().execute(_INSERT, rows)
+    if rows:
+        db.session.connection().execute(_INSERT, rows)
     queue.add_changed(changed)
     forget_products(product.product_id for product in changed)
     events.publish(ProductsChanged(changed, source, operation_id))
+
+
+def _record_added(product_ids: Sequence[int], common: Mapping[str, Any]) -> None:
+    """Note that products were added by one statement that the database fills in: they are many, and all alike."""
+    given = {"attribute": CREATED.attribute, "current_attribute": CREATED.current, **common}
+    stated = {name: value for name, value in given.items() if value is not None}
+    columns = [literal(value, _HISTORY.c[name].type) for name, value in stated.items()]
+    added = select(_PRODUCT.c.id, _PRODUCT.c.asin, *columns).where(_PRODUCT.c.id.in_(product_ids))
+    statement = insert(_HISTORY).from_select(["product_id", "asin", *stated], added.order_by(_PRODUCT.c.id))
+    db.session.connection().execute(statement)
