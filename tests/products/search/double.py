@@ -99,7 +99,8 @@ class ServerDouble:
         if require_alias and not self.aliases.get(name):
             return {"status": 404, "error": {"type": "index_not_found_exception"}}
         target = next(iter(self.aliases.get(name) or {name}))
-        known = self.mappings[target]["properties"]
+        self.indexes.setdefault(target, {})  # as a real one makes an index by itself
+        known = self.mappings.get(target, {"properties": source or {}})["properties"]
         if source is not None and not source.keys() <= known.keys():
             return {"status": 400, "error": {"type": "strict_dynamic_mapping_exception"}}
         assert action["version_type"] == "external_gte"
