@@ -592,7 +592,9 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("PUT", "/inventory/<int:product_id>"): lambda w: Sent(
         200, {"kind": "received", "delta": 5}, path={"product_id": _product(w)}
     ),
-    ("PATCH", "/inventory/<int:product_id>"): lambda w: Sent(200, {"threshold": 2}, path={"product_id": _product(w)}),
+    ("PATCH", "/inventory/<int:product_id>"): lambda w: Sent(
+        200, {"low_stock_threshold": 2}, path={"product_id": _product(w)}
+    ),
     ("GET", "/inventory/changes/<int:product_id>"): lambda w: Sent(200, path={"product_id": _product(w)}),
     # the farm
     ("POST", "/storefronts"): lambda _: Sent(201, {"code": "shop", "name": "Shop", "profile": profile()}),

@@ -51,7 +51,7 @@ def test_the_stock_of_a_product_has_its_name_and_what_is_available(send: Send, l
         "on_hand": 12,
         "allocated": 3,
         "available": 9,
-        "threshold": 4,
+        "low_stock_threshold": 4,
         "is_low": False,
     }
 
@@ -166,16 +166,16 @@ def test_numbers_that_are_none_are_refused(app: Flask, auth_headers: dict[str, s
 @pytest.mark.parametrize("threshold", [-1, 1.5, "3", True, 1_000_000_001])
 def test_a_threshold_that_is_none_is_refused(app: Flask, send: Send, lamp: int, threshold: Any) -> None:
     before = state(app)
-    answer = send("PATCH", f"{URL}/{lamp}", {"threshold": threshold})
-    assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (422, "/threshold")
+    answer = send("PATCH", f"{URL}/{lamp}", {"low_stock_threshold": threshold})
+    assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (422, "/low_stock_threshold")
     assert send("PATCH", f"{URL}/{lamp}", {}).status_code == 422
     assert state(app) == before
 
 
 def test_a_threshold_is_set_and_taken_away_and_noted_once(app: Flask, send: Send, lamp: int) -> None:
     for threshold in (9, 9, None):
-        body = send("PATCH", f"{URL}/{lamp}", {"threshold": threshold}).get_json()
-        assert (body["threshold"], body["is_low"]) == (threshold, threshold == 9)
+        body = send("PATCH", f"{URL}/{lamp}", {"low_stock_threshold": threshold}).get_json()
+        assert (body["low_stock_threshold"], body["is_low"]) == (threshold, threshold == 9)
     assert logged(app, "stock.threshold")[1:] == [
         (lamp, {"threshold": "4"}, {"threshold": "9"}),
         (lamp, {"threshold": "9"}, {"threshold": None}),
@@ -193,7 +193,7 @@ def test_unknown_and_deleted_products_have_no_stock_but_the_deleted_a_ledger(app
             send("GET", f"{URL}/{product}"),
             send("PUT", f"{URL}/{product}", DELIVERY),
             send("PUT", f"{URL}/{product}", COUNT),
-            send("PATCH", f"{URL}/{product}", {"threshold": 1}),
+            send("PATCH", f"{URL}/{product}", {"low_stock_threshold": 1}),
         ):
             assert (answer.status_code, answer.get_json()["code"]) == (404, "PRODUCT_NOT_FOUND")
     assert send("GET", f"{URL}/changes/999").status_code == 404
@@ -375,6 +375,6 @@ def test_who_only_reads_stock_changes_none(app: Flask, lamp: int) -> None:
     reader = hire(app, "reader", ["stock:read", "products:write"])
     before = state(app)
     assert reader.call("PUT", f"/inventory/{lamp}", DELIVERY).status_code == 403
-    assert reader.call("PATCH", f"/inventory/{lamp}", {"threshold": 1}).status_code == 403
+    assert reader.call("PATCH", f"/inventory/{lamp}", {"low_stock_threshold": 1}).status_code == 403
     assert state(app) == before
     assert reader.call("GET", f"/inventory/{lamp}").status_code == 200

@@ -39,7 +39,7 @@ class StockSchema(Schema):
     on_hand = fields.Integer(metadata=_ON_HAND)
     allocated = fields.Integer(metadata=_ALLOCATED)
     available = fields.Integer(metadata=_AVAILABLE)
-    threshold = fields.Integer(allow_none=True, metadata=_THRESHOLD)
+    threshold = fields.Integer(data_key="low_stock_threshold", allow_none=True, metadata=_THRESHOLD)
     is_low = fields.Boolean(metadata={"description": "Whether available is at the threshold or below"})
     updated_at = Instant(metadata=_WHEN)
 
@@ -106,7 +106,7 @@ class StockChangeIn(StrictSchema):
 class ThresholdIn(StrictSchema):
     """When a product is low."""
 
-    threshold = _quantity(required=True, allow_none=True, metadata=_THRESHOLD)
+    threshold = _quantity(data_key="low_stock_threshold", required=True, allow_none=True, metadata=_THRESHOLD)
 
 
 class StockArguments(PageArguments):

@@ -114,7 +114,7 @@ def set_thresholds(
     """
     for threshold in thresholds.values():
         if threshold is not None:
-            _check_quantity("/threshold", threshold)
+            _check_quantity("/low_stock_threshold", threshold)
     present = select(Product.id, Product.asin).where(Product.id.in_(thresholds), Product.deleted_at.is_(None))
     asins = dict(db.session.execute(present.order_by(Product.id).with_for_update()).all())
     missing = sorted(set(thresholds) - set(asins))
