@@ -20,7 +20,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin \
         cartwright \
-    && install -d -o cartwright -g cartwright -m 700 /var/lib/cartwright
+    && install -d -o cartwright -g cartwright -m 700 /var/lib/cartwright /srv/files
 WORKDIR /srv/cartwright
 COPY --from=environment /srv/cartwright/.venv .venv
 COPY Procfile wsgi.py ./

@@ -19,7 +19,7 @@ T = TypeVar("T")
 MIN_SECRET_LENGTH: Final = 32
 _TARGET: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
 
-_FILES: Final = re.compile(r"file:///[^?#]+|[a-z][a-z0-9+]*://[^/?#]+(/[^?#]+)?")
+_FILES: Final = re.compile(r"file:///[^?#]+|(?!file:)[a-z][a-z0-9+]*://[^/?#]+(/[^?#]+)?")
 
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
 

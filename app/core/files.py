@@ -7,6 +7,7 @@ deleted. All processes must reach the same store: on several machines that is a 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import secrets
 import shutil
@@ -87,9 +88,24 @@ class FileStore:
             self._fs.get_file(self._path(key), copy.name)
             yield copy.name
 
-    def fetch(self, key: str, path: str) -> None:
-        """Copy a file to a path of this machine."""
-        self._fs.get_file(self._path(key), path)
+    @contextlib.contextmanager
+    def scratch(self, key: str, *, copy_of: str | None = None) -> Iterator[str]:
+        """The path of a file of this machine that is gone after the block; it may begin as a copy of a stored one.
+
+        Beside a local store it lies where there is room, and goes with its folder when the process dies.
+        """
+        if self._is_local:
+            path = self._path(key)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        else:
+            path = os.path.join(tempfile.gettempdir(), secrets.token_hex(16))
+        try:
+            if copy_of is not None:
+                self._fs.get_file(self._path(copy_of), path)
+            yield path
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
     def keep(self, path: str, key: str) -> None:
         """Copy a file of this machine into the store."""

@@ -223,6 +223,8 @@ def test_all_problems_are_said_at_once(embedded: dict[str, str]) -> None:
         ("FRESH_MINUTES", ["0", "1441"]),
         ("STAFF_SECOND_FACTOR", ["yes", "2"]),
         ("REGISTRATION_OPEN", ["no", "on"]),
+        ("FILES_URL", ["files", "/srv/files", "file://srv/files", "s3://", "s3://bucket?x=1"]),
+        ("UPLOAD_MAX_MB", ["0", "-1", "2 GB"]),
         ("MAIL_URL", ["mail", "http://mail", "smtp://", "smtp://mail:port", "smtp://mail:99999", "smtps://:25"]),
         ("MAIL_FROM", ["nobody", "Shop <shop>", "Shop <shop@example.org>\nBcc: x@example.org", "Shop <@>"]),
         *((name, ["often", "10", "ten per minute", "10 per lunch"]) for name in RATES),

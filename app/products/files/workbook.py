@@ -8,6 +8,7 @@ measured at 2,700 rows a second, and calamine keeps the whole sheet in memory. W
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import tempfile
 import zipfile
@@ -43,7 +44,8 @@ def open_workbook(path: str) -> Iterator[Table]:
     """The first sheet of a workbook, whose first row names the columns; raises FileRefused, also while it is read."""
     with _refusing():
         archive = zipfile.ZipFile(path)
-    with archive, tempfile.TemporaryFile() as texts:
+    # beside the workbook there is room for its texts; /tmp may be memory
+    with archive, tempfile.TemporaryFile(dir=os.path.dirname(path)) as texts:
         with _refusing():
             _check_sizes(archive)
             shared = _SharedTexts(texts)
@@ -62,7 +64,16 @@ def _refusing() -> Iterator[None]:
     """Say of whatever is wrong with an archive or its XML that the file cannot be read."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, expat.ExpatError, LookupError, ValueError, EOFError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        expat.ExpatError,
+        LookupError,
+        ValueError,
+        OSError,
+        EOFError,
+        RuntimeError,
+    ) as error:
         raise FileRefused(_NOT_READABLE, f"The file is no XLSX workbook that can be read: {error}.") from error
 
 

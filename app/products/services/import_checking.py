@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -60,16 +59,14 @@ def check_rows(work: Work, clock: Clock) -> Work | None:
     cursor, store = work.cursor, file_store()
     good, bad, seen = work.key("good"), work.key("bad"), work.key("seen")
     before = cursor.get("counts") or dict.fromkeys((*COUNTS, "good"), 0)
-    with tempfile.NamedTemporaryFile() as file:
-        if cursor.get("seen"):
-            store.fetch(cursor["seen"], file.name)
+    with store.scratch(work.key("scratch"), copy_of=cursor.get("seen")) as path:
         with store.writing(good) as good_rows, store.writing(bad) as bad_rows:
-            part = _begin(work, SeenAsins(file.name), good_rows, bad_rows, dict(before))
+            part = _begin(work, SeenAsins(path), good_rows, bad_rows, dict(before))
             offset, done = _check(part, clock, cursor.get("offset", 0), sum(before.values()))
         part.seen.close()
         is_over = done >= (work.total or 0)
         if not is_over:
-            store.keep(file.name, seen)
+            store.keep(path, seen)
     cursor = cursor | {
         "good": [*cursor.get("good", []), good],
         "bad": [*cursor.get("bad", []), bad],
