@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,10 +35,11 @@ def create_base(settings: Settings) -> Flask:
 
     from app import wiring
     from app.core.cache import Cache
-    from app.core.extensions import db, migrate
+    from app.core.extensions import db
     from app.core.files import FileStore
     from app.core.logs import configure_logging
     from app.core.mail import register_mail
+    from app.core.migrating import register_migrations
     from app.core.orm import engine_options, prepare_engine
     from app.core.queues import Doorbell
     from app.core.vault import Vault
@@ -58,7 +58,7 @@ def create_base(settings: Settings) -> Flask:
     app.extensions["vault"] = Vault((settings.encryption_key, *settings.old_encryption_keys))
     register_mail(app, settings)
     db.init_app(app)
-    migrate.init_app(app, db, directory=os.path.join(os.path.dirname(app.root_path), "migrations"))
+    register_migrations(app)
     with app.app_context():
         prepare_engine(db.engine)
     wiring.connect()

@@ -11,7 +11,6 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_mail import Mail
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 
@@ -20,7 +19,6 @@ from app.core.orm import Base
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False}, disable_autonaming=True)
-migrate = Migrate()
 jwt = JWTManager()
 
 
