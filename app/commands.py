@@ -1,29 +1,38 @@
-"""Every command group of the ``flask`` command line."""
+"""Every command group of the ``flask`` command line, each loaded when it is asked for: web workers never do."""
 
 from __future__ import annotations
 
-from flask import Flask
+from functools import partial
+from importlib import import_module
+from typing import Any, Final
 
-from app.auth import cli as auth
-from app.core import cli as core
-from app.notifications import cli as notifications
-from app.products import category_cli as categories
-from app.products import cli as products
-from app.products import search_cli as search
-from app.products import stock_cli as stock
-from app.rpa import cli as rpa
+from flask import Flask
+from werkzeug.local import LocalProxy
+
+GROUPS: Final = {
+    "category": "app.products.category_cli:group",
+    "db": "flask_migrate.cli:db",
+    "job": "app.rpa.cli:job_commands",
+    "oauth": "app.auth.cli:oauth_group",
+    "product": "app.products.cli:group",
+    "role": "app.auth.cli:role_group",
+    "search": "app.products.search_cli:group",
+    "secrets": "app.core.cli:group",
+    "stock": "app.products.stock_cli:group",
+    "storefront": "app.rpa.cli:storefront_commands",
+    "user": "app.auth.cli:group",
+    "webhook": "app.notifications.cli:group",
+}
+"""Where the group of each name is."""
 
 
 def register(app: Flask) -> None:
     """Add the domains' command groups."""
-    for group in (
-        core.group,
-        *auth.GROUPS,
-        products.group,
-        categories.group,
-        search.group,
-        stock.group,
-        rpa.storefront_commands,
-        rpa.job_commands, notifications.group,
-    ):
-        app.cli.add_command(group)
+    for name, place in GROUPS.items():
+        # add_command would look into the group, and so load it
+        app.cli.commands[name] = LocalProxy(partial(_load, place))  # type: ignore[assignment]
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

@@ -25,10 +25,3 @@ def register_migrations(app: Flask) -> None:
         return other.extensions["migrate"]
 
     app.extensions["migrate"] = LocalProxy(load)
-    app.cli.commands["db"] = LocalProxy(_commands)  # type: ignore[assignment]  # add_command would look into it
-
-
-def _commands() -> Any:
-    from flask_migrate.cli import db as commands
-
-    return commands
