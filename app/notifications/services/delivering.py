@@ -121,13 +121,16 @@ def settle(*, webhook_id: int, token: str, outcomes: Sequence[Outcome], now: dat
 
 
 def _first(*, requested: bool) -> ScalarSelect[datetime]:
-    """When the first delivery of a webhook is due: one look into the index, however many wait."""
+    """When the first delivery of a webhook is due: one look into the index, however many wait.
+
+    For which MySQL needs ``=``: by ``IS`` it finds no index.
+    """
     return (
         select(WebhookDelivery.next_attempt_at)
         .where(
             WebhookDelivery.webhook_id == Webhook.id,
             WebhookDelivery.state == DeliveryState.PENDING,
-            WebhookDelivery.is_requested.is_(requested),
+            WebhookDelivery.is_requested == requested,
         )
         .order_by(WebhookDelivery.next_attempt_at)
         .limit(1)
@@ -142,7 +145,7 @@ def _is_past(due: datetime | None, now: datetime) -> bool:
 def _due(now: datetime, *, requested: bool) -> Select[Any]:
     return select(WebhookDelivery.id).where(
         WebhookDelivery.state == DeliveryState.PENDING,
-        WebhookDelivery.is_requested.is_(requested),
+        WebhookDelivery.is_requested == requested,
         WebhookDelivery.next_attempt_at <= now,
     )
 
