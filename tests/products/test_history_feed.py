@@ -400,7 +400,7 @@ def change_by_every_writer(app: Flask, send: Send, folder: Path) -> int:
     imported = app.test_cli_runner().invoke(args=["product", "import", str(file)])
     assert imported.exit_code == 0, imported.output
     write("POST", "/api/v1/bulk-actions", {"action": {"is_active": True}, "product_ids": [product_id]})
-    write("PATCH", f"/api/v1/inventory/{product_id}", {"threshold": 3})
+    write("PATCH", f"/api/v1/inventory/{product_id}", {"low_stock_threshold": 3})
     with app.app_context():
         observe(queries_of_products.get_product(product_id), task_id=1)
     write("PATCH", address, {"name": "x", "price": "1", "description": "", "gtin": None})

@@ -222,7 +222,7 @@ def test_categories_come_back_with_their_rows_unless_they_are_gone(app: Flask, s
 def test_a_threshold_comes_back_by_who_may_write_stock(app: Flask, send: Send) -> None:
     id_ = send("POST", URL, LAMP).get_json()["id"]
     for threshold in (5, None):
-        assert send("PATCH", f"/api/v1/inventory/{id_}", {"threshold": threshold}).status_code == 200
+        assert send("PATCH", f"/api/v1/inventory/{id_}", {"low_stock_threshold": threshold}).status_code == 200
     rows = [row["id"] for row in stored(app)["updates"][-2:]]
     with app.app_context():
         without = add_person(email="w@example.org", permissions=frozenset(CATALOGUE) - {"stock:write"})
