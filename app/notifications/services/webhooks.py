@@ -154,7 +154,7 @@ def _checked(url: str, private: frozenset[Target]) -> str:
     try:
         check_url(url, private=private)
     except AddressRefused as refusal:
-        raise AddressRefused(f"The address cannot be used: it {refusal.detail}", errors=_at_url(refusal)) from None
+        raise AddressRefused(f"The address cannot be used: {refusal.detail}", errors=_at_url(refusal)) from None
     return url
 
 
