@@ -7,26 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
     BindParameter,
-    Executable,
     Table,
     Text,
     bindparam,
     insert,
     literal,
-    literal_column,
-    null,
     select,
     update,
 )
-from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import IntegrityError
 
 from app.core.extensions import db
+from app.core.many_rows import driver_instant, insert_rows
 from app.core.orm import JsonText
 from app.products.models.products import Product
 from app.products.models.stock import Stock
@@ -57,10 +53,14 @@ def insert_products(
     """
     if not rows:
         return {}
-    full = [{**DEFAULTS, **row} | {"created_at": now, "updated_at": now} for row in rows]
     connection = db.session.connection()
+    instant = driver_instant(connection, now)
+    made = [
+        (row["asin"], *[row[name] if name in row else DEFAULTS[name] for name in VALUES], instant, instant, 1)
+        for row in rows
+    ]
     try:
-        connection.execute(_INSERT, [{f"new_{name}": value for name, value in row.items()} for row in full])
+        insert_rows(connection, _PRODUCT, ("asin", *VALUES, "created_at", "updated_at", "version"), made)
     except IntegrityError as error:
         raise AsinsTaken from error
     ids = queries.find_ids([row["asin"] for row in rows])
@@ -89,15 +89,21 @@ def update_products(rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
     if not rows:
         return
     connection = db.session.connection()
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        instant = driver_instant(connection, now)
+        made = [
+            (row["id"], row["asin"], *[row[name] for name in VALUES], instant, instant, row["version"] + 1)
+            for row in rows
+        ]
+        names = ("id", "asin", *VALUES, "created_at", "updated_at", "version")
+        insert_rows(connection, _PRODUCT, names, made, behind=_INSTEAD)
+        return
     named = [
         {f"new_{name}": row[name] for name in VALUES}
-        | {"of_product": row["id"], "new_asin": row["asin"], "next_version": row["version"] + 1, "new_updated_at": now}
+        | {"of_product": row["id"], "next_version": row["version"] + 1, "new_updated_at": now}
         for row in rows
     ]
-    if connection.dialect.name in {"mysql", "mariadb"}:
-        connection.execute(_mysql_update(), [row | {"new_created_at": now} for row in named])
-    else:
-        connection.execute(_UPDATE, [{name: row[name] for name in row if name != "new_asin"} for row in named])
+    connection.execute(_UPDATE, named)
 
 
 def _bind(name: str) -> BindParameter[Any]:
@@ -106,9 +112,6 @@ def _bind(name: str) -> BindParameter[Any]:
     return bindparam(f"new_{name}", type_=kind)
 
 
-_INSERT: Final = insert(_PRODUCT).values(
-    {name: _bind(name) for name in ("asin", *VALUES, "created_at", "updated_at")} | {"version": 1}
-)
 _UPDATE: Final = (
     update(_PRODUCT)
     .where(_PRODUCT.c.id == bindparam("of_product"))
@@ -117,15 +120,12 @@ _UPDATE: Final = (
         | {"version": bindparam("next_version"), "deleted_at": None}
     )
 )
+_INSTEAD: Final = (
+    "ON DUPLICATE KEY UPDATE "
+    + ", ".join(f"{name} = VALUES({name})" for name in (*VALUES, "updated_at", "version"))
+    + ", deleted_at = NULL"
+)
+"""Makes one statement of all rows: MySQL's drivers send UPDATEs one by one, which is a round trip for every row.
 
-
-@cache
-def _mysql_update() -> Executable:
-    """One statement for all rows: its drivers send UPDATEs one by one, which is a round trip for every row.
-
-    The rows are there and locked, so it never inserts; when they were created is not among what it sets.
-    """
-    new = {name: _bind(name) for name in ("asin", *VALUES, "created_at", "updated_at")}
-    new |= {"id": bindparam("of_product"), "version": bindparam("next_version")}
-    changed: dict[str, Any] = {name: literal_column(f"VALUES({name})") for name in (*VALUES, "updated_at", "version")}
-    return mysql.insert(_PRODUCT).values(new).on_duplicate_key_update(changed | {"deleted_at": null()})
+The rows are there and locked, so it never inserts; when they were created is not among what it sets.
+"""

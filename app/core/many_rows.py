@@ -1,0 +1,31 @@
+"""Inserting many rows by the driver alone: a tenth of what a million rows cost with parameters by name and by type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+
+def insert_rows(
+    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]], *, behind: str = ""
+) -> None:
+    """Insert rows in one statement where the driver can; ``behind`` is what the statement says after the values.
+
+    Values go to the driver as they are: JSON as text, instants as ``driver_instant`` makes them, and columns that have
+    defaults in Python only must be named.
+    """
+    sign = "?" if connection.dialect.name == "sqlite" else "%s"
+    for name in names:
+        if name not in table.columns:
+            raise ValueError(name)
+    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([sign] * len(names))}) {behind}"  # noqa: S608  # names of columns, nothing that was sent
+    connection.exec_driver_sql(statement.strip(), list(rows))
+
+
+def driver_instant(connection: Connection, instant: datetime) -> str | datetime:
+    """An instant as the driver of this database takes it for a column of ``UtcDateTime``."""
+    plain = instant.astimezone(UTC).replace(tzinfo=None)
+    return plain.strftime("%Y-%m-%d %H:%M:%S.%f") if connection.dialect.name == "sqlite" else plain
