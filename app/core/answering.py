@@ -48,15 +48,18 @@ def once(key: str, work: Callable[[], Any], rendered: Callable[[Any], Response],
         replayed = Response(claim.body, status=claim.status, headers=claim.headers)
         replayed.headers["Idempotent-Replayed"] = "true"
         return replayed
-    completed = []
+    completed: list[tuple[Any, Response]] = []
 
     def complete(result: Any) -> None:
-        idempotency.complete(claim, None if secret else _storable(as_response(rendered, result)))
-        completed.append(True)
+        answer = as_response(rendered, result)
+        idempotency.complete(claim, None if secret else _storable(answer))
+        completed[:] = [(result, answer)]  # the only one, because a transaction may run again
 
     try:
         with before_next_commit(complete):
-            answer = as_response(rendered, work())
+            result = work()
+        is_rendered = bool(completed) and completed[0][0] is result
+        answer = completed[0][1] if is_rendered else as_response(rendered, result)
     except BaseException:
         idempotency.release(claim)
         raise

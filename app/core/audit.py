@@ -12,10 +12,9 @@ from sqlalchemy import JSON, Index, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.append_only import append_only
-from app.core.extensions import db
 from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, key_text, table_of, utc_now
 from app.core.permissions import Principal
-from app.core.transactions import in_transaction
+from app.core.transactions import connection, in_transaction
 
 
 @append_only
@@ -69,7 +68,7 @@ def record(
         "address": actor.address,
         **actor.attribution(),
     }
-    db.session.connection().execute(_INSERT, values)
+    connection().execute(_INSERT, values)
 
 
 @in_transaction

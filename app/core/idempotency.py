@@ -30,7 +30,7 @@ from app.core.orm import (
     key_text,
     table_of,
 )
-from app.core.transactions import in_transaction
+from app.core.transactions import connection, in_transaction
 
 LOCK_S: Final = 60
 KEEP_S: Final = 24 * 3600
@@ -138,7 +138,7 @@ def _claim_new(*, principal: str, key: str, request_hash: str) -> Claim:
     """Claim a key that nobody has used, as nearly all are: one statement."""
     token = secrets.token_hex(16)
     values = {"principal": principal, "key": key, "request_hash": request_hash, "lock_token": token}
-    made = db.session.connection().execute(_NEW, values)
+    made = connection().execute(_NEW, values)
     (id_,) = made.inserted_primary_key or (0,)
     return Claim(id_, token)
 
@@ -175,7 +175,7 @@ def complete(mine: Claim, answer: Answer | None) -> None:
         "headers": answer.headers if answer else None,
         "body": answer.body if answer else None,
     }
-    if db.session.connection().execute(_COMPLETE, values).rowcount == 0:
+    if connection().execute(_COMPLETE, values).rowcount == 0:
         raise ClaimLost("This request took so long that its Idempotency-Key was taken over; it was undone.")
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from app.config import Settings
+from app.core import rate_storage
 from app.core.api import current_principal
 from app.core.errors import Refusal
 from app.core.extensions import SAFE, limiter
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 def register_rates(app: Flask, configured: Settings) -> None:
     """Wire the limiter in: a limit on all writes per principal, ``RateLimit-*`` and ``Retry-After`` headers."""
     app.config.update(
-        RATELIMIT_STORAGE_URI=configured.redis_cache_url.replace("unix://", "redis+unix://", 1),
+        RATELIMIT_STORAGE_URI=rate_storage.uri(configured.redis_cache_url),
         RATELIMIT_STORAGE_OPTIONS={
             "socket_timeout": TIMEOUT_S,
             "socket_connect_timeout": TIMEOUT_S,

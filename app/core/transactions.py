@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -39,6 +40,7 @@ class NoTransaction(RuntimeError):
 @dataclass(slots=True)
 class _Running:
     after_commit: list[Callable[[], object]] = field(default_factory=list)
+    connection: Connection | None = None
 
 
 class Transactional(Generic[P, R]):
@@ -83,7 +85,7 @@ class Transactional(Generic[P, R]):
         session.expire_all()
         running = session.info["transaction"] = _Running()
         try:
-            session.connection(execution_options={WRITE: True})
+            running.connection = session.connection(execution_options={WRITE: True})
             result = self._service(*args, **kwargs)
             session.flush()
             for prepare in prepares:
@@ -107,6 +109,14 @@ def in_transaction(service: Callable[P, R]) -> Transactional[P, R]:
     nothing outside the database except through ``after_commit``.
     """
     return Transactional(service)
+
+
+def connection() -> Connection:
+    """The connection of the open transaction, for statements that are not the session's affair; it flushes nothing."""
+    found = _running().connection
+    if found is None:
+        raise NoTransaction("this must happen inside a write service")
+    return found
 
 
 def after_commit(effect: Callable[[], object]) -> None:

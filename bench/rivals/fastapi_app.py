@@ -121,7 +121,9 @@ User = Annotated[int, Depends(user)]
 async def list_products(
     _user: User, db: Session, after: int = 0, limit: Annotated[int, Query(ge=1, le=100)] = 50
 ) -> Any:
-    wanted = select(Product).where(Product.deleted_at.is_(None), Product.id > after).order_by(Product.id)
+    # without the hint MariaDB goes along our index of deleted products, from the first one on: 5 ms in the middle
+    hinted = select(Product).with_hint(Product, "FORCE INDEX (PRIMARY)", "mysql")
+    wanted = hinted.where(Product.deleted_at.is_(None), Product.id > after).order_by(Product.id)
     rows = (await db.scalars(wanted.limit(limit + 1))).all()
     return {"items": rows[:limit], "next_after": rows[limit - 1].id if len(rows) > limit else None}
 

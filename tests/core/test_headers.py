@@ -132,7 +132,7 @@ def test_answers_of_the_api_are_kept_by_nobody_but_the_browser_that_asks_again(
     body = {"asin": "B0CW1A0001", "name": "Kettle", "price": "1.00"}
     made = client.post("/api/v1/products", json=body, headers=auth_headers)
     assert made.headers["Cache-Control"] == "private, no-cache"
-    for path in ("/api/v1/products", "/api/v1/nowhere", "/api/v1/me/nowhere"):
+    for path in ("/api/v1/product-updates", "/api/v1/nowhere", "/api/v1/me/nowhere"):
         assert client.get(path, headers=auth_headers).headers["Cache-Control"] == "no-store"
     assert client.post("/api/v1/auth/login", json={}).headers["Cache-Control"] == "no-store"
 

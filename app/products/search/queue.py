@@ -11,6 +11,7 @@ from sqlalchemy import exists, insert, select
 from app.core.extensions import db
 from app.core.orm import table_of
 from app.core.queues import BACKGROUND, doorbell
+from app.core.transactions import connection
 from app.products.changes import DELETED
 from app.products.events import ProductChange
 from app.products.models.products import Product
@@ -42,9 +43,9 @@ def add(product_ids: Iterable[int]) -> None:
     wanted = list(product_ids)
     if len(wanted) >= MANY:  # the database knows them: no row is sent for each
         found = select(_PRODUCT.c.id).where(_PRODUCT.c.id.in_(wanted)).order_by(_PRODUCT.c.id)
-        db.session.connection().execute(_INSERT.from_select(["product_id"], found))
+        connection().execute(_INSERT.from_select(["product_id"], found))
     elif wanted:
-        db.session.connection().execute(_INSERT, [{"product_id": product_id} for product_id in wanted])
+        connection().execute(_INSERT, [{"product_id": product_id} for product_id in wanted])
 
 
 def ring_due() -> bool:

@@ -13,6 +13,7 @@ from app.core import events
 from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.orm import table_of
+from app.core.transactions import connection
 from app.products.changes import DELETED, Change, as_text, decide_changes
 from app.products.errors import AsinTaken
 from app.products.events import ProductChange, ProductDeleted
@@ -33,12 +34,11 @@ def add(values: Mapping[str, Any], now: datetime) -> Product:
     row = {name: value for name, value in values.items() if name != "price"}
     row |= {"price_minor": values["price"].minor, "currency": values["price"].currency, "version": 1}
     row |= {"created_at": now, "updated_at": now}
-    connection = db.session.connection()
     try:
-        (id_,) = connection.execute(_INSERT, row).inserted_primary_key or (0,)
+        (id_,) = connection().execute(_INSERT, row).inserted_primary_key or (0,)
     except IntegrityError as error:
         raise AsinTaken.at("/asin", f"Another product has the ASIN {values['asin']}.") from error
-    connection.execute(_INSERT_STOCK, {"product_id": id_, "updated_at": now})
+    connection().execute(_INSERT_STOCK, {"product_id": id_, "updated_at": now})
     return Product(id=id_, **row)
 
 

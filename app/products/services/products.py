@@ -14,7 +14,7 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import table_of
 from app.core.permissions import Principal
-from app.core.transactions import in_transaction
+from app.core.transactions import connection, in_transaction
 from app.products.attributes import AttributesRefused, merge
 from app.products.changes import ATTRIBUTES, CREATED, Change, as_text
 from app.products.errors import AsinTaken, ProductChanged, ProductNotDeleted, ProductNotFound
@@ -55,7 +55,7 @@ def create_product(
         "gtin": gtin, "attributes": dict(attributes or {}), "images": list(images),
         "categories": placing.check(categories),
     }  # fmt: skip
-    known = db.session.connection().execute(_BY_ASIN, {"asin": asin}).first()
+    known = connection().execute(_BY_ASIN, {"asin": asin}).first()
     if known is None:
         product, changes = editing.add(values, now), [CREATED]
         put_products({product.id: product.categories}, placing, new=True)
