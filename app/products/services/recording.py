@@ -10,9 +10,10 @@ from typing import Any, Final
 from sqlalchemy import insert, literal, select
 
 from app.core import events
-from app.core.extensions import db
+from app.core.many_rows import driver_instant, insert_rows
 from app.core.orm import table_of
 from app.core.permissions import Principal
+from app.core.transactions import connection
 from app.products.cache import forget_products
 from app.products.changes import CREATED
 from app.products.events import ProductChange, ProductsChanged
@@ -26,6 +27,7 @@ _HISTORY: Final = table_of(ProductUpdate)
 _PRODUCT: Final = table_of(Product)
 _INSERT: Final = insert(_HISTORY)
 _ADDED: Final = (CREATED,)
+_OWN: Final = ("product_id", "asin", "attribute", "previous_attribute", "current_attribute", "reverts_id")
 MANY: Final = 20
 """From so many on, products that were just added are noted without sending a row for each."""
 
@@ -58,21 +60,19 @@ def record_changes(
     if len(added) >= MANY:
         _record_added(added, common)
     rows = [
-        {
-            "product_id": product.product_id,
-            "asin": product.asin,
-            "attribute": change.attribute,
-            "previous_attribute": change.previous,
-            "current_attribute": change.current,
-            "reverts_id": reverts.get((product.product_id, change.attribute)),
-            **common,
-        }
+        (
+            product.product_id,
+            product.asin,
+            change.attribute,
+            change.previous,
+            change.current,
+            reverts.get((product.product_id, change.attribute)),
+        )
         for product in changed
         for change in product.changes
         if product.changes != _ADDED or len(added) < MANY
     ]
-    if rows:
-        db.session.connection().execute(_INSERT, rows)
+    _insert(rows, common)
     queue.add_changed(changed)
     forget_products(product.product_id for product in changed)
     events.publish(ProductsChanged(changed, source, operation_id))
@@ -85,4 +85,15 @@ def _record_added(product_ids: Sequence[int], common: Mapping[str, Any]) -> None
     columns = [literal(value, _HISTORY.c[name].type) for name, value in stated.items()]
     added = select(_PRODUCT.c.id, _PRODUCT.c.asin, *columns).where(_PRODUCT.c.id.in_(product_ids))
     statement = insert(_HISTORY).from_select(["product_id", "asin", *stated], added.order_by(_PRODUCT.c.id))
-    db.session.connection().execute(statement)
+    connection().execute(statement)
+
+
+def _insert(rows: Sequence[tuple[Any, ...]], common: Mapping[str, Any]) -> None:
+    if len(rows) >= MANY:
+        instant = driver_instant(connection(), common["created_at"])
+        alike = tuple(
+            {**common, "source": str(common["source"]), "created_at": instant, "updated_at": instant}.values()
+        )
+        insert_rows(connection(), _HISTORY, (*_OWN, *common), [(*row, *alike) for row in rows])
+    elif rows:
+        connection().execute(_INSERT, [{**dict(zip(_OWN, row, strict=True)), **common} for row in rows])
