@@ -6,7 +6,6 @@ import dataclasses
 import re
 from pathlib import Path
 
-import openpyxl
 import pytest
 from click.testing import Result
 from flask import Flask
