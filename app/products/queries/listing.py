@@ -91,14 +91,21 @@ def _size(connection: Connection, name: str, given: Given) -> int:
 
 
 def _by_number(connection: Connection, sort: str, after: Sequence[int], limit: int) -> Page[Row[Any]]:
-    """All products by their ids, which say by themselves how far to look."""
+    """All products by their ids, which say by themselves how far to look; a gap between them is leapt over once."""
     step = -1 if sort.startswith("-") else 1
-    last = max(-_LAST_ID, min(_LAST_ID, after[0] + step * LOOK_AT[-1]))
-    rows = _rows(connection, "created", sort, {}, limit + 1, after, [last])
-    if len(rows) > limit:
-        return _page(rows, sort, limit)
-    beyond = _bound(connection, "created", sort, {}, [last], 0)
-    return Page(rows, None if beyond is None else make_cursor([beyond[0] - step], keys_of(sort)))
+    rows: list[Row[Any]] = []
+    for _ in LOOK_AT:
+        last = max(-_LAST_ID, min(_LAST_ID, after[0] + step * LOOK_AT[-1]))
+        rows += _rows(connection, "created", sort, {}, limit + 1 - len(rows), after, [last])
+        if len(rows) > limit:
+            break
+        beyond = _bound(connection, "created", sort, {}, [last], 0)
+        if beyond is None:
+            break
+        after = [beyond[0] - step]
+    else:
+        return Page(rows, make_cursor(after, keys_of(sort)))
+    return _page(rows, sort, limit)
 
 
 def _go_along(
