@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import ColumnElement, Connection, Table
 
 
 def insert_rows(
@@ -29,3 +29,13 @@ def driver_instant(connection: Connection, instant: datetime) -> str | datetime:
     """An instant as the driver of this database takes it for a column of ``UtcDateTime``."""
     plain = instant.astimezone(UTC).replace(tzinfo=None)
     return plain.strftime("%Y-%m-%d %H:%M:%S.%f") if connection.dialect.name == "sqlite" else plain
+
+
+def is_among(column: Any, numbers: Sequence[int]) -> ColumnElement[bool]:
+    """The condition that a number is one of these; of numbers without gaps it is said by the first and the last."""
+    found: ColumnElement[bool]
+    if len(numbers) > 1 and max(numbers) - min(numbers) + 1 == len(set(numbers)):
+        found = column.between(min(numbers), max(numbers))
+    else:
+        found = column.in_(numbers)
+    return found

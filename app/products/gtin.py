@@ -11,8 +11,8 @@ _DIGITS: Final = re.compile(r"[0-9]+")
 
 def check_digit(digits: str) -> int:
     """The last digit that a GTIN must have, from those before it (GS1 General Specifications, 7.9.1)."""
-    weighted = sum(int(digit) * (3 if at % 2 == 0 else 1) for at, digit in enumerate(reversed(digits)))
-    return -weighted % 10
+    backwards = digits[::-1]
+    return -(3 * sum(map(int, backwards[::2])) + sum(map(int, backwards[1::2]))) % 10
 
 
 def problem_of(gtin: str) -> str | None:

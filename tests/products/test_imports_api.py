@@ -400,6 +400,17 @@ def test_an_upload_beyond_the_limit_is_413_and_nothing_of_it_is_kept(
 
 
 @on_sqlite
+def test_an_upload_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(
+    app_with: AppWith, auth_headers: dict[str, str], tmp_path: Any
+) -> None:
+    small = app_with(files=Files(url=f"file://{tmp_path}/files", max_upload_mb=1)).test_client()
+    for size, status in ((1024 * 1024 + 1, 413), (1024 * 1024, 202)):
+        form = {"file": (io.BytesIO(b"x" * size), "a.csv")}
+        assert small.post(IMPORTS, data=form, headers=auth_headers).status_code == status
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+@on_sqlite
 def test_a_file_that_the_disk_has_no_room_for_is_503(
     upload: Upload, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,19 @@ def test_a_message_that_is_old_or_doubled_does_nothing(app: Flask) -> None:
     assert counted(app)["product"] == 3
 
 
+def test_a_message_of_a_slice_that_was_handed_over_does_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_writing, "CHUNK", 20)
+    operation_id = begin(app, table(101), run=True)
+    while row_of(app, operation_id)["state"] != "RUNNING":
+        work(app, operation_id, slice_s=-1, slices=1)
+    before = row_of(app, operation_id)
+    with app.app_context():
+        run_operation(operation_id=operation_id, slice_no=before["slice_no"] - 1)
+    assert row_of(app, operation_id) == before
+    assert work(app, operation_id) == "COMPLETED"
+    assert counted(app)["product"] == 101
+
+
 def test_of_two_workers_with_the_same_operation_one_does_nothing(app: Flask) -> None:
     operation_id = begin(app, table(700), run=True)
     number = row_of(app, operation_id)["slice_no"]

@@ -9,6 +9,7 @@ from flask import current_app
 from sqlalchemy import exists, insert, select
 
 from app.core.extensions import db
+from app.core.many_rows import is_among
 from app.core.orm import table_of
 from app.core.queues import BACKGROUND, doorbell
 from app.core.transactions import connection
@@ -42,7 +43,7 @@ def add(product_ids: Iterable[int]) -> None:
     """
     wanted = list(product_ids)
     if len(wanted) >= MANY:  # the database knows them: no row is sent for each
-        found = select(_PRODUCT.c.id).where(_PRODUCT.c.id.in_(wanted)).order_by(_PRODUCT.c.id)
+        found = select(_PRODUCT.c.id).where(is_among(_PRODUCT.c.id, wanted)).order_by(_PRODUCT.c.id)
         connection().execute(_INSERT.from_select(["product_id"], found))
     elif wanted:
         connection().execute(_INSERT, [{"product_id": product_id} for product_id in wanted])

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from app.core.extensions import db
-from app.core.many_rows import driver_instant, insert_rows
+from app.core.many_rows import driver_instant, insert_rows, is_among
 from app.core.orm import JsonText
 from app.products.models.products import Product
 from app.products.models.stock import Stock
@@ -77,7 +77,7 @@ def _insert_stock(ids: Mapping[str, int], thresholds: Mapping[str, int | None], 
         named: dict[str, Any] = {"on_hand": 0, "allocated": 0, "is_low": threshold is not None, "updated_at": now}
         named |= {} if threshold is None else {"low_stock_threshold": threshold}
         columns = [literal(value, _STOCK.c[name].type) for name, value in named.items()]
-        wanted = select(_PRODUCT.c.id, *columns).where(_PRODUCT.c.id.in_(product_ids)).order_by(_PRODUCT.c.id)
+        wanted = select(_PRODUCT.c.id, *columns).where(is_among(_PRODUCT.c.id, product_ids)).order_by(_PRODUCT.c.id)
         db.session.connection().execute(insert(_STOCK).from_select(["product_id", *named], wanted))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import insert, literal, select
 
 from app.core import events
-from app.core.many_rows import driver_instant, insert_rows
+from app.core.many_rows import driver_instant, insert_rows, is_among
 from app.core.orm import table_of
 from app.core.permissions import Principal
 from app.core.transactions import connection
@@ -83,7 +83,7 @@ def _record_added(product_ids: Sequence[int], common: Mapping[str, Any]) -> None
     given = {"attribute": CREATED.attribute, "current_attribute": CREATED.current, **common}
     stated = {name: value for name, value in given.items() if value is not None}
     columns = [literal(value, _HISTORY.c[name].type) for name, value in stated.items()]
-    added = select(_PRODUCT.c.id, _PRODUCT.c.asin, *columns).where(_PRODUCT.c.id.in_(product_ids))
+    added = select(_PRODUCT.c.id, _PRODUCT.c.asin, *columns).where(is_among(_PRODUCT.c.id, product_ids))
     statement = insert(_HISTORY).from_select(["product_id", "asin", *stated], added.order_by(_PRODUCT.c.id))
     connection().execute(statement)
 
