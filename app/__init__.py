@@ -31,9 +31,8 @@ def create_app(settings: Settings) -> Flask:
 
 def create_base(settings: Settings) -> Flask:
     """The application without its web face, as workers, dispatchers and migrations need it."""
-    from flask import Flask
-
     from app import wiring
+    from app.core.application import Application
     from app.core.cache import Cache
     from app.core.extensions import db
     from app.core.files import FileStore
@@ -45,7 +44,7 @@ def create_base(settings: Settings) -> Flask:
     from app.core.vault import Vault
 
     configure_logging(settings)
-    app = Flask("app", template_folder="../templates", instance_path=str(settings.instance_dir))
+    app = Application("app", template_folder="../templates", instance_path=str(settings.instance_dir))
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,

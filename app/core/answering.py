@@ -81,26 +81,25 @@ def keep(names: Sequence[str], work: Callable[[], Response]) -> Response:
     """What is kept for this address (``app.core.kept``), else what ``work`` answers, which is kept; 304 where known."""
     place = kept.look_at(f"{request.path}?{request.query_string.decode()}", names)
     if place.found is not None:
-        return _unless_matched(place.found.etag, place.found.body)
+        return _unless_matched(Response(place.found.body, mimetype="application/json"), place.found.etag)
     answer = work()
     if answer.status_code != 200:
         return answer
     body = answer.get_data()
     etag = answer.get_etag()[0] or kept.etag_of(body)
     place.keep(etag, body)
-    return _unless_matched(etag, body)
+    return _unless_matched(answer, etag)
 
 
 def tagged(answer: Response) -> Response:
     """Give an answer that is not kept an ETag of its contents; 304 where If-None-Match names it."""
     if answer.status_code != 200:
         return answer
-    body = answer.get_data()
-    return _unless_matched(answer.get_etag()[0] or kept.etag_of(body), body)
+    return _unless_matched(answer, answer.get_etag()[0] or kept.etag_of(answer.get_data()))
 
 
-def _unless_matched(etag: str, body: bytes) -> Response:
-    headers = {"ETag": f'"{etag}"'}
+def _unless_matched(answer: Response, etag: str) -> Response:
     if request.if_none_match.contains_weak(etag):
-        return Response(status=304, headers=headers)
-    return Response(body, mimetype="application/json", headers=headers)
+        return Response(status=304, headers={"ETag": f'"{etag}"'})
+    answer.headers["ETag"] = f'"{etag}"'
+    return answer

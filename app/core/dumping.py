@@ -15,7 +15,7 @@ from marshmallow.decorators import POST_DUMP, PRE_DUMP
 from orjson import Fragment
 from sqlalchemy import Row
 
-from app.core.fields import Instant, JsonList, Price, utc_text
+from app.core.fields import Instant, Json, JsonList, Price, utc_text
 from app.core.money import decimal_text
 
 Dump = Callable[[Any], Any]
@@ -28,10 +28,10 @@ def _way(kind: type[fields.Field[Any]]) -> Any:
 
 _AS_IT_IS: Final = _way(fields.Field)
 _STRING, _INTEGER, _LIST, _NESTED = (_way(kind) for kind in (fields.String, fields.Integer, fields.List, fields.Nested))
-_INSTANT, _PRICE, _JSON_LIST = (_way(kind) for kind in (Instant, Price, JsonList))
-_READY: Final[dict[Any, str]] = {_STRING: "str", _INTEGER: "int", _INSTANT: "str", _JSON_LIST: "Fragment"}
+_INSTANT, _PRICE, _JSON, _JSON_LIST = (_way(kind) for kind in (Instant, Price, Json, JsonList))
+_READY: Final[dict[Any, str]] = {_STRING: "str", _INTEGER: "int", _INSTANT: "str"}
 """What a value is of that the field gives out unchanged."""
-_NONE_STAYS: Final = {*_READY, _LIST, _NESTED}
+_NONE_STAYS: Final = {*_READY, _LIST, _NESTED, _JSON, _JSON_LIST}
 
 
 class _Unusual(Exception):
@@ -94,6 +94,9 @@ def _expression(name: str, field: fields.Field[Any], schema: Schema, names: dict
         return f"None if (v := {value}) is None else decimal_text(v, {access.format('currency')})"
     if way not in _NONE_STAYS:
         return f"{_name(names, _converter(name, field))}({value}, o)"
+    if way in {_JSON, _JSON_LIST}:
+        made = f"{_name(names, _converter(name, field))}(v, o)"
+        return f"Fragment(v) if (v := {value}).__class__ is str else v if v is None else {made}"
     made = "utc_text(v)" if way is _INSTANT else f"{_name(names, _converter(name, field))}(v, o)"
     ready = None if getattr(field, "as_string", False) else _READY.get(way)
     test = f"(v := {value}) is None" + (f" or v.__class__ is {ready}" if ready else "")
@@ -134,6 +137,8 @@ def _converter(name: str, field: fields.Field[Any]) -> Callable[[Any, Any], Any]
 
 
 def _list(name: str, field: Any) -> Callable[[Any, Any], Any]:
+    if _way(type(field.inner)) is _NESTED and not (field.inner.many or field.inner.schema.many):
+        return _nested(field.inner, each=True)
     each = _converter(name, field.inner)
     ready = str if _way(type(field.inner)) is _STRING else None
     return lambda values, thing: [
@@ -141,7 +146,8 @@ def _list(name: str, field: Any) -> Callable[[Any, Any], Any]:
     ]
 
 
-def _nested(field: Any) -> Callable[[Any, Any], Any]:
+def _nested(field: Any, *, each: bool = False) -> Callable[[Any, Any], Any]:
+    """What a nested field makes of a value; with ``each`` of every value of a list, None staying None."""
     prepared: list[Dump] = []
 
     def dump(value: Any, _thing: Any) -> Any:
@@ -149,6 +155,9 @@ def _nested(field: Any) -> Callable[[Any, Any], Any]:
             one = compile_dump(field.schema)
             is_each = field.many and not field.schema.many
             prepared.append((lambda things: [one(thing) for thing in things]) if is_each else one)
+        if each:
+            one = prepared[0]
+            return [None if thing is None else one(thing) for thing in value]
         return prepared[0](value)
 
     return dump

@@ -79,11 +79,18 @@ class Price(fields.String):
         return None if value is None else decimal_text(value, get_value(obj, "currency"))
 
 
-class JsonList(fields.List[Any]):
-    """A list out of a ``JsonText`` column, also where it was read as the text that it is stored as."""
+class Json(fields.Raw):
+    """What stands in a ``JsonText`` column and is no text itself: a text is JSON as it is stored, and stays so."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return value if isinstance(value, Fragment) else super()._serialize(value, attr, obj, **kwargs)
+        return Fragment(value) if isinstance(value, str) else value
+
+
+class JsonList(fields.List[Any]):
+    """A list out of such a column, which says what is in it."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return Fragment(value) if isinstance(value, str) else super()._serialize(value, attr, obj, **kwargs)
 
 
 class PageArguments(StrictSchema):

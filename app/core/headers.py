@@ -37,18 +37,22 @@ _READABLE: Final = [
 
 def register_headers(app: Flask, settings: Settings) -> None:
     """Wire security headers, CORS for the configured origins, and the pages' CSP nonce into the application."""
-    hsts = {"Strict-Transport-Security": _HSTS} if settings.is_https else {}
+    always = _HEADERS | ({"Strict-Transport-Security": _HSTS} if settings.is_https else {})
 
     def seal(response: Response) -> Response:
-        for name, value in (_HEADERS | hsts).items():
-            response.headers.setdefault(name, value)
-        policy = _PAGE.format(nonce=nonce()) if response.mimetype == "text/html" else _NOTHING
-        response.headers.setdefault("Content-Security-Policy", policy)
+        present = {name.lower() for name, _ in response.headers}
+        wanted = dict(always)
+        wanted["Content-Security-Policy"] = (
+            _PAGE.format(nonce=nonce()) if response.mimetype == "text/html" else _NOTHING
+        )
         if request.path.startswith("/api/"):
             # what has an ETag may be kept by the browser that got it, and is asked for again each time
-            response.headers.setdefault("Cache-Control", "private, no-cache" if response.get_etag()[0] else "no-store")
+            wanted["Cache-Control"] = "private, no-cache" if "etag" in present else "no-store"
             if settings.allowed_origins:
                 response.vary.add("Origin")
+        for name, value in wanted.items():
+            if name.lower() not in present:
+                response.headers.add(name, value)
         return response
 
     app.after_request(seal)

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from orjson import Fragment
-from sqlalchemy import ColumnElement, Connection, Dialect, Label, Text, type_coerce
+from sqlalchemy import ColumnElement, Connection, Label, Text, type_coerce
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import String, TypeDecorator
+from sqlalchemy.types import String
 
 from app.core.extensions import db
 
@@ -71,19 +70,9 @@ def _plain_sqlite(element: Any, compiler: Any, **kwargs: Any) -> str:
     return f"+{compiler.process(element.clauses, **kwargs)}"
 
 
-class _RawJson(TypeDecorator[Fragment]):
-    """The text of a ``JsonText`` column, for orjson to put into an answer as it is."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Fragment | None:
-        return None if value is None else Fragment(value)
-
-
 def raw_json(column: Any) -> Label[Any]:
-    """A ``JsonText`` column as the JSON that it is stored as, by its own name."""
-    return type_coerce(column, _RawJson()).label(column.key)
+    """A ``JsonText`` column as the text that it is stored as, by its own name; the fields of kind Json know it."""
+    return type_coerce(column, Text()).label(column.key)
 
 
 def instant(column: Any) -> ColumnElement[str]:

@@ -51,9 +51,7 @@ def _values(field: Any, depth: int) -> st.SearchStrategy[Any]:  # noqa: PLR0911 
         return st.one_of(st.none(), st.lists(inner, max_size=2) if field.many or field.schema.many else inner)
     if isinstance(field, fields.List):
         several = st.lists(_values(field.inner, depth), max_size=2)
-        return st.one_of(
-            st.none(), several, st.just(orjson.Fragment(b"[1]")) if isinstance(field, JsonList) else several
-        )
+        return st.one_of(st.none(), several, st.just("[1]") if isinstance(field, JsonList) else several)
     if isinstance(field, Price):
         return st.one_of(st.none(), st.integers(-(10**6), 10**15))
     if isinstance(field, Instant):
@@ -81,6 +79,15 @@ def _things(draw: Any, kind: type[Schema], depth: int = 0) -> Any:
     return as_what(**values)
 
 
+def _plain(value: Any) -> Any:
+    """A dump without pieces of JSON, which are equal to nothing but themselves."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return ("JSON", orjson.dumps(value)) if isinstance(value, orjson.Fragment) else value
+
+
 def _outcome(dump: Any, thing: Any) -> Any:
     try:
         return dump(thing)
@@ -103,10 +110,10 @@ def test_a_compiled_dump_is_marshmallows_dump(kind: type[Schema]) -> None:
     def compare(thing: Any) -> None:
         expected = _outcome(schema.dump, thing)
         found = _outcome(dump, thing)
-        assert found == expected
+        assert _plain(found) == _plain(expected)
         if isinstance(expected, dict):
             assert list(found) == list(expected)
-        assert _outcome(dump_many, [thing, thing]) == _outcome(many.dump, [thing, thing])
+        assert _plain(_outcome(dump_many, [thing, thing])) == _plain(_outcome(many.dump, [thing, thing]))
 
     compare()
 

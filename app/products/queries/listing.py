@@ -126,7 +126,7 @@ def _rows(
 ) -> list[Row[Any]]:
     shape = Shape(walk, sort, frozenset(given), begins=after is not None, ends=until is not None)
     values = {**given, "limit": limit, **_numbered("from", after), **_numbered("to", until)}
-    return list(connection.execute(rows_of(shape), values))
+    return connection.execute(rows_of(shape), values).all()  # type: ignore[return-value]  # a Row is typed as a tuple
 
 
 def _bound(

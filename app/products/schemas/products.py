@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from app.core.fields import Asin, Instant, JsonList, Price, StrictSchema, Text, page_of
+from app.core.fields import Asin, Instant, Json, JsonList, Price, StrictSchema, Text, page_of
 from app.core.money import Money, MoneyError
 from app.core.running import settings
 from app.products.models.products import MAX_BRAND, MAX_DESCRIPTION, MAX_NAME
@@ -114,7 +114,7 @@ class ProductSchema(Schema):
     description = fields.String(metadata=_DESCRIPTION)
     is_active = fields.Boolean()
     gtin = fields.String(allow_none=True, metadata=_GTIN)
-    attributes = fields.Raw(metadata={"type": "object", "additionalProperties": True, **_ATTRIBUTES})
+    attributes = Json(metadata={"type": "object", "additionalProperties": True, **_ATTRIBUTES})
     images = JsonList(fields.String(metadata=_IMAGE), metadata={"description": "In the order they are shown in"})
     categories = JsonList(fields.Integer(), metadata=_CATEGORIES)
     version = fields.Integer(metadata={"description": "The number in the ETag", "examples": [1]})
