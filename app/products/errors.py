@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.core.errors import Conflict, Invalid, NotFound, StaleVersion, Unavailable, UpstreamFailed
+from app.core.errors import Conflict, NotFound, StaleVersion, Unavailable, UpstreamFailed
 
 _SHOWN: Final = 100
 """Characters of a value in a sentence; a program finds all of it in the facts."""
@@ -234,12 +234,6 @@ class FileGone(NotFound):
     """The operation has no such file, or it was deleted after its time."""
 
     code = "FILE_GONE"
-
-
-class UploadRefused(Invalid):
-    """The uploaded file is none that can be imported."""
-
-    code = "UPLOAD_REFUSED"
 
 
 class OtherCount(Conflict):

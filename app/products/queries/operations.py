@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import select
+from sqlalchemy.orm import defer
 
 from app.core.extensions import db
 from app.core.files import file_store
@@ -38,7 +39,7 @@ def list_operations(
     *, limit: int, cursor: str | None = None, kind: str | None = None, state: str | None = None
 ) -> Page[Operation]:
     """Operations, newest first."""
-    wanted = select(Operation)
+    wanted = select(Operation).options(*map(defer, (Operation.report, Operation.cursor, Operation.arguments)))
     if kind is not None:
         wanted = wanted.where(Operation.kind == kind)
     if state is not None:

@@ -15,7 +15,7 @@ from app.core.extensions import db
 from app.core.files import file_store
 from app.core.orm import count_changed, database_now, utc_now
 from app.core.transactions import in_transaction
-from app.products.models.operations import ASKING, AT_WORK, Operation, OperationKind, OperationState
+from app.products.models.operations import ASKING, AT_WORK, Operation, OperationKind, OperationRow, OperationState
 from app.products.services import operations
 from app.products.services.operations import OperationFailed, OperationStopped, Work
 
@@ -126,4 +126,5 @@ def _give_up_expired() -> tuple[int, str] | None:
 def _note_deleted(*, operation_id: int) -> None:
     session = db.session()
     now = database_now(session)
+    count_changed(session, update(OperationRow).where(OperationRow.operation_id == operation_id).values(cells=None))
     count_changed(session, update(Operation).where(Operation.id == operation_id).values(files_deleted_at=now))
