@@ -25,7 +25,7 @@ from app.core.outbox import Outbox
 from app.core.permissions import system
 from app.core.transactions import in_transaction
 from app.products.errors import OperationEnded
-from app.products.models.operations import Operation, OperationKind, OperationState
+from app.products.models.operations import Operation, OperationKind, OperationRow, OperationState
 from app.products.models.products import Product, ProductUpdate
 from app.products.models.stock import Stock
 from app.products.services import import_writing, imports, operations, running
@@ -324,6 +324,17 @@ def test_files_are_deleted_after_their_time_and_what_waits_for_a_decision_is_giv
     assert row_of(app, done)["state"] == "COMPLETED"
     assert row_of(app, asked)["state"] == "CANCELLED"
     assert counted(app)["product"] == 2
+
+
+def test_what_was_read_of_refused_rows_goes_with_the_files_and_the_reasons_stay(app: Flask) -> None:
+    operation_id = begin(app, "asin,price\nB000000001,1.00\n", run=True)
+    assert work(app, operation_id) == "COMPLETED_WITH_ERRORS"
+    with app.app_context():
+        assert [row.cells for row in db.session.scalars(select(OperationRow))] == ['[2,["B000000001","1.00"]]\n']
+        change(operation_id, expires_at=utc_now() - timedelta(seconds=1))
+        assert running.purge_files() == 1
+        (row,) = db.session.scalars(select(OperationRow).execution_options(populate_existing=True))
+        assert (row.cells, row.asin, row.reasons[0]["column"]) == (None, "B000000001", "name")
 
 
 @on_sqlite
