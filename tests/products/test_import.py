@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import threading
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import update
 
 from app import create_app
 from app.config import Settings
 from app.core.extensions import db
+from app.core.orm import utc_now
+from app.core.permissions import system
+from app.core.transactions import in_transaction
+from app.products.models.operations import Operation
+from app.products.services import operations
 from tests.products.conftest import changes, stored
+from tests.products.operating import begin, row_of, work
 from tests.servers import on_sqlite
 
+MINUTE: Final = timedelta(minutes=1)
 HEADER = "asin,name,brand,price,description\n"
 LAMP = "B0CW1A0001,Reading lamp,Lumo,12.50,Warm light.\n"
 
@@ -176,3 +187,47 @@ def test_the_list_shows_products_page_by_page(app: Flask, file: Path) -> None:
     assert "B0CW1A0002" in rest
     assert "B0CW1A0001" not in rest
     assert "--cursor" not in rest
+
+
+@on_sqlite
+def test_a_dry_run_says_what_would_change_and_changes_nothing(app: Flask, file: Path) -> None:
+    file.write_text(HEADER + LAMP + "B0CW1A0002,,,5,\n")
+    result = app.test_cli_runner().invoke(args=["product", "import", "--dry-run", str(file)])
+    assert (result.exit_code, result.stdout) == (1, "new 1, changed 0, unchanged 0, refused 1\n")
+    assert result.stderr == "line 3: name Length must be between 1 and 500.\n"
+    assert stored(app)["products"] == []
+
+
+@on_sqlite
+def test_options_say_what_cannot_be_seen(app: Flask, file: Path) -> None:
+    file.write_bytes("asin;name;price;categories\nB0CW1A0001;K\xe4fer, klein;5;Tiere\n".encode("cp1252"))
+    refused = app.test_cli_runner().invoke(args=["product", "import", str(file)])
+    assert (refused.exit_code, refused.stderr) == (1, "line 2: is not UTF-8.\n")
+    options = ["--encoding", "windows-1252", "--delimiter", ";", "--create-categories"]
+    done = app.test_cli_runner().invoke(args=["product", "import", *options, str(file)])
+    assert (done.exit_code, done.output) == (0, "new 1, changed 0, unchanged 0, refused 0\n")
+    (row,) = stored(app)["products"]
+    assert (row["name"], len(row["categories"])) == ("Käfer, klein", 1)
+
+
+@on_sqlite
+def test_an_import_from_the_command_line_waits_for_its_turn(app: Flask, file: Path) -> None:
+    other = begin(app, HEADER + LAMP, run=True)
+    with app.app_context():
+        number = row_of(app, other)["slice_no"]
+        held = operations.take_lease(operation_id=other, slice_no=number, token="a" * 32, now=utc_now())
+        assert held is not None
+        in_transaction(lambda: db.session.execute(update(Operation).values(state="RUNNING", writer=1)))()
+
+    def end() -> None:
+        with app.app_context():
+            operations.cancel_operation(actor=system(), now=utc_now(), operation_id=other)
+            in_transaction(lambda: db.session.execute(update(Operation).values(leased_until=utc_now() - MINUTE)))()
+        work(app, other)
+
+    timer = threading.Timer(1.5, end)
+    timer.start()
+    result = run(app, file, HEADER + LAMP)
+    timer.join()
+    assert (result.exit_code, result.stdout) == (0, "new 1, changed 0, unchanged 0, refused 0\n")
+    assert row_of(app, other)["state"] == "CANCELLED"
