@@ -13,12 +13,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import JSON, UniqueConstraint, bindparam, delete, insert, null, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.errors import Conflict, Invalid
 from app.core.extensions import db
 from app.core.orm import (
+    WRITE,
     Base,
     Instant,
     LongText,
@@ -30,7 +31,7 @@ from app.core.orm import (
     key_text,
     table_of,
 )
-from app.core.transactions import connection, in_transaction
+from app.core.transactions import connection, in_transaction, is_retryable
 
 LOCK_S: Final = 60
 KEEP_S: Final = 24 * 3600
@@ -125,21 +126,23 @@ def claim(*, principal: str, key: str, request_hash: str) -> Claim | Answer:
         )
     try:
         return _claim_new(principal=principal, key=key, request_hash=request_hash)
-    except IntegrityError:  # it is not new
-        pass
+    except DBAPIError as error:
+        if not (isinstance(error, IntegrityError) or is_retryable(error)):
+            raise
     try:
         return _claim(principal=principal, key=key, request_hash=request_hash)
     except IntegrityError:
         return _claim(principal=principal, key=key, request_hash=request_hash)
 
 
-@in_transaction
 def _claim_new(*, principal: str, key: str, request_hash: str) -> Claim:
-    """Claim a key that nobody has used, as nearly all are: one statement."""
+    """Claim a key that nobody has used, as nearly all are: one statement, which needs nothing of the session."""
     token = secrets.token_hex(16)
     values = {"principal": principal, "key": key, "request_hash": request_hash, "lock_token": token}
-    made = connection().execute(_NEW, values)
-    (id_,) = made.inserted_primary_key or (0,)
+    if db.session.registry.has():
+        db.session.rollback()  # one connection a request is enough
+    with db.engine.connect().execution_options(**{WRITE: True}) as own, own.begin():
+        (id_,) = own.execute(_NEW, values).inserted_primary_key or (0,)
     return Claim(id_, token)
 
 

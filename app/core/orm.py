@@ -219,6 +219,7 @@ def engine_options(url: str) -> dict[str, Any]:
     else:
         connect |= {"options": "-c timezone=UTC -c statement_timeout=60000"}
     options = {"isolation_level": "READ COMMITTED", "hide_parameters": True, "pool_recycle": 1800}
+    options |= {"pool_reset_on_return": None}  # prepare_engine does it
     return options | {"connect_args": connect}
 
 
@@ -229,6 +230,7 @@ def prepare_engine(engine: Engine) -> None:
     """
     if engine.dialect.name != "sqlite":
         _check_idle(engine)
+        _reset_what_is_open(engine)
         return
 
     @event.listens_for(engine, "connect")
@@ -262,6 +264,27 @@ def _check_idle(engine: Engine) -> None:
             engine.dialect.do_ping(connection)
         except engine.dialect.loaded_dbapi.Error as error:
             raise InvalidatePoolError from error
+
+
+def _reset_what_is_open(engine: Engine) -> None:
+    """Roll back what a connection has open when it is given back; after a commit that would be a question for nothing.
+
+    A COMMIT that fails leaves nothing open, either: the server has undone it, or the connection is lost.
+    """
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        connection.info["is_done"] = False
+
+    @event.listens_for(engine, "commit")
+    @event.listens_for(engine, "rollback")
+    def _on_end(connection: Any) -> None:
+        connection.info["is_done"] = True
+
+    @event.listens_for(engine, "reset")
+    def _on_reset(connection: Any, record: Any, state: Any) -> None:
+        if not (state.terminate_only or (record is not None and record.info.get("is_done"))):
+            connection.rollback()
 
 
 def count_changed(session: Session, statement: UpdateBase, parameters: dict[str, Any] | None = None) -> int:
