@@ -118,7 +118,7 @@ def _group(pattern: str, text: str) -> str:
 
 
 def _ms(percent: str, text: str) -> float:
-    found = re.search(rf"\s{percent}\s+([\d.]+)(us|ms|s|m)\n", text)
+    found = re.search(rf"\s{percent}\s+([\d.]+)(us|ms|s|m)\s*\n", text)
     if found is None:
         raise SystemExit(f"wrk said something unexpected:\n{text}")
     return float(found[1]) * _UNITS[found[2]]
