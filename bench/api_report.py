@@ -105,7 +105,7 @@ def judge(found: Found, used: Mapping[str, Sequence[tuple[float, float]]]) -> li
     for name, workers in used.items():
         peak, pss = max(one for one, _ in workers), max(one for _, one in workers)
         missed += ["memory"] if pss > MEMORY_MB else []
-        print(f"{name}: a worker takes {pss:.0f} MB (PSS; {MEMORY_MB} allowed), {peak:.0f} with all it shares (peak of RSS)")
+        print(f"{name}: a worker takes {pss:.0f} MB (PSS; {MEMORY_MB} allowed), {peak:.0f} at its peak (RSS)")
     return missed
 
 
