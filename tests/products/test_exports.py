@@ -95,6 +95,20 @@ def test_an_export_has_every_attribute_of_the_products_that_fit(
     assert (values["is_active"], values["gtin"]) == (True if is_json else "true", "4006381333931")
 
 
+@on_sqlite
+def test_a_search_is_refused_where_something_is_exported(
+    app: Flask, client: FlaskClient, auth_headers: dict[str, str], send: Send
+) -> None:
+    send("POST", URL, LAMP)
+    answers = [send("POST", EXPORTS, {"format": "csv", "filter": {"q": "lamp"}})]
+    answers += [send("GET", f"{URL}/export?q=lamp&format={kind}") for kind in FORMATS]
+    for answer in answers:
+        (error,) = answer.get_json()["errors"]
+        assert (answer.status_code, error["pointer"][-2:], error["detail"]) == (422, "/q", "Unknown field.")
+    with app.app_context():
+        assert db.session.scalars(select(Operation.id)).all() == []
+
+
 def test_every_filter_of_the_list_is_one_of_exports(
     app: Flask, client: FlaskClient, auth_headers: dict[str, str], send: Send
 ) -> None:

@@ -30,7 +30,7 @@ class Exports(MethodView):
     @blp.arguments(schemas.ExportIn)
     @blp.answers(202, schemas.ExportSchema, location=lambda row: url_for("exports.Export", export_id=row.id), etag=True)
     def post(self, sent: dict[str, Any]) -> Any:
-        """Write the products that fit a filter into a file, in the background."""
+        """Write the products that fit a filter into a file, in the background. Searches (`q`) are not exported."""
         return services.create_export(actor=current_principal(), now=utc_now(), **sent)
 
 
@@ -66,7 +66,7 @@ class ProductExport(MethodView):
     @blp.arguments(schemas.StreamArguments, location="query")
     @blp.doc(responses={"200": _FILE})
     def get(self, which: dict[str, Any]) -> Any:
-        """Download the products that fit a filter, by ascending id, while they are read.
+        """Download the products that fit a filter, by ascending id, while they are read. Searches are not exported.
 
         Each product is as it was when its turn came: what changes meanwhile may be in the file or not, nothing is in it
         twice. Cells that a spreadsheet would run as formulas begin with an apostrophe, which an import takes off again.

@@ -198,7 +198,7 @@ class _Filter(ProductArguments):
     """Which products; the order is the one they were created in."""
 
     class Meta(StrictSchema.Meta):
-        exclude = ("limit", "cursor", "sort")
+        exclude = ("limit", "cursor", "sort", "q")
 
 
 class ExportIn(StrictSchema):
@@ -209,7 +209,10 @@ class ExportIn(StrictSchema):
         _Filter,
         load_default=dict,
         attribute="which",
-        metadata={"description": "As the list of products takes it", "examples": [{"brand": "Kettles & Co."}]},
+        metadata={
+            "description": "As the list of products takes it, without q",
+            "examples": [{"brand": "Kettles & Co."}],
+        },
     )
 
 
