@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -12,15 +11,13 @@ from marshmallow.utils import get_value
 from orjson import Fragment
 
 from app.core.money import decimal_text
+from app.core.text import UNPRINTABLE, UNPRINTABLE_IN_LINES, TextRefused, cleaned
 
 _CURSOR: Final = "WzI4NTM4NzE2MDQsNDJd"
 ASIN: Final = re.compile(r"^[A-Z0-9]{10}$")
-_TURNED: Final = r"\u202a-\u202e\u2066-\u2069"
-"""Marks that turn the direction of what follows: text that is not what it looks like (Unicode TR 36, 3.2)."""
-UNPRINTABLE: Final = re.compile(rf"[\x00-\x1f\x7f\ud800-\udfff{_TURNED}]")
-"""What a text of one line must not hold."""
-UNPRINTABLE_IN_LINES: Final = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff{_TURNED}]")
-"""What a text of several lines must not hold."""
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Between these every database has every instant, also with some time added or taken away."""
 
 
 class StrictSchema(Schema):
@@ -34,16 +31,17 @@ class Text(fields.String):
     """A line of text, with ``lines`` several: trimmed, NFC, without control characters, not empty unless ``blank``."""
 
     def __init__(self, *, longest: int, blank: bool = False, lines: bool = False, **kwargs: Any) -> None:
-        shortest = 0 if blank else 1
+        self._shortest = 0 if blank else 1
+        self._longest = longest
         self._unprintable = UNPRINTABLE_IN_LINES if lines else UNPRINTABLE
-        super().__init__(validate=validate.Length(min=shortest, max=longest), **kwargs)
+        super().__init__(validate=validate.Length(min=self._shortest, max=longest), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs)).strip()
-        text = text.replace("\r\n", "\n")
-        if self._unprintable.search(text):
-            raise ValidationError("must not contain control characters.")
-        return text
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return cleaned(text, shortest=self._shortest, longest=self._longest, unprintable=self._unprintable)
+        except TextRefused as refused:
+            raise ValidationError(str(refused)) from None
 
 
 class Asin(fields.String):
@@ -99,7 +97,7 @@ class PageArguments(StrictSchema):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 100), metadata={"description": "Rows per page"})
     cursor = fields.String(
         load_default=None,
-        validate=validate.Length(max=500),
+        validate=validate.Length(max=4000),
         metadata={"description": "next_cursor of the page before", "examples": [_CURSOR]},
     )
 

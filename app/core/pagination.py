@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-import orjson
 from sqlalchemy import ColumnElement, Select, and_, or_
 
-from app.core.errors import Invalid
+from app.core.cursors import open_cursor, refused_cursor, seal_cursor
 from app.core.extensions import db
 
 T = TypeVar("T")
@@ -48,12 +45,12 @@ def fetch_page(
     more = len(rows) > bounded
     rows = rows[:bounded]
     values: Callable[[Any], list[Any]] = lambda row: [getattr(row, column.key) for column, _ in keys]  # noqa: E731
-    return Page(rows, _encode([_order(keys), *values(rows[-1])]) if more else None)
+    return Page(rows, seal_cursor([_order(keys), *values(rows[-1])]) if more else None)
 
 
 def make_cursor(values: Sequence[Any], keys: Sequence[tuple[Any, bool]]) -> str:
     """The cursor behind a row with these values of ``keys``, for lists that fetch their rows themselves."""
-    return _encode([_order(keys), *values])
+    return seal_cursor([_order(keys), *values])
 
 
 def read_cursor(cursor: str, keys: Sequence[tuple[Any, bool]]) -> list[Any]:
@@ -86,18 +83,14 @@ def _order(keys: Sequence[tuple[Any, bool]]) -> int:
     return zlib.crc32(" ".join(f"{column} {down}" for column, down in keys).encode())
 
 
-def _encode(values: list[Any]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(values)).decode().rstrip("=")
-
-
 def _decode(cursor: str, keys: Sequence[tuple[Any, bool]]) -> list[Any]:
     try:
-        order, *values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        order, *values = open_cursor(cursor)
         if order != _order(keys):
             raise ValueError(cursor)
         return [_typed(value, column.type.python_type) for value, (column, _) in zip(values, keys, strict=True)]
-    except (ValueError, TypeError, OverflowError, binascii.Error):
-        raise Invalid.field("/cursor", "is not a cursor of this list.", place="query") from None
+    except (ValueError, TypeError, OverflowError):
+        raise refused_cursor() from None
 
 
 def _typed(value: Any, kind: type[Any]) -> Any:

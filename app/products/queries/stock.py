@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from sqlalchemy import Select, select
 
-from app.core.errors import Invalid
+from app.core.cursors import open_cursor, refused_cursor, seal_cursor
 from app.core.extensions import db
 from app.core.pagination import Page, fetch_page
 from app.products.errors import ProductNotFound
 from app.products.models.products import Product
-from app.products.models.stock import MAX_QUANTITY, Allocation, Stock, StockMovement
+from app.products.models.stock import Allocation, Stock, StockMovement
 
 Rows = Select[*tuple[Any, ...]]
 
@@ -43,7 +43,7 @@ def list_movements(product_id: int, *, limit: int, cursor: str | None = None) ->
     were before its last row, and the next page goes on from there. So each page reads its own rows and no others.
     Movements of the same moment stand in the order they were written down, which may not be that of their effect.
     """
-    inner, *carried = _split(cursor)
+    inner, *carried = _split(cursor, product_id)
     wanted = select(StockMovement, Stock.on_hand, Stock.allocated).join(
         Stock, Stock.product_id == StockMovement.product_id
     )
@@ -60,7 +60,7 @@ def list_movements(product_id: int, *, limit: int, cursor: str | None = None) ->
         on_hand -= movement.on_hand_delta
         allocated -= movement.allocated_delta
     more = found.next_cursor
-    return Page(rows, None if more is None else f"{more}~{on_hand}~{allocated}")
+    return Page(rows, None if more is None else seal_cursor([product_id, more, on_hand, allocated]))
 
 
 def newest_allocations(product_id: int, *, limit: int = SHOWN_ALLOCATIONS) -> list[dict[str, Any]]:
@@ -89,15 +89,14 @@ def _require_product(product_id: int) -> None:
         raise ProductNotFound(f"There is no product {product_id}.")
 
 
-def _split(cursor: str | None) -> tuple[Any, ...]:
+def _split(cursor: str | None, product_id: int) -> tuple[Any, ...]:
     """The parts of a ledger's cursor: the page's own, then both counters."""
     if not cursor:
         return (None,)
-    inner, *carried = cursor.split("~")
     try:
-        on_hand, allocated = (int(text) for text in carried)
+        of, inner, on_hand, allocated = open_cursor(cursor)
     except ValueError:
-        on_hand = allocated = MAX_QUANTITY + 1
-    if not inner or max(abs(on_hand), abs(allocated)) > MAX_QUANTITY:
-        raise Invalid.field("/cursor", "is not a cursor of this list.", place="query")
+        raise refused_cursor() from None
+    if of != product_id:
+        raise refused_cursor()
     return inner, on_hand, allocated

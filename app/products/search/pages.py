@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -13,6 +12,7 @@ import orjson
 from sqlalchemy import Row, select
 
 from app.core.cache import cache
+from app.core.cursors import CursorRefused, open_cursor, seal_cursor
 from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.pagination import MAX_LIMIT, Page
@@ -89,19 +89,14 @@ def _kept(key: str) -> Found | None:
 
 
 def _write(place: _Place) -> str:
-    return urlsafe_b64encode(orjson.dumps([place.query, place.kept, place.offset, place.last])).decode().rstrip("=")
+    return seal_cursor([place.query, place.kept, place.offset, place.last])
 
 
 def _read(cursor: str, query: str) -> _Place:
     try:
-        place = _Place(*orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))))
-        numbers = (place.offset, place.last)
-        if (
-            place.query != query
-            or type(place.kept) is not str
-            or any(type(one) is not int or one < 0 for one in numbers)
-        ):
-            raise ValueError(cursor)
+        place = _Place(*open_cursor(cursor))
+        if place.query != query:
+            raise CursorRefused(cursor)
     except (ValueError, TypeError):
         raise Invalid.field("/cursor", "is not a cursor of this search.", place="query") from None
     return place
