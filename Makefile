@@ -19,7 +19,7 @@ run: ## set up and run the whole system until Ctrl-C
 .PHONY: test
 test: ## set up and pass the tests; ARGS="-k price" chooses some
 	@scripts/bootstrap test
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: check
 check: lint test ## all that must be green: format, lint, types, imports, tests
