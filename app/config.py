@@ -145,6 +145,8 @@ class Settings:
     currency: str = "USD"
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     worker_count: int = 2
+    background_count: int = 2
+    """Processes of one background pool: two, so that an import keeps no mail waiting."""
     stop_grace_s: float = 10
     """How long a pool lets its workers finish after SIGTERM; a task may need as long as its own limit."""
     web_threads: int = 16
@@ -211,6 +213,7 @@ class Settings:
             redis_cache_url=read.redis_url("REDIS_CACHE_URL", sockets, database=1, required=production),
             currency=read.choice("SHOP_CURRENCY", "USD", sorted(list_currencies())),
             timezone=read.parsed("SHOP_TIMEZONE", "UTC", ZoneInfo, "is no IANA time zone such as Europe/Berlin"),
+            background_count=read.integer("BACKGROUND_COUNT", 2, 1, 16),
             worker_count=read.integer("WORKER_COUNT", min(os.cpu_count() or 2, 64), 1, 64),
             stop_grace_s=read.number("STOP_GRACE_S", 150 if production else 10, 0, 3600),
             web_threads=read.integer("WEB_THREADS", 16, 4, 256),
