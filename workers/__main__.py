@@ -34,7 +34,9 @@ def main() -> int:
 def _run(settings: Settings, *, background: bool) -> int:
     app = create_base(settings)
     if background:
-        Pool(partial(run_background_worker, app, settings), size=settings.background_count, grace_s=settings.stop_grace_s).run()
+        Pool(
+            partial(run_background_worker, app, settings), size=settings.background_count, grace_s=settings.stop_grace_s
+        ).run()
         return 0
     run_as = drop_root(settings.browsers.run_as, needs=_needs(settings), owns=_owned(settings))
     root = Path(tempfile.gettempdir()) / f"cartwright-browsers-{_uid()}"
