@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
+from io import BufferedReader
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import certifi
@@ -35,6 +36,8 @@ MAX_URL: Final = 2000
 CONNECT_S: Final = 3.0
 """For one address of a host, before the next one is tried."""
 _PIECE: Final = 16 * 1024
+_MAX_LINE: Final = 64 * 1024
+"""Bytes of a line of an answer's head, of a chunk's size, of a trailer."""
 _AGENT: Final = "Cartwright"
 _PLAIN: Final = "/?%:@!$&'()*+,;=~"
 """What stands in a path or a query as it is (RFC 3986, 3.3 and 3.4), beside letters and digits."""
@@ -142,6 +145,31 @@ def _is_inside(host: str) -> bool:
         return False
 
 
+class Bounded(BufferedReader):
+    """What comes from a server, never read to its end at once: neither a chunk of size -1 nor a line without end."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most ``size`` bytes; raises ValueError where no size is given."""
+        if size is None or size < 0:
+            raise ValueError("the answer has a part without a size")
+        return super().read(size)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """A line; raises ValueError for one that has no end."""
+        line = super().readline(_MAX_LINE + 1 if size is None or size < 0 else size)
+        if len(line) > _MAX_LINE:
+            raise ValueError(f"the answer has a line of more than {_MAX_LINE} bytes")
+        return line
+
+
+class BoundedResponse(HTTPResponse):
+    """The ``response_class`` of connections to servers that nobody vouches for."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = Bounded(self.fp.detach())
+
+
 def _read(response: BaseHTTPResponse, largest: int, *, excerpt: bool) -> tuple[bytes, bool]:
     content = bytearray()
     for piece in response.stream(_PIECE, decode_content=False):
@@ -168,10 +196,14 @@ def _connection(address: Address, found: list[str], cutter: Cutter) -> HTTPConne
         return made
 
     class Plain(HTTPConnection):
+        response_class = BoundedResponse
+
         def _new_conn(self) -> socket.socket:
             return opened()
 
     class Secure(HTTPSConnection):
+        response_class = BoundedResponse
+
         def _new_conn(self) -> socket.socket:
             return opened()
 

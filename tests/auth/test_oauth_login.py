@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import json
 import re
@@ -541,6 +542,24 @@ def test_a_description_that_is_right_but_too_large_is_not_read(
 ) -> None:
     provider.description = {"x": "x" * 600_000}
     assert refused(app, client, client.get(START)) == AWAY
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_description_in_a_chunk_of_negative_size_is_not_read(
+    app: Flask, client: FlaskClient, provider: HostileProvider
+) -> None:
+    sent = 0
+
+    def flood(handler: Any) -> None:
+        nonlocal sent
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
+        with contextlib.suppress(OSError):
+            for _ in range(512):
+                sent += handler.wfile.write(b"x" * 2**16)
+
+    provider.replies["/.well-known/openid-configuration"] = flood
+    assert refused(app, client, client.get(START)) == AWAY
+    assert sent < 16 * 2**20  # what the buffers of two sockets hold
 
 
 @pytest.mark.usefixtures("acme")

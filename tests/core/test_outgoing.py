@@ -388,3 +388,24 @@ def test_an_answer_over_tls_that_trickles_is_cut_off(secure: Receiver) -> None:
             private=frozenset({("hooks.example.org", secure.port)}), lookup=lambda *_: HERE,
         )  # fmt: skip
     assert time.monotonic() - began < 1.5
+
+
+# --- Parts without an end --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "what"), [(b"-1\r\n", "without a size"), (b"0\r\nX: ", "line of more"), (b"f" * 99, "line of more")]
+)
+def test_an_answer_in_chunks_is_never_read_beyond_its_limit(receiver: Receiver, line: bytes, what: str) -> None:
+    sent = 0
+
+    def reply(handler: Any) -> None:
+        nonlocal sent
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + line)
+        for _ in range(512):
+            sent += handler.wfile.write(b"x" * 2**16)
+
+    receiver.reply = reply
+    with pytest.raises(NotReachable, match=what):
+        ask(receiver, excerpt=True)
+    assert sent < 16 * 2**20  # what the buffers of two sockets hold

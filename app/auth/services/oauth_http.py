@@ -16,6 +16,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from app.auth.errors import ProviderUnavailable
 from app.core.cutting import Cutter
+from app.core.outgoing import BoundedResponse
 
 WAIT_S: Final = 5.0
 """For a connection, and for each piece of an answer."""
@@ -86,12 +87,16 @@ class _Adapter(HTTPAdapter):
 
 def _watched_pools(opened: Callable[[socket.socket], None]) -> dict[str, type[HTTPConnectionPool]]:
     class Plain(HTTPConnection):
+        response_class = BoundedResponse
+
         def _new_conn(self) -> socket.socket:
             made = super()._new_conn()
             opened(made)
             return made
 
     class Secure(HTTPSConnection):
+        response_class = BoundedResponse
+
         def _new_conn(self) -> socket.socket:
             made = super()._new_conn()
             opened(made)
