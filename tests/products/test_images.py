@@ -232,6 +232,13 @@ def test_a_redirect_passes_the_same_gate(host: Receiver, show: Show, location: s
     assert "127.0.0.1" not in refused.get_json()["detail"]
 
 
+@pytest.mark.parametrize("location", ["http://[", "//[x]/", "http://[::1"])
+def test_a_redirect_to_what_is_no_address_is_refused_and_remembered(host: Receiver, show: Show, location: str) -> None:
+    host.reply = to(location)
+    assert [code(show(f"{host.url}/a")) for _ in range(2)] == [(502, "IMAGE_REFUSED")] * 2
+    assert len(host.requests) == 1
+
+
 def test_three_redirects_are_followed_and_no_more(host: Receiver, show: Show) -> None:
     def reply(handler: Any) -> None:
         left = int(handler.path.removeprefix("/"))

@@ -56,7 +56,7 @@ def fetch_picture(
         location = answer.headers.get("Location")
         if answer.status not in _REDIRECTS or location is None:
             break
-        url = urljoin(url, location)
+        url = _behind(url, location)
     else:
         raise ImageRefused(f"The image is behind more than {MAX_REDIRECTS} redirects.")
     if answer.status != 200:
@@ -67,3 +67,10 @@ def fetch_picture(
     if kind is None:
         raise ImageRefused("What is at the address of the image is no JPEG, PNG, GIF, WebP or AVIF.")
     return Picture(kind, answer.body)
+
+
+def _behind(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise ImageRefused("The address of the image leads to something that is no address.") from error
