@@ -108,7 +108,7 @@ def rows_of(shape: Shape) -> Select[Any]:
     """The rows of a walk that fit: parameters are the filters, from0.., to0.. and limit."""
     walk, keys = WALKS[shape.walk], _own(WALKS[shape.walk], shape.sort)
     is_along = walk.order == shape.sort.removeprefix("-")
-    chosen = _from(walk, select(*(COLUMNS if is_along else [PRODUCT.id]))).where(PRODUCT.deleted_at.is_(None))
+    chosen = _from(walk, select(*(COLUMNS if is_along else [PRODUCT.id]))).where(plain(PRODUCT.deleted_at).is_(None))
     chosen = chosen.where(*(_compare(name, walk) for name in sorted(shape.filters)))
     chosen = _between(chosen, shape, keys).order_by(*_ordered(keys)).limit(bindparam("limit"))
     if is_along:
