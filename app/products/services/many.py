@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Table, case, literal, select, update
 from app.core import events
 from app.core.extensions import db
 from app.core.money import Money
-from app.core.orm import count_changed
+from app.core.orm import count_changed, json_text
 from app.products.changes import DELETED, THRESHOLD
 from app.products.events import ProductDeleted
 from app.products.models.products import Product
@@ -134,7 +134,14 @@ def _for_each(name: str, columns: Mapping[int, Mapping[str, Any]]) -> Any:
     column = _PRODUCT.c[name]
     wanted = {id_: values[name] for id_, values in columns.items() if name in values}
     first = next(iter(wanted.values()))
-    if len(wanted) == len(columns) and all(value == first for value in wanted.values()):
+    if len(wanted) == len(columns) and all(_is_same(value, first) for value in wanted.values()):
         return literal(first, column.type)
     typed = {id_: literal(value, column.type) for id_, value in wanted.items()}
     return case(typed, value=_PRODUCT.c.id, else_=column)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether a column would hold the same: to Python ``{"on": 1}`` and ``{"on": true}`` are equal."""
+    if isinstance(one, dict | list) and isinstance(other, dict | list):
+        return json_text(one) == json_text(other)
+    return bool(one == other)
