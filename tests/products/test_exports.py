@@ -236,7 +236,7 @@ def test_what_is_exported_and_imported_again_changes_nothing_in_any_format(
     for kind in FORMATS:
         with app.app_context():
             writer = writer_for(kind, exporting.COLUMNS)
-            rows = (chunk.rows for chunk in exporting.chunks({}, format=kind))
+            rows = (chunk.rows for chunk in exporting.chunks({}, format=kind, with_stock=True))
             content = b"".join(writing.written(writer, rows))
         operation_id = begin(app, content, name=f"x.{kind}", run=True)
         state = work(app, operation_id)

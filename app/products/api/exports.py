@@ -30,7 +30,10 @@ class Exports(MethodView):
     @blp.arguments(schemas.ExportIn)
     @blp.answers(202, schemas.ExportSchema, location=lambda row: url_for("exports.Export", export_id=row.id), etag=True)
     def post(self, sent: dict[str, Any]) -> Any:
-        """Write the products that fit a filter into a file, in the background. Searches (`q`) are not exported."""
+        """Write the products that fit a filter into a file, in the background. Searches (`q`) are not exported.
+
+        The file has low-stock thresholds where you have stock:read; only those can download it then who have it too.
+        """
         return services.create_export(actor=current_principal(), now=utc_now(), **sent)
 
 
@@ -53,8 +56,10 @@ class ExportFile(MethodView):
     @blp.doc(responses={"200": _FILE})
     @blp.alt_response(404, description="There is no such export, it is not COMPLETED, or its file was deleted")
     def get(self, export_id: int) -> Any:
-        """Download the file of an export that is COMPLETED."""
+        """Download the file of an export that is COMPLETED; needs stock:read as well where it has thresholds."""
         operation, pieces = queries.export_file(export_id)
+        if services.has_stock(operation.arguments):
+            current_principal().require(exporting.FOR_STOCK)
         return download(pieces, operation.arguments["format"], f"products-{export_id}", operation.result_bytes)
 
 
@@ -69,9 +74,11 @@ class ProductExport(MethodView):
         """Download the products that fit a filter, by ascending id, while they are read. Searches are not exported.
 
         Each product is as it was when its turn came: what changes meanwhile may be in the file or not, nothing is in it
-        twice. Cells that a spreadsheet would run as formulas begin with an apostrophe, which an import takes off again.
+        twice. Low-stock thresholds are in it where you have stock:read. Cells that a spreadsheet would run as formulas
+        begin with an apostrophe, which an import takes off again.
         """
         kind = which.pop("format")
         services.check_size(kind, which)
-        rows = (chunk.rows for chunk in exporting.chunks(which, format=kind))
-        return download(written(writer_for(kind, exporting.COLUMNS), rows), kind, "products")
+        with_stock = current_principal().may(exporting.FOR_STOCK)
+        rows = (chunk.rows for chunk in exporting.chunks(which, format=kind, with_stock=with_stock))
+        return download(written(writer_for(kind, exporting.columns(with_stock=with_stock)), rows), kind, "products")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from flask import Response, stream_with_context, url_for
+from flask import Response, request, url_for
 from flask.views import MethodView
 from marshmallow import ValidationError
 
 from app.core.api import ApiBlueprint, current_principal, if_match
+from app.core.downloads import send_pieces
 from app.core.errors import FieldError, Invalid
 from app.core.files import FileStore, file_store
 from app.core.orm import utc_now
@@ -44,6 +45,9 @@ _FORM: Final = {
         "delimiter": {"type": "string", "enum": [",", ";", "tab", "|"], "description": "Where it is guessed wrongly"},
     },
 }
+_RUN_IF_MATCH: Final = (
+    "ETag of the import as you saw it: 412 when its columns were mapped anew since. Without it, it runs as it is now"
+)
 _BODY: Final = {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
 
 
@@ -64,9 +68,13 @@ class Imports(MethodView):
     @blp.answers(202, schemas.ImportSchema, location=lambda row: url_for("imports.Import", import_id=row.id), etag=True)
     @blp.alt_response(413, description="The file is larger than UPLOAD_MAX_MB")
     @blp.alt_response(415, description="The body is no multipart/form-data")
-    @blp.alt_response(503, description="There is no room for the file")
+    @blp.alt_response(503, description="There is no room for the file, or too many are being sent")
     def post(self) -> Any:
-        """Send a file of products. It is read and checked in the background: nothing is changed before it runs."""
+        """Send a file of products. It is read and checked in the background: nothing is changed before it runs.
+
+        Everybody with products:read sees the first values of its columns, the rows that a dry run shows and the rows
+        that are refused. A column of low-stock thresholds is left out unless you have stock:write.
+        """
         folder, limit = FileStore.new_folder("operations"), settings().files.max_upload_mb * 1024 * 1024
         upload = _receive(folder, limit)
         try:
@@ -91,7 +99,10 @@ class Import(MethodView):
     @blp.requires("products:read")
     @blp.answers(200, schemas.ImportSchema, etag=True)
     def get(self, import_id: int) -> Any:
-        """Get an import: how far it is, its columns with what they are taken for, and what it changes."""
+        """Get an import: how far it is, its columns with what they are taken for, and what it changes.
+
+        With samples of the file's values, for everybody with products:read, whoever sent it.
+        """
         return _shown(queries.get_operation(import_id, OperationKind.IMPORT))
 
 
@@ -105,7 +116,7 @@ class ImportMapping(MethodView):
     @blp.alt_response(409, description="The import is not MAPPING_NEEDED or CHECKED")
     @blp.alt_response(412, description="Somebody else has decided meanwhile")
     def put(self, sent: dict[str, Any], import_id: int) -> Any:
-        """Say which attribute each column has; the import is checked again."""
+        """Say which attribute each column has; the import is checked again. low_stock_threshold needs stock:write."""
         return services.map_columns(
             actor=current_principal(), now=utc_now(), import_id=import_id, expected_version=if_match(), **sent
         )
@@ -117,10 +128,19 @@ class ImportRun(MethodView):
 
     @blp.requires("products:write")
     @blp.answers(202, schemas.ImportSchema, etag=True)
+    @blp.takes_header("If-Match", _RUN_IF_MATCH, '"v1"')
     @blp.alt_response(409, description="The import is not CHECKED")
+    @blp.alt_response(412, description="Somebody else has decided meanwhile")
     def post(self, import_id: int) -> Any:
-        """Run an import that is CHECKED. One operation writes to the catalogue at a time: until then it is QUEUED."""
-        return _shown(services.start_import(actor=current_principal(), now=utc_now(), import_id=import_id))
+        """Run an import that is CHECKED. One operation writes to the catalogue at a time: until then it is QUEUED.
+
+        Where it sets low-stock thresholds, it needs stock:write as well.
+        """
+        version = if_match() if "If-Match" in request.headers else None
+        started = services.start_import(
+            actor=current_principal(), now=utc_now(), import_id=import_id, expected_version=version
+        )
+        return _shown(started)
 
 
 @blp.route("/imports/<int:import_id>/refused-rows")
@@ -131,18 +151,17 @@ class RefusedRows(MethodView):
     @blp.doc(responses={"200": {"description": "The rows, in the format of the upload", "content": {"text/csv": {}}}})
     @blp.alt_response(404, description="There is no such import, or its files were deleted")
     def get(self, import_id: int) -> Any:
-        """Download the rows that were refused, with the reason as first column: mend them and send the file again."""
+        """Download the rows that were refused, with the reason as first column: mend them and send the file again.
+
+        Everybody with products:read may, whoever sent the file.
+        """
         operation, pieces = queries.refused_rows(import_id)
         return download(pieces, operation.report["format"], f"import-{import_id}-refused")
 
 
 def download(pieces: Iterator[bytes], format: str, name: str, size: int | None = None) -> Response:  # noqa: A002
-    """A file that is sent as it is made, and saved under this name."""
-    answer = Response(stream_with_context(pieces), content_type=CONTENT_TYPES[format])
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{format}"'
-    if size is not None:
-        answer.content_length = size
-    return answer
+    """A file that is sent as it is made, and saved under this name; raises DownloadsBusy."""
+    return send_pieces(pieces, content_type=CONTENT_TYPES[format], filename=f"{name}.{format}", size=size)
 
 
 def _receive(folder: str, limit: int) -> Upload:

@@ -18,6 +18,8 @@ TARGETS: Final = (
     "attributes", "low_stock_threshold",
 )  # fmt: skip
 MAX_TARGET: Final = len(ATTRIBUTE) + MAX_KEY
+THRESHOLD: Final = "low_stock_threshold"
+"""Needs more than to write products."""
 REASON: Final = "refused_because"
 """The column of a file of refused rows that says why; it is ignored when the mended file comes back."""
 

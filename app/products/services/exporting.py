@@ -16,6 +16,7 @@ from sqlalchemy import Text, func, select, type_coerce
 from app.core.fields import utc_text
 from app.core.money import exponent
 from app.core.reading import reading
+from app.products.files.guessing import THRESHOLD
 from app.products.files.table import JSONL
 from app.products.models.categories import Category
 from app.products.models.products import Product
@@ -28,6 +29,9 @@ COLUMNS: Final = (
     "asin", "name", "brand", "price", "currency", "description", "is_active", "gtin", "images", "categories",
     "attributes", "low_stock_threshold", "id", "created_at", "updated_at",
 )  # fmt: skip
+_WITHOUT_STOCK: Final = tuple(name for name in COLUMNS if name != THRESHOLD)
+FOR_STOCK: Final = "stock:read"
+"""The permission that the column of thresholds needs."""
 CHUNK: Final = 1_000
 _LOOK_AT: Final = 50_000
 """Ids that one statement looks at, so that none takes long however few products fit."""
@@ -43,11 +47,16 @@ class Chunk:
     after: int
 
 
-def chunks(which: Mapping[str, Any], *, format: str, after: int = 0) -> Iterator[Chunk]:  # noqa: A002
-    """The products that fit the filters of a list, as rows with COLUMNS, by ascending id from behind ``after``."""
+def columns(*, with_stock: bool) -> tuple[str, ...]:
+    """What the rows of a file are: with_stock also what only those see who may read stock."""
+    return COLUMNS if with_stock else _WITHOUT_STOCK
+
+
+def chunks(which: Mapping[str, Any], *, format: str, with_stock: bool, after: int = 0) -> Iterator[Chunk]:  # noqa: A002
+    """The products that fit the filters of a list, as rows with ``columns``, by ascending id from behind ``after``."""
     with reading() as connection:
         last = connection.scalar(select(func.max(Product.id))) or 0
-    rows = _Rows(format)
+    rows = _Rows(format, with_stock=with_stock)
     conditions = fitting(Filters(**which))
     while after < last:
         until = after + _LOOK_AT
@@ -67,7 +76,8 @@ def count(which: Mapping[str, Any]) -> int:
 class _Rows:
     """Makes rows of what was read: of JSON Lines with JSON in them, of spreadsheets with texts."""
 
-    def __init__(self, format: str) -> None:  # noqa: A002  # it is what it is called everywhere
+    def __init__(self, format: str, *, with_stock: bool) -> None:  # noqa: A002  # it is what it is called everywhere
+        self._with_stock = with_stock
         self._is_json = format == JSONL
         self._slugs: dict[int, str] = {}
         self._decimals: dict[str, int] = {}
@@ -88,8 +98,8 @@ class _Rows:
             documents = [texts, _BETWEEN_CATEGORIES.join(categories), "" if attributes == "{}" else attributes]
         return [
             row.asin, row.name, row.brand, amount(row.price_minor, decimals), row.currency, row.description,
-            bool(row.is_active), row.gtin, *documents, row.low_stock_threshold, row.id, utc_text(row.created_at),
-            utc_text(row.updated_at),
+            bool(row.is_active), row.gtin, *documents, *([row.low_stock_threshold] if self._with_stock else []), row.id,
+            utc_text(row.created_at), utc_text(row.updated_at),
         ]  # fmt: skip
 
     def _names(self, ids: list[int]) -> list[str]:

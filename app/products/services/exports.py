@@ -28,15 +28,20 @@ BEAT_S: Final = 2.0
 def create_export(*, actor: Principal, now: datetime, format: str, which: Mapping[str, Any]) -> Operation:  # noqa: A002
     """Begin to write the products that fit the filters of a list (prices in minor units) into a file.
 
-    Raises Invalid for more rows than a workbook can have.
+    What needs stock:read is left out for an actor without it. Raises Invalid for more rows than a workbook can have.
     """
     check_size(format, which)
-    arguments = {"format": format, "filter": dict(which)}
+    arguments = {"format": format, "filter": dict(which), "with_stock": actor.may(exporting.FOR_STOCK)}
     operation = operations.add_operation(
         actor=actor, now=now, kind=OperationKind.EXPORT, state=OperationState.RUNNING, arguments=arguments
     )
     audit.record(actor=actor, action="export.create", subject=("operation", operation.id), after=arguments)
     return operation
+
+
+def has_stock(arguments: Mapping[str, Any]) -> bool:
+    """Whether the file of an export has what only those see who may read stock."""
+    return bool(arguments.get("with_stock", True))  # files of before this was asked for have it
 
 
 def check_size(format: str, which: Mapping[str, Any]) -> None:  # noqa: A002  # it is what it is called everywhere
@@ -73,13 +78,13 @@ def write_export(work: Work, clock: Clock) -> Work | None:
 
 
 def _write_part(work: Work, clock: Clock, key: str) -> tuple[int, int, bool]:
-    kind = work.arguments["format"]
-    writer: Writer = writer_for(kind, exporting.COLUMNS)
+    kind, with_stock = work.arguments["format"], has_stock(work.arguments)
+    writer: Writer = writer_for(kind, exporting.columns(with_stock=with_stock))
     after, done, beaten, unlooked = work.cursor.get("after", 0), work.done, time.monotonic(), 0
     with file_store().writing(key) as part:
         if not after:
             part.write(writer.begin())
-        for chunk in exporting.chunks(work.arguments["filter"], format=kind, after=after):
+        for chunk in exporting.chunks(work.arguments["filter"], format=kind, with_stock=with_stock, after=after):
             text = writer.rows(chunk.rows)
             part.write(text)
             after, done, unlooked = chunk.after, done + len(chunk.rows), unlooked + len(text)

@@ -10,7 +10,7 @@ import orjson
 
 from app.core.files import CHUNK_BYTES, file_store
 from app.core.orm import utc_now
-from app.products.files.guessing import guess_columns
+from app.products.files.guessing import THRESHOLD, Guess, guess_columns
 from app.products.files.reading import Reading, open_table
 from app.products.files.table import MAX_ROWS, Cells, FileRefused, Table
 from app.products.models.operations import OperationState
@@ -45,6 +45,8 @@ def read_upload(work: Work, _clock: Clock) -> Work | None:
     if not total:
         raise OperationFailed("NO_ROWS", "The file names columns, but it has no rows.")
     guesses = guess_columns(table.columns, samples.values(len(table.columns)))
+    if not work.arguments.get("may_set_thresholds"):
+        guesses = [Guess(None, None) if guess.target == THRESHOLD else guess for guess in guesses]
     columns = [
         {"name": name, "target": guess.target, "guessed_by": guess.by, "samples": samples.shown(at)}
         for at, (name, guess) in enumerate(zip(table.columns, guesses, strict=True))

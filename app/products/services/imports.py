@@ -11,7 +11,7 @@ from app.core.errors import FieldError, Invalid
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.products.errors import OperationNotReady
-from app.products.files.guessing import ATTRIBUTE, TARGETS, is_target
+from app.products.files.guessing import ATTRIBUTE, TARGETS, THRESHOLD, is_target
 from app.products.models.operations import Operation, OperationKind, OperationState
 from app.products.services import operations
 from app.products.services.import_checking import check_rows
@@ -20,6 +20,7 @@ from app.products.services.import_writing import write_rows
 from app.products.services.running import register_step
 
 UPLOAD: Final = "upload"
+_FOR_THRESHOLDS: Final = "stock:write"
 
 register_step(OperationKind.IMPORT, OperationState.READING, read_upload)
 register_step(OperationKind.IMPORT, OperationState.CHECKING, check_rows)
@@ -45,11 +46,13 @@ def create_import(
     """Begin to import the file ``upload`` in a folder of the file store.
 
     It is read, its columns are guessed, and a dry run says what it would change; with ``run`` it is done unasked.
-    ``limit`` is how many bytes an upload may have. Without ``ring`` the caller does the work itself.
+    ``limit`` is how many bytes an upload may have. Without ``ring`` the caller does the work itself. For an actor who
+    may not set thresholds no column is guessed to be one.
     """
     arguments = {
         "filename": filename, "size": size, "limit": limit, "run": run, "create_categories": create_categories,
         "format": format, "encoding": encoding, "delimiter": delimiter,
+        "may_set_thresholds": actor.may(_FOR_THRESHOLDS),
     }  # fmt: skip
     operation = operations.add_operation(
         actor=actor,
@@ -71,7 +74,8 @@ def map_columns(
 ) -> Operation:
     """Say which attribute each column has, in the order of the columns (None: it is left out), and check anew.
 
-    Raises OperationNotFound, OperationNotReady, OperationChanged, Invalid.
+    Raises OperationNotFound, OperationNotReady, OperationChanged, Invalid, and PermissionMissing for a column of
+    thresholds and an actor who may not set them.
     """
     operation = operations.get_for_decision(import_id, OperationKind.IMPORT)
     if operation.state not in {OperationState.MAPPING_NEEDED, OperationState.CHECKED}:
@@ -79,6 +83,7 @@ def map_columns(
     operations.require_version(operation, expected_version)
     columns: list[dict[str, Any]] = operation.report["columns"]
     _check_targets(columns, targets)
+    _check_permission(actor, targets)
     before = [column["target"] for column in columns]
     mapped = [
         column | ({} if column["target"] == target else {"target": target, "guessed_by": None})
@@ -104,14 +109,21 @@ def map_columns(
 
 
 @in_transaction
-def start_import(*, actor: Principal, now: datetime, import_id: int, ring: bool = True) -> Operation:
+def start_import(
+    *, actor: Principal, now: datetime, import_id: int, expected_version: int | None = None, ring: bool = True
+) -> Operation:
     """Write to the catalogue what the dry run showed, as soon as no other operation writes.
 
-    What has changed in the catalogue meanwhile is compared again. Raises OperationNotFound, OperationNotReady.
+    What has changed in the catalogue meanwhile is compared again. ``expected_version`` is the one that was looked at
+    (None: whichever there is). Raises OperationNotFound, OperationNotReady, OperationChanged, and PermissionMissing
+    where thresholds would be set by an actor who may not.
     """
     operation = operations.get_for_decision(import_id, OperationKind.IMPORT)
+    if expected_version is not None:
+        operations.require_version(operation, expected_version)
     if operation.state != OperationState.CHECKED:
         raise OperationNotReady(f"The import is {operation.state}; it can be run when it is CHECKED.")
+    _check_permission(actor, [column["target"] for column in operation.report["columns"]])
     operations.enter(operation, OperationState.QUEUED, now)
     operation.version += 1
     if ring:
@@ -124,6 +136,12 @@ def start_import(*, actor: Principal, now: datetime, import_id: int, ring: bool 
         after={"state": operation.state},
     )
     return operation
+
+
+def _check_permission(actor: Principal, targets: Sequence[str | None]) -> None:
+    """Raise PermissionMissing where thresholds would be set by somebody who may not set them otherwise."""
+    if THRESHOLD in targets:
+        actor.require(_FOR_THRESHOLDS)
 
 
 def _check_targets(columns: Sequence[dict[str, Any]], targets: Sequence[str | None]) -> None:
