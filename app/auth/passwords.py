@@ -58,8 +58,10 @@ def is_outdated(stored_hash: str) -> bool:
 def normalised(password: str) -> str:
     """A password as it is hashed: NFKC, so that keyboards which compose letters differently type the same one.
 
-    NIST SP 800-63B-4, 3.1.1.2; for ASCII it changes nothing.
+    NIST SP 800-63B-4, 3.1.1.2; for ASCII it changes nothing. What is far too long to be anybody's stays as it is.
     """
+    if len(password) > 4 * LONGEST:  # the work goes by the square of the length where it is made to
+        return password
     return unicodedata.normalize("NFKC", password)
 
 

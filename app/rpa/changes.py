@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.core.text import normalised as in_form
 from app.rpa.readings import Availability, ProductReading
 
 
@@ -20,7 +20,7 @@ class Change:
 
 def normalised(text: str) -> str:
     """Text as it is compared: NFKC, white space collapsed."""
-    return " ".join(unicodedata.normalize("NFKC", text).split())
+    return " ".join(in_form(text, "NFKC").split())
 
 
 def observed_values(reading: ProductReading) -> dict[str, str]:

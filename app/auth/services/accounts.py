@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime
 from typing import Any, Final
 
@@ -34,6 +33,7 @@ from app.core import audit
 from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.permissions import Principal
+from app.core.text import TextRefused, composed
 from app.core.transactions import in_transaction
 
 # Addresses within one machine or one network are good enough here: the first administrator is admin@localhost.
@@ -50,11 +50,15 @@ def normalised_email(text: str) -> str:
     """An email address as it is kept and compared: NFC, trimmed, lower case, its domain in one of its spellings.
 
     A domain of other letters may be written as such, as ``xn--...``, or with letters of full width (UTS 46); as texts
-    they differ, but the mail goes to the same mailbox.
+    they differ, but the mail goes to the same mailbox. What is no address by its length alone
+    stays as it is, or is empty where it is not safe to normalise.
     """
-    address = unicodedata.normalize("NFC", text).strip().lower()
+    try:
+        address = composed(text, longest=MAX_EMAIL).strip().lower()
+    except TextRefused:
+        return ""
     domain = address.rpartition("@")[2]
-    if domain.isascii() and "xn--" not in domain:
+    if len(address) > MAX_EMAIL or (domain.isascii() and "xn--" not in domain):
         return address
     try:
         return validate_email(address, **_RULES).normalized.lower()
@@ -69,7 +73,7 @@ def checked_email(text: str, *, field: str = "email") -> str:
     """
     address = normalised_email(text)
     try:
-        validate_email(address, **_RULES)
+        validate_email(address[: MAX_EMAIL + 1], **_RULES)
     except EmailNotValidError:
         address = ""
     if not address or len(address) > MAX_EMAIL:

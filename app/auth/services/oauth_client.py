@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-import unicodedata
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ from app.auth.models import MAX_EMAIL
 from app.auth.providers import GITHUB, GITHUB_ENDPOINTS, Person, Provider, is_safe_address
 from app.auth.services.accounts import normalised_email
 from app.auth.services.oauth_http import ProviderSession, provider_failures
+from app.core.text import normalised
 
 REMEMBER_S: Final = 600
 """For how long a provider's own description and its keys are not asked for again."""
@@ -255,5 +255,5 @@ def _person(subject: Any, email: Any, name: Any) -> Person:
 
 
 def _shown_name(name: Any) -> str:
-    text = unicodedata.normalize("NFC", name) if isinstance(name, str) else ""
+    text = normalised(name, "NFC") if isinstance(name, str) else ""
     return "".join(letter for letter in text if letter.isprintable()).strip()[:255]

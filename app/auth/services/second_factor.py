@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import unicodedata
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +18,7 @@ from app.core import audit
 from app.core.extensions import db
 from app.core.orm import count_changed
 from app.core.permissions import Principal
+from app.core.text import normalised
 from app.core.transactions import in_transaction
 
 STEP_S: Final = 30
@@ -115,7 +115,7 @@ def purge_expired(*, now: datetime) -> int:
 
 def typed_code(text: str) -> str:
     """A code as it was meant: without spaces and dashes of whatever kind, small letters, digits for their likes."""
-    plain = unicodedata.normalize("NFKC", text).lower()
+    plain = normalised(text, "NFKC").lower()
     return "".join(letter for letter in plain if letter.isalnum()).translate(_LOOKS_LIKE)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from app.core.text import normalised
 from app.products.models.search import MAX_TITLE, MAX_WORD
 
 _LATIN: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
@@ -65,7 +66,7 @@ def fold(text: str) -> str:
     """The text in small letters without accents and compatibility forms: ``Ｃafé`` becomes ``cafe``."""
     if text.isascii():
         return text.lower()
-    small = unicodedata.normalize("NFKC", text).casefold().translate(_LATIN)
+    small = normalised(text, "NFKC").casefold().translate(_LATIN)
     return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", small)))
 
 
