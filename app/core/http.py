@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -37,6 +38,11 @@ STATUS: Final[dict[type[errors.Refusal], int]] = {
     errors.Unavailable: 503,
 }
 
+MAX_ERRORS: Final = 100
+"""Of which one answer tells; so no request makes an answer larger than itself by far."""
+_MAX_POINTER: Final = 500
+_MAX_DETAIL: Final = 1_000
+
 _CODES: Final = {
     400: "BAD_REQUEST",
     401: "UNAUTHENTICATED",
@@ -44,6 +50,7 @@ _CODES: Final = {
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
     406: "NOT_ACCEPTABLE",
+    408: "REQUEST_TOO_SLOW",
     412: "STALE_VERSION",
     413: "TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
@@ -126,7 +133,7 @@ def answer_http_exception(error: HTTPException) -> Response:
         return Response(error.get_body(), status=500)
     status = error.code or 500
     data: dict[str, Any] = getattr(error, "data", None) or {}
-    found = list(_fields(data.get("messages") or {}))
+    found = list(islice(_fields(data.get("messages") or {}), MAX_ERRORS))
     code = _CODES.get(status, error.name.upper().replace(" ", "_"))
     detail = "The request breaks a rule." if found else (error.description or error.name)
     answer = problem(status, code, detail, found, retry_after_s=_wait_s() if status == 429 else None)
@@ -140,8 +147,11 @@ def _refused(refusal: errors.Refusal) -> Response:
     if isinstance(refusal, errors.Forbidden):
         _note(refusal)
     status = next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
-    found = [{"pointer": error.pointer, "detail": error.detail, "in": error.place} for error in refusal.errors]
-    wait_s = refusal.retry_after_s if isinstance(refusal, errors.TooManyRequests) else None
+    found = [
+        {"pointer": error.pointer[:_MAX_POINTER], "detail": error.detail[:_MAX_DETAIL], "in": error.place}
+        for error in refusal.errors[:MAX_ERRORS]
+    ]
+    wait_s = refusal.retry_after_s if isinstance(refusal, errors.TooManyRequests | errors.Busy) else None
     answer = problem(status, refusal.code, refusal.detail, found, retry_after_s=wait_s, facts=refusal.facts)
     if status == 401:
         answer.headers["WWW-Authenticate"] = _challenge(refusal)
@@ -191,7 +201,8 @@ def _fields(messages: Any) -> Iterator[dict[str, Any]]:
     places = {"json": "body", "query": "query", "headers": "header", "form": "body", "files": "body"}
     for location, nested in messages.items() if isinstance(messages, dict) else ():
         for pointer, detail in _flatten("", nested):
-            yield {"pointer": pointer, "detail": detail, "in": places.get(str(location), str(location))}
+            place = places.get(str(location), str(location))
+            yield {"pointer": pointer[:_MAX_POINTER], "detail": detail[:_MAX_DETAIL], "in": place}
 
 
 def _flatten(pointer: str, nested: Any) -> Iterator[tuple[str, str]]:

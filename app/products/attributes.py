@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from app.core.fields import UNPRINTABLE_IN_LINES
 from app.core.orm import json_text
+from app.core.text import UNPRINTABLE_IN_LINES, TextRefused, cleaned
 
 MAX_KEYS: Final = 50
 MAX_KEY: Final = 64
+_SHOWN: Final = 200
+"""Characters of a name that is refused."""
 MAX_TEXT: Final = 500
 MAX_LIST: Final = 20
 MAX_BYTES: Final = 16 * 1024
 """Of all attributes of a product together, as JSON in UTF-8."""
 MAX_NUMBER: Final = 2**53
 """Up to here every program that reads JSON reads the same whole number (RFC 8259, 6)."""
+MAX_PROBLEMS: Final = 20
+"""Of which one answer tells."""
 MAX_DIGITS: Final = 15
 """Significant digits that a double keeps of any decimal number: with more, another number would come back."""
 
@@ -39,20 +42,20 @@ def clean(sent: Mapping[Any, Any], *, removals: bool = False) -> dict[str, Any]:
 
     With ``removals`` a value may be None, which says that the attribute goes.
     """
+    _check_count(sent)
     kept: dict[str, Any] = {}
     problems: Problems = {}
     for key, value in sent.items():
-        name = unicodedata.normalize("NFC", key).strip()
+        shown = key[:_SHOWN]
         try:
+            name = _name(key)
             if name in kept:
-                raise AttributesRefused({key: [f"stands there twice, as {name!r}."]})
-            if not 1 <= len(name) <= MAX_KEY or UNPRINTABLE_IN_LINES.search(name) or "\n" in name or "\t" in name:
-                raise AttributesRefused(
-                    {key: [f"must have a name of 1 to {MAX_KEY} characters, none of them a control character."]}
-                )
-            kept[name] = None if value is None and removals else _value(key, value)
+                raise AttributesRefused({shown: [f"stands there twice, as {name!r}."]})
+            kept[name] = None if value is None and removals else _value(shown, value)
         except AttributesRefused as refused:
             problems |= refused.problems
+        if len(problems) >= MAX_PROBLEMS:
+            break
     if problems:
         raise AttributesRefused(problems)
     check_size({name: value for name, value in kept.items() if value is not None})
@@ -71,11 +74,23 @@ def merge(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 def check_size(attributes: Mapping[str, Any]) -> None:
     """Raise AttributesRefused for attributes that are too many or too large together."""
-    if len(attributes) > MAX_KEYS:
-        raise AttributesRefused({"_schema": [f"must be at most {MAX_KEYS} attributes; these are {len(attributes)}."]})
+    _check_count(attributes)
     size = len(json_text(attributes).encode())
     if size > MAX_BYTES:
         raise AttributesRefused({"_schema": [f"must be at most {MAX_BYTES} bytes as JSON; these are {size}."]})
+
+
+def _check_count(attributes: Mapping[Any, Any]) -> None:
+    if len(attributes) > MAX_KEYS:
+        raise AttributesRefused({"_schema": [f"must be at most {MAX_KEYS} attributes; these are {len(attributes)}."]})
+
+
+def _name(key: str) -> str:
+    try:
+        return cleaned(key, shortest=1, longest=MAX_KEY)
+    except TextRefused:
+        said = f"must have a name of 1 to {MAX_KEY} characters, none of them a control character."
+        raise AttributesRefused({key[:_SHOWN]: [said]}) from None
 
 
 def _value(key: str, value: Any) -> Any:
@@ -102,11 +117,14 @@ def _plain(value: Any, place: Problems) -> str | bool | int | float:
 
 
 def _text(value: str, place: Problems) -> str:
-    text = unicodedata.normalize("NFC", value).replace("\r\n", "\n").strip()
+    if len(value.strip()) > 4 * MAX_TEXT:
+        raise _refused(place, f"must be at most {MAX_TEXT} characters.")
+    try:
+        text = cleaned(value, shortest=0, longest=len(value), unprintable=UNPRINTABLE_IN_LINES)
+    except TextRefused as refused:
+        raise _refused(place, str(refused)) from None
     if len(text) > MAX_TEXT:
         raise _refused(place, f"must be at most {MAX_TEXT} characters.")
-    if UNPRINTABLE_IN_LINES.search(text):
-        raise _refused(place, "must not contain control characters.")
     return text
 
 

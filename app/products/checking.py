@@ -7,16 +7,16 @@ for true, an apostrophe before a formula, numbers in cells) is said here and now
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import orjson
 
 from app.core.errors import AddressRefused
-from app.core.fields import ASIN, UNPRINTABLE, UNPRINTABLE_IN_LINES
+from app.core.fields import ASIN
 from app.core.money import Money, MoneyError
 from app.core.outgoing import MAX_URL, check_url
+from app.core.text import UNPRINTABLE, UNPRINTABLE_IN_LINES, TextRefused, cleaned
 from app.products import gtin
 from app.products.attributes import AttributesRefused, clean
 from app.products.files.guessing import ATTRIBUTE
@@ -37,6 +37,8 @@ _PLAIN_URL: Final = re.compile(r"(https?://[a-z0-9.-]+)/[A-Za-z0-9/._~%-]*")
 """Addresses of which nothing but the host can be wrong."""
 _MAX_HOSTS: Final = 1_000
 MAX_CATEGORY_TEXT: Final = 1000
+MAX_REASON: Final = 500
+"""Characters of what is said about one cell."""
 
 
 class Refused(ValueError):
@@ -84,7 +86,7 @@ class RowChecker:
             try:
                 value = check(cells[at])
             except Refused as problem:
-                reasons.append((name, str(problem)))
+                reasons.append((name, str(problem)[:MAX_REASON]))
                 continue
             if target.startswith(ATTRIBUTE):
                 values.setdefault("attribute", {})[target[len(ATTRIBUTE) :]] = value
@@ -104,7 +106,8 @@ class RowChecker:
         try:
             values["attribute"] = clean(values["attribute"], removals=True)
         except AttributesRefused as refused:
-            reasons += [(f"{ATTRIBUTE}{name}", _flat(problem)) for name, problem in refused.problems.items()]
+            found = refused.problems.items()
+            reasons += [(f"{ATTRIBUTE}{name}", _flat(problem)[:MAX_REASON]) for name, problem in found]
 
     def _price(self, value: Any) -> int:
         if not isinstance(value, str):
@@ -158,15 +161,10 @@ def _text(value: Any, longest: int, shortest: int, unprintable: re.Pattern[str])
         value = ""
     if not isinstance(value, str):
         raise Refused("Not a valid string.")
-    if value.isascii() and value.isprintable():  # as nearly all are
-        text = value.strip()
-    else:
-        text = unicodedata.normalize("NFC", value).strip().replace("\r\n", "\n")
-        if unprintable.search(text):
-            raise Refused("must not contain control characters.")
-    if not shortest <= len(text) <= longest:
-        raise Refused(f"Length must be between {shortest} and {longest}.")
-    return text
+    try:
+        return cleaned(value, shortest=shortest, longest=longest, unprintable=unprintable)
+    except TextRefused as refused:
+        raise Refused(str(refused)) from None
 
 
 def _asin(value: Any) -> str:
@@ -220,9 +218,10 @@ def _categories(value: Any) -> list[str]:
     found = _SEPARATOR.split(value) if isinstance(value, str) else [] if value is None else value
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise Refused("must be a list of slugs or paths.")
-    names = [unicodedata.normalize("NFC", one).strip() for one in found]
-    if any(len(name) > MAX_CATEGORY_TEXT or UNPRINTABLE.search(name) for name in names):
-        raise Refused("must be slugs or paths such as Kitchen > Kettles.")
+    try:
+        names = [cleaned(one, shortest=0, longest=MAX_CATEGORY_TEXT) for one in found]
+    except TextRefused:
+        raise Refused("must be slugs or paths such as Kitchen > Kettles.") from None
     return [name for name in names if name]
 
 
