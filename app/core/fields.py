@@ -69,6 +69,12 @@ class Instant(fields.AwareDateTime):
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return value if value is None or isinstance(value, str) else utc_text(value)
 
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        instant = super()._deserialize(value, attr, data, **kwargs)
+        if not _EARLIEST <= instant < _LATEST:
+            raise ValidationError("must be an instant between the years 1970 and 9000.")
+        return instant
+
 
 class Price(fields.String):
     """An amount as its decimal string, from minor units and the ``currency`` that stands beside them."""
