@@ -12,6 +12,7 @@ from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.orm import count_changed
 from app.core.permissions import Principal
+from app.core.text import TextRefused, cleaned
 from app.core.transactions import in_transaction
 from app.products.errors import (
     CategoryChanged,
@@ -23,7 +24,7 @@ from app.products.errors import (
     CategoryTooDeep,
     TooManyCategories,
 )
-from app.products.models.categories import MAX_CATEGORIES, MAX_DEPTH, Category
+from app.products.models.categories import MAX_CATEGORIES, MAX_CATEGORY_NAME, MAX_DEPTH, Category
 from app.products.queries.categories import CategoryRecord, count_living, get_category, read_tree
 from app.products.services import category_lock
 from app.products.services.emptying import take_out_deleted
@@ -47,9 +48,10 @@ def create_category(
 ) -> CategoryRecord:
     """Add a category below ``parent_id`` (None: at the top), at ``position`` among its siblings (None: behind them).
 
-    Without a slug it gets one made from its name. Raises Invalid for a parent that does not exist or a position behind
-    the last, CategoryNameTaken, CategorySlugTaken, CategoryTooDeep, TooManyCategories.
+    Without a slug it gets one made from its name. Raises Invalid for a name that none can have, a parent that does not
+    exist or a position behind the last, CategoryNameTaken, CategorySlugTaken, CategoryTooDeep, TooManyCategories.
     """
+    name = _checked_name(name)
     category_lock.take()
     tree = read_tree()
     if len(tree) >= MAX_CATEGORIES:
@@ -84,7 +86,7 @@ def update_category(
     before, at_before = _audited(category), _index(tree, category)
     _place(tree, category, values)
     siblings = [node for node in tree.children(category.parent_id) if node.id != category.id]
-    category.name = values.get("name", category.name)
+    category.name = _checked_name(values["name"]) if "name" in values else category.name
     _require_free_name(siblings, category.name)
     if "slug" in values and values["slug"] != category.slug:
         category.slug = _free_slug(values["slug"], category.name, but=category.id)
@@ -170,6 +172,13 @@ def _check_parent(tree: Tree, parent_id: int | None) -> None:
 def _check_depth(depth: int) -> None:
     if depth > MAX_DEPTH:
         raise CategoryTooDeep.at("/parent_id", f"The tree may have {MAX_DEPTH} levels; this would make {depth}.")
+
+
+def _checked_name(name: str) -> str:
+    try:
+        return cleaned(name, shortest=1, longest=MAX_CATEGORY_NAME)
+    except TextRefused as refused:
+        raise Invalid.field("/name", str(refused)) from refused
 
 
 def _require_free_name(siblings: list[Node], name: str) -> None:

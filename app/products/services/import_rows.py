@@ -10,6 +10,7 @@ import orjson
 
 from app.core.money import Money
 from app.core.orm import json_text
+from app.core.text import TextRefused, cleaned
 from app.products.attributes import AttributesRefused, merge
 from app.products.changes import THRESHOLD, Change
 from app.products.checking import Reason
@@ -75,8 +76,8 @@ class Categories:
 
     def promise(self, name: str) -> bool:
         """Find a category from now on that is only to be made; False for a name that none can have."""
-        path = path_of(name)
-        if len(path) > MAX_DEPTH or not all(0 < len(part) <= MAX_CATEGORY_NAME for part in path):
+        path = possible_path(name)
+        if path is None:
             return False
         self._promised.append(name)
         self._by_name[_joined(path)] = -len(self._promised)
@@ -87,9 +88,15 @@ class Categories:
         return [id_ if id_ > 0 else self._promised[-id_ - 1] for id_ in ids]
 
 
-def path_of(name: str) -> list[str]:
-    """The names on the way to a category: ``Kitchen > Kettles``."""
-    return [part.strip() for part in name.split(SEPARATOR)]
+def possible_path(name: str) -> list[str] | None:
+    """The names on the way to a category, ``Kitchen > Kettles``; None where no category can be called so."""
+    path = name.split(SEPARATOR)
+    if len(path) > MAX_DEPTH:
+        return None
+    try:
+        return [cleaned(part, shortest=1, longest=MAX_CATEGORY_NAME) for part in path]
+    except TextRefused:
+        return None
 
 
 def decide(

@@ -10,7 +10,6 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import insert
 
-from app.core.errors import Refusal
 from app.core.extensions import db
 from app.core.files import file_store
 from app.core.money import exponent
@@ -22,9 +21,9 @@ from app.products.events import ProductChange
 from app.products.models.operations import OperationRow, OperationState
 from app.products.models.products import Source
 from app.products.queries import imports as queries
-from app.products.services import categories as category_service
 from app.products.services import operations
-from app.products.services.import_rows import Categories, Decision, Row, decide, path_of
+from app.products.services.import_categories import CategoryMaker
+from app.products.services.import_rows import Categories, Decision, Row, decide
 from app.products.services.memberships import Placing, put_products, share_tree
 from app.products.services.operations import COUNTS, Work
 from app.products.services.product_rows import VALUES, AsinsTaken, insert_products, update_products
@@ -48,6 +47,12 @@ class _Run:
     categories: Categories
     counts: dict[str, int]
     done: int
+    maker: CategoryMaker | None = None
+    """Makes the categories that are missing, where that was asked for."""
+
+    def beat(self) -> None:
+        """Say that it is still being worked on, without having got further."""
+        operations.beat(work=self.work, done=self.done, counts=self.counts)
 
 
 def write_rows(work: Work, clock: Clock) -> Work | None:
@@ -58,7 +63,9 @@ def write_rows(work: Work, clock: Clock) -> Work | None:
     part, offset = cursor.get("at") or (0, 0)
     while part < len(parts):
         for rows, behind in _chunks(parts[part], offset):
-            _make_categories(run, rows)
+            if run.maker is not None:
+                run.categories = run.maker.make(rows, run.categories)
+                cursor["made"] = run.maker.made
             cursor["at"] = [part, behind]
             run.counts = _write(run, rows, cursor)
             run.done += len(rows)
@@ -76,7 +83,10 @@ def _begin(work: Work) -> _Run:
     if work.cursor.get("at") is None:  # what the dry run counted does not count, but for what it refused
         counts = {name: counts[name] if name == "refused" else 0 for name in COUNTS}
         done = counts["refused"]
-    return _Run(work, currency, exponent(currency), Categories(), counts, done)
+    run = _Run(work, currency, exponent(currency), Categories(), counts, done)
+    if work.arguments.get("create_categories"):
+        run.maker = CategoryMaker(work.actor, made=work.cursor.get("made", 0), beat=run.beat)
+    return run
 
 
 def _chunks(key: str, offset: int) -> Iterator[tuple[list[Row], int]]:
@@ -228,26 +238,3 @@ def _refuse(run: _Run, decisions: Sequence[Decision]) -> None:
             row["cells"] = staged.readline().decode()
             rows.append(row)
     db.session.execute(insert(OperationRow), rows)
-
-
-def _make_categories(run: _Run, rows: list[Row]) -> None:
-    """Make the categories that some rows name, where that was asked for; one that cannot be made refuses its rows."""
-    if not run.work.arguments.get("create_categories"):
-        return
-    for name in {name for row in rows for name in run.categories.missing(row.values.get("categories", ()))}:
-        try:
-            _make_path(run, path_of(name))
-        except Refusal:
-            continue
-        finally:
-            run.categories = Categories()
-
-
-def _make_path(run: _Run, path: list[str]) -> None:
-    parent_id = None
-    for depth, name in enumerate(path, start=1):
-        found = run.categories.find(" > ".join(path[:depth]))
-        if found is None:
-            made = category_service.create_category(actor=run.work.actor, now=utc_now(), name=name, parent_id=parent_id)
-            found = made.id
-        parent_id = found
