@@ -56,8 +56,24 @@ def gtins() -> st.SearchStrategy[str]:
 
 TEXTS: Final = st.one_of(
     st.text(max_size=12),
-    st.text(alphabet="aA1 é\u0301\u00a0\n\r\t\0\u202e<&'=", max_size=12),
-    st.sampled_from(["x" * 255, "x" * 256, "é" * 500, "x" * 501, " " * 9, "x" * 10_000, "x" * 10_001]),
+    st.text(alphabet="aA1 é\u0301\u00a0\n\r\t\0\u202e\u0085\u2028\u200b\u3164<&'=", max_size=12),
+    st.sampled_from(
+        [
+            "x" * 255,
+            "x" * 256,
+            "é" * 500,
+            "x" * 501,
+            " " * 9,
+            "x" * 10_000,
+            "x" * 10_001,
+            "e\u0301" * 500,
+            "a" + "\u0301" * 30,
+            "a" + "\u0316" * 31,
+            "\uff9e" * 31,
+            " " * 9_000 + "é",
+            "\u00e9" * 2_001,
+        ]
+    ),
 )
 ASINS: Final = st.one_of(
     st.text("ABCab019", min_size=9, max_size=11),
