@@ -13,7 +13,6 @@ asked for twice while it could still be kept. Ends with 1 where a floor is misse
 from __future__ import annotations
 
 import argparse
-import base64
 import contextlib
 import random
 import sys
@@ -228,10 +227,9 @@ def prepared(data: Catalogue) -> Iterator[Bench]:
         (answers / "list").write_bytes(body)
         (answers / "one").write_bytes(ask(port, f"{API}/{ids[0]}", headers=headers)[2])
         start("Flask", *flask(FIRST_PORT + len(started), answers))
-        order, *_ = orjson.loads(_plain(orjson.loads(body)["next_cursor"]))
         database = next(one for one in psutil.process_iter() if _is_server(one, str(url.query["unix_socket"])))
         try:
-            yield Bench(data, started, token, database, folder, ids, lambda after: _cursor(order, after))
+            yield Bench(data, started, token, database, folder, ids, _cursors(data, environment))
         finally:
             stack.close()
             _clean(data)
@@ -243,12 +241,20 @@ def _is_server(process: psutil.Process, socket: str) -> bool:
     return False
 
 
-def _plain(cursor: str) -> bytes:
-    return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+def _cursors(data: Catalogue, environment: dict[str, str]) -> Callable[[int], str]:
+    """What makes the cursor behind a product's number, as our servers would give it."""
+    from app import create_base
+    from app.config import Settings
+    from app.core.pagination import make_cursor
+    from app.products.queries.walks import keys_of
 
+    app = create_base(Settings.from_env({**OURS, **environment, "DATABASE_URL": data.url}))
 
-def _cursor(order: Any, after: int) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([order, after])).decode().rstrip("=")
+    def make(after: int) -> str:
+        with app.app_context():
+            return make_cursor([after], keys_of("created"))
+
+    return make
 
 
 def _connect(data: Catalogue) -> pymysql.Connection[Any]:
