@@ -37,8 +37,8 @@ def as_response(rendered: Callable[[Any], Response], result: Any) -> Response:
 def once(key: str, work: Callable[[], Any], rendered: Callable[[Any], Response], *, secret: bool) -> Response:
     """Do the work of a key once: the first time it is done, the next times the stored answer is given."""
     caller = g.principal.key if g.get("principal") else f"anonymous:{request.remote_addr}"
-    # of a body that the view reads itself only its length and, where it was sent, its digest (RFC 9530) are known
-    body = _described() if is_streamed() else request.get_data()
+    # a view that reads its body itself has done so, and says what makes two of them the same
+    body: bytes = g.received if is_streamed() else request.get_data()
     asked = f"{request.method} {request.full_path}\n".encode() + body
     # keyed, because a bare hash of a login would let whoever reads the table guess passwords as fast as they can hash
     secret_key: str = current_app.config["SECRET_KEY"]
@@ -68,10 +68,6 @@ def once(key: str, work: Callable[[], Any], rendered: Callable[[Any], Response],
     return answer
 
 
-def _described() -> bytes:
-    return f"{request.content_length} {request.headers.get('Content-Digest', '')}".encode()
-
-
 def _storable(answer: Response) -> idempotency.Answer:
     headers = {name: answer.headers[name] for name in _STORED_HEADERS if name in answer.headers}
     return idempotency.Answer(answer.status_code, headers, answer.get_data(as_text=True))
@@ -79,7 +75,7 @@ def _storable(answer: Response) -> idempotency.Answer:
 
 def keep(names: Sequence[str], work: Callable[[], Response]) -> Response:
     """What is kept for this address (``app.core.kept``), else what ``work`` answers, which is kept; 304 where known."""
-    place = kept.look_at(f"{request.path}?{request.query_string.decode()}", names)
+    place = kept.look_at(f"{request.path}?{request.query_string.decode('latin-1')}", names)
     if place.found is not None:
         return _unless_matched(Response(place.found.body, mimetype="application/json"), place.found.etag)
     answer = work()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import openpyxl
@@ -422,9 +423,10 @@ def test_a_file_that_the_disk_has_no_room_for_is_503(
 
 
 @on_sqlite
-def test_an_upload_sent_twice_with_one_key_is_imported_once(
-    app: Flask, client: FlaskClient, auth_headers: dict[str, str]
+def test_an_upload_sent_twice_with_one_key_is_imported_once_and_another_of_its_length_is_refused(
+    app: Flask, app_with: AppWith, auth_headers: dict[str, str], tmp_path: Path
 ) -> None:
+    client = app_with(files=Files(url=f"file://{tmp_path}/files")).test_client()
     head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
 
     def send(text: str) -> TestResponse:
@@ -435,9 +437,12 @@ def test_an_upload_sent_twice_with_one_key_is_imported_once(
     first, again = send(HEADER + ROW), send(HEADER + ROW)
     assert (first.status_code, again.status_code, again.headers["Idempotent-Replayed"]) == (202, 202, "true")
     assert again.get_json()["id"] == first.get_json()["id"]
-    assert send(HEADER + ROW + ROW).status_code == 422
+    for other in (ROW + ROW, ROW.replace("12.50", "13.50")):
+        refused = send(HEADER + other)
+        assert (refused.status_code, refused.get_json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     with app.app_context():
-        assert len(db.session.scalars(select(Operation.id)).all()) == 1
+        (folder,) = db.session.scalars(select(Operation.folder))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "files" / folder / "upload"]
 
 
 @on_sqlite

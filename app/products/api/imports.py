@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import IO, Any, Final, cast
 
-from flask import Response, request, url_for
+import orjson
+from flask import Response, g, request, url_for
 from flask.views import MethodView
 from marshmallow import ValidationError
 
@@ -57,6 +60,28 @@ def _shown(operation: Operation) -> Any:
     return operation
 
 
+def _receiving(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Receive the file before the view is asked, so that an Idempotency-Key is claimed for what was really sent.
+
+    Nothing of it is kept unless the view takes it.
+    """
+
+    @wraps(view)
+    def receiving(self: MethodView) -> Response:
+        folder, is_taken = FileStore.new_folder("operations"), False
+        try:
+            upload, digest = _receive(folder)
+            g.received = orjson.dumps([upload.filename, upload.fields, digest], option=orjson.OPT_SORT_KEYS)
+            answer = view(self, folder, upload)
+            is_taken = "Idempotent-Replayed" not in answer.headers
+            return answer
+        finally:
+            if not is_taken:
+                file_store().delete(folder)
+
+    return receiving
+
+
 @blp.route("/imports")
 class Imports(MethodView):
     """All imports."""
@@ -64,32 +89,29 @@ class Imports(MethodView):
     is_streamed = True
 
     @blp.requires("products:write")
+    @_receiving
     @blp.doc(requestBody=_BODY)
     @blp.answers(202, schemas.ImportSchema, location=lambda row: url_for("imports.Import", import_id=row.id), etag=True)
     @blp.alt_response(413, description="The file is larger than UPLOAD_MAX_MB")
     @blp.alt_response(415, description="The body is no multipart/form-data")
     @blp.alt_response(503, description="There is no room for the file, or too many are being sent")
-    def post(self) -> Any:
+    def post(self, folder: str, upload: Upload) -> Any:
         """Send a file of products. It is read and checked in the background: nothing is changed before it runs.
 
         Everybody with products:read sees the first values of its columns, the rows that a dry run shows and the rows
         that are refused. A column of low-stock thresholds is left out unless you have stock:write.
+
+        With an Idempotency-Key, a file is the same when its name, its bytes and what is said of it are.
         """
-        folder, limit = FileStore.new_folder("operations"), settings().files.max_upload_mb * 1024 * 1024
-        upload = _receive(folder, limit)
-        try:
-            return services.create_import(
-                actor=current_principal(),
-                now=utc_now(),
-                folder=folder,
-                filename=upload.filename[-200:],
-                size=upload.size,
-                limit=limit,
-                **_fields(upload),
-            )
-        except BaseException:
-            file_store().delete(folder)
-            raise
+        return services.create_import(
+            actor=current_principal(),
+            now=utc_now(),
+            folder=folder,
+            filename=upload.filename[-200:],
+            size=upload.size,
+            limit=_limit(),
+            **_fields(upload),
+        )
 
 
 @blp.route("/imports/<int:import_id>")
@@ -164,13 +186,30 @@ def download(pieces: Iterator[bytes], format: str, name: str, size: int | None =
     return send_pieces(pieces, content_type=CONTENT_TYPES[format], filename=f"{name}.{format}", size=size)
 
 
-def _receive(folder: str, limit: int) -> Upload:
+def _limit() -> int:
+    return settings().files.max_upload_mb * 1024 * 1024
+
+
+class _Hashing:
+    """A file that tells the hash of what is written to it."""
+
+    def __init__(self, sink: IO[bytes]) -> None:
+        self._sink, self.hash = sink, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.hash.update(data)
+        return self._sink.write(data)
+
+
+def _receive(folder: str) -> tuple[Upload, str]:
+    """Store the file that is sent; also the SHA-256 of its bytes."""
     store = file_store()
     with store.writing(f"{folder}/{services.UPLOAD}") as sink:
-        upload = receive_file(sink, name="file", limit=limit, check_room=store.require_room)
+        hashing = _Hashing(sink)
+        upload = receive_file(cast(IO[bytes], hashing), name="file", limit=_limit(), check_room=store.require_room)
         if not upload.size:
             raise Invalid.field("/file", "is empty.")
-        return upload
+        return upload, hashing.hash.hexdigest()
 
 
 def _fields(upload: Upload) -> dict[str, Any]:
