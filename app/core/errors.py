@@ -108,6 +108,13 @@ class Unavailable(Refusal):
     code = "UNAVAILABLE"
 
 
+class Busy(Unavailable):
+    """Too many others are being served in the same way; ``retry_after_s`` says when to come back."""
+
+    code = "BUSY"
+    retry_after_s = 5
+
+
 class UpstreamFailed(Refusal):
     """Another server, which has what was asked for, did not give it."""
 

@@ -21,6 +21,7 @@ from app.core.errors import Unavailable
 from app.core.extensions import db
 from app.core.orm import ping
 from app.core.queues import doorbell
+from app.core.seats import Seats
 from app.core.uploads import is_streamed, keep_unread
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def register_requests(app: Flask, settings: Settings) -> None:
     app.json = JsonProvider(app)
     app.url_map.converters["int"] = IdConverter
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.wsgi_app = _with_plain_query(app.wsgi_app)  # type: ignore[method-assign]
+    app.extensions["download_seats"] = Seats(settings.web_threads)
+    app.extensions["upload_seats"] = Seats(settings.web_threads)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         inside = _with_plain_address(app.wsgi_app)
@@ -95,6 +99,19 @@ def _with_plain_address(inside: WSGIApplication) -> WSGIApplication:
         return inside(environ, start_response)
 
     return checked
+
+
+def _with_plain_query(inside: WSGIApplication) -> WSGIApplication:
+    """Spell the bytes of a query that should have been escaped as RFC 3986 wants them: werkzeug fails at some."""
+
+    def plain(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        query = environ.get("QUERY_STRING", "")
+        if not query.isascii():
+            raw = query.encode("latin-1" if max(query) <= "\xff" else "utf-8", "replace")  # servers differ
+            environ["QUERY_STRING"] = "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw)
+        return inside(environ, start_response)
+
+    return plain
 
 
 def _identify() -> None:

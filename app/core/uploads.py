@@ -14,7 +14,8 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
-from app.core.errors import Invalid
+from app.core.errors import Busy, Invalid
+from app.core.seats import Seats
 
 _CHUNK: Final = 256 * 1024
 _MAX_PARTS: Final = 30
@@ -22,6 +23,12 @@ _MAX_FIELD: Final = 4096
 MAX_ENVELOPE: Final = 256 * 1024
 """Bytes of a body around its file."""
 _LOOK_EVERY: Final = 64 * 1024 * 1024
+
+
+class UploadsBusy(Busy):
+    """Too many files are being sent to us at the moment."""
+
+    code = "UPLOADS_BUSY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +55,26 @@ def receive_file(sink: IO[bytes], *, name: str, limit: int, check_room: Callable
     """Write the file of the field ``name`` to ``sink`` while it arrives.
 
     ``check_room`` is told now and then how many bytes may still come. Raises 413 for more than ``limit`` bytes, before
-    reading anything where the request says so itself; 415 for a body of another kind; Invalid.
+    reading anything where the request says so itself; 415 for a body of another kind; UploadsBusy when a quarter of the
+    process's threads are receiving files; Invalid.
     """
     boundary = request.mimetype_params.get("boundary", "")
     if request.mimetype != "multipart/form-data" or not boundary:
         raise UnsupportedMediaType("Send the file as multipart/form-data.")
     if (request.content_length or 0) > limit + MAX_ENVELOPE:
         raise RequestEntityTooLarge
+    with _seats().taken() as is_seated:
+        if not is_seated:
+            raise UploadsBusy("Too many files are being sent; try again in a moment.")
+        return _receive(sink, name, limit, check_room, boundary)
+
+
+def _seats() -> Seats:
+    seats: Seats = current_app.extensions["upload_seats"]
+    return seats
+
+
+def _receive(sink: IO[bytes], name: str, limit: int, check_room: Callable[[int], None], boundary: str) -> Upload:
     check_room(request.content_length or _LOOK_EVERY)
     receiver = _Receiver(sink, name, limit, check_room)
     decoder = MultipartDecoder(boundary.encode(), 4 * _CHUNK, max_parts=_MAX_PARTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.core.errors import Conflict, NotFound, StaleVersion, Unavailable, UpstreamFailed
+from app.core.errors import Busy, Conflict, NotFound, StaleVersion, UpstreamFailed
 
 _SHOWN: Final = 100
 """Characters of a value in a sentence; a program finds all of it in the facts."""
@@ -84,7 +84,7 @@ class ImageHostFailed(UpstreamFailed):
     code = "IMAGE_HOST_FAILED"
 
 
-class ImagesBusy(Unavailable):
+class ImagesBusy(Busy):
     """Too many pictures are being fetched at the moment."""
 
     code = "IMAGES_BUSY"

@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from app.core.cache import cache
 from app.core.extensions import db
 from app.core.permissions import CATALOGUE
+from app.core.seats import Seats
 from app.products.errors import ImageHostFailed, ImageRefused, ImagesBusy
 from app.products.images import gallery
 from app.products.images.fetching import MAX_BYTES, Picture, fetch_picture
@@ -314,7 +315,7 @@ def test_many_views_of_one_picture_at_once_fetch_it_once(host: Receiver, shop: F
         answer(handler, 200, png())
 
     host.reply = reply
-    shop.extensions["gallery"]._fetching = threading.BoundedSemaphore(1)
+    shop.extensions["gallery"]._fetching = Seats(4)
 
     def view(_: int) -> bytes:
         with shop.app_context():
@@ -360,7 +361,8 @@ def test_who_waits_too_long_to_fetch_is_turned_away(
     host: Receiver, shop: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gallery, "PATIENCE_S", 0.1)
-    shop.extensions["gallery"]._fetching = threading.Semaphore(0)
+    while shop.extensions["gallery"]._fetching.take():
+        pass
     with shop.app_context(), pytest.raises(ImagesBusy):
         shop.extensions["gallery"].show(f"{host.url}/a")
     assert host.requests == []

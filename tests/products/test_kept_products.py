@@ -166,3 +166,12 @@ def test_without_redis_products_are_read_and_written(app_with: AppWith, auth_hea
         with redis_server(folder):  # and comes back, empty
             for path in (address, PRODUCTS) * 3:
                 assert "Pot" in client.get(path, headers=auth_headers).text
+
+
+@pytest.mark.parametrize("query", ["q=\xff", "q=\xc5\xbc"])
+def test_an_address_with_bytes_that_are_not_escaped_is_no_fault_of_ours(
+    client: FlaskClient, auth_headers: dict[str, str], product: str, query: str
+) -> None:
+    for address in (product, PRODUCTS):
+        odd = client.get(address, headers=auth_headers, environ_overrides={"QUERY_STRING": query})
+        assert odd.status_code in {200, 422}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 from app.config import Settings
 from app.core.cache import cache
 from app.core.errors import Refusal
+from app.core.seats import Seats
 from app.products.errors import ImageHostFailed, ImageRefused, ImagesBusy
 from app.products.images.fetching import Picture, fetch_picture
 from app.products.images.shelf import Kept, Shelf
@@ -34,9 +34,8 @@ class Gallery:
         self.shelf = Shelf(
             settings.instance_dir / "images", most_bytes=images.cache_mb * 1024**2, keep_s=images.cache_days * 86400
         )
-        seats = max(1, settings.web_threads // 4)
-        self._fetching = threading.BoundedSemaphore(seats)
-        self._waiting = threading.BoundedSemaphore(2 * seats)
+        self._fetching = Seats(settings.web_threads)
+        self._waiting = Seats(settings.web_threads, quarters=2)
         self._fetch: Callable[[str], Picture] = lambda url: fetch_picture(url, private=settings.private_targets)
 
     def show(self, url: str) -> Kept:
@@ -70,17 +69,13 @@ class Gallery:
 
     @contextmanager
     def _seat(self) -> Iterator[None]:
-        if not self._waiting.acquire(blocking=False):
-            raise ImagesBusy("Too many images are being fetched; try again in a moment.")
-        try:
-            if not self._fetching.acquire(timeout=PATIENCE_S):
+        with self._waiting.taken() as may_wait:
+            if not may_wait:
                 raise ImagesBusy("Too many images are being fetched; try again in a moment.")
-            try:
+            with self._fetching.taken(patience_s=PATIENCE_S) as may_fetch:
+                if not may_fetch:
+                    raise ImagesBusy("Too many images are being fetched; try again in a moment.")
                 yield
-            finally:
-                self._fetching.release()
-        finally:
-            self._waiting.release()
 
 
 def _raise_failure(url: str) -> None:
