@@ -31,6 +31,7 @@ class SettingsError(Exception):
         self.problems = problems
         super().__init__("Settings:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
+
 _INDEX: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
 
@@ -205,7 +206,9 @@ class Reader:
 
     def search_index(self, name: str, default: str) -> str:
         value = self.text(name, default)
-        self.rule(_INDEX.fullmatch(value) is not None, f"{name} must be small letters, digits, - and _, as in {default}.")
+        self.rule(
+            _INDEX.fullmatch(value) is not None, f"{name} must be small letters, digits, - and _, as in {default}."
+        )
         return value
 
     def targets(self, name: str) -> frozenset[tuple[str, int]]:

@@ -43,7 +43,18 @@ from app.core.pages import register_pages
 from app.core.rates import register_rates
 from app.notifications.api import deliveries, webhooks
 from app.notifications.api.documentation import register_webhook_docs
-from app.products.api import bulk, categories, exports, images, imports, inventory, operations, products, search, updates
+from app.products.api import (
+    bulk,
+    categories,
+    exports,
+    images,
+    imports,
+    inventory,
+    operations,
+    products,
+    search,
+    updates,
+)
 from app.products.images.gallery import Gallery
 from app.rpa import api as rpa
 from app.rpa.waiting import WaitingRoom
