@@ -9,6 +9,8 @@ import orjson
 
 from app.products.files.table import JSONL, MAX_COLUMNS, MAX_HEADER, MAX_RECORD, FileRefused, Row, Table
 
+_MAX_DEPTH: Final = 100
+"""Lists and objects within each other. What is written of a row must be less deep than 254 (orjson)."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -43,6 +45,8 @@ def _row(number: int, line: bytes, columns: dict[str, int], names: list[str]) ->
         return Row(number, {-1: _shown(line)}, f"is not JSON: {error}.")
     if not isinstance(found, dict):
         return Row(number, {-1: _shown(line)}, "is not a JSON object.")
+    if line.count(b"[") + line.count(b"{") > _MAX_DEPTH and _is_deep(found):
+        return Row(number, {-1: _shown(line)}, "is nested too deeply.")
     cells: dict[int, Any] = {}
     for name, value in found.items():
         at = columns.get(name)
@@ -53,6 +57,17 @@ def _row(number: int, line: bytes, columns: dict[str, int], names: list[str]) ->
             names.append(name)
         cells[at] = value
     return Row(number, cells, None)
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether there are more lists and objects within each other than are taken."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [one for each in inner for one in each if isinstance(one, list | dict)]
+        if not level:
+            return False
+    return True
 
 
 def _shown(line: bytes) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from app.products.files.delimited import encoding_of, read_delimited
 from app.products.files.lines import read_lines
@@ -13,6 +14,7 @@ from app.products.files.table import CSV, JSONL, TSV, XLSX, FileRefused, Table
 from app.products.files.workbook import open_workbook
 
 HEAD_BYTES: Final = 4096
+_BUFFER: Final = 64 * 1024
 _ARCHIVE: Final = b"PK\x03\x04"
 _OLD_WORKBOOK: Final = b"\xd0\xcf\x11\xe0"
 _ENDINGS: Final = {"csv": CSV, "tsv": TSV, "tab": TSV, "xlsx": XLSX, "jsonl": JSONL, "ndjson": JSONL, "json": JSONL}
@@ -27,18 +29,31 @@ class Reading:
     delimiter: str | None = None
 
 
+class _Watched(io.FileIO):
+    """A file that tells whenever some of it is read."""
+
+    def __init__(self, path: str, beat: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._beat = beat
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        self._beat()
+        return super().readinto(buffer)
+
+
 @contextmanager
-def open_table(path: str, name: str, reading: Reading) -> Iterator[Table]:
+def open_table(path: str, name: str, reading: Reading, *, beat: Callable[[], None] = lambda: None) -> Iterator[Table]:
     """The table in a file of this machine; ``name`` is what its sender calls it.
 
-    Raises FileRefused, also while its rows are read.
+    ``beat`` is called several times a second while it is read, also where it has no rows for long. Raises FileRefused,
+    also while its rows are read, and whatever ``beat`` raises.
     """
-    with open(path, "rb") as stream:
+    with io.BufferedReader(_Watched(path, beat), _BUFFER) as stream:
         head = stream.read(HEAD_BYTES)
         kind = format_of(head, name, reading.format)
         stream.seek(0)
         if kind == XLSX:
-            with open_workbook(path) as table:
+            with open_workbook(path, beat) as table:
                 yield table
         elif kind == JSONL:
             yield read_lines(stream)

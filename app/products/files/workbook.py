@@ -7,56 +7,85 @@ measured at 2,700 rows a second, and calamine keeps the whole sheet in memory. W
 
 from __future__ import annotations
 
-import mmap
+import io
 import os
 import re
 import tempfile
 import zipfile
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Final
 from xml.parsers import expat
 
 from app.products.files.cells import unprotect
-from app.products.files.table import MAX_COLUMNS, XLSX, FileRefused, Row, Table, check_columns
+from app.products.files.table import MAX_COLUMNS, MAX_RECORD, XLSX, FileRefused, Row, Table, check_columns
 
 MAX_ENTRIES: Final = 5_000
+MAX_DIRECTORY: Final = 1024**2
+"""Bytes of the list of an archive's parts: ``zipfile`` makes objects of all of it before it can be asked how many."""
 MAX_INFLATED: Final = 2 * 1024**3
 """Bytes of all parts together, as the archive declares them: what a part has beyond that is not read."""
 MAX_RATIO: Final = 300
 """Inflated over stored bytes, where it is more than SMALL: tables of texts stay below 100, deflate ends at 1032."""
 SMALL: Final = 32 * 1024**2
-MAX_TOKEN: Final = 4 * 1024**2
-"""Bytes of a tag, or characters of a cell, that are read before it is clear that they have no end."""
+MAX_TAG: Final = 512 * 1024
+"""Bytes of a tag or comment that are read before it is clear that it has no end: expat keeps it, and its attributes."""
+MAX_TEXT: Final = 4 * 1024**2
+"""Characters of a cell that are read before it is clear that they have no end."""
+MAX_PARTS: Final = 50_000
+"""Pieces that the text of a cell may come in."""
+MAX_DEPTH: Final = 64
+"""Elements within each other: a cell's text is 8 deep, and expat keeps all that are open."""
+MAX_NAMES: Final = 5_000
+"""Different names of elements and attributes in a part: there are some hundreds, and expat keeps each."""
+MAX_SHARED: Final = 8_000_000
+"""Texts that cells share: 8 bytes of memory for each."""
 MAX_CELL: Final = 32_767
 """Characters, Excel's own limit."""
 LAST_ROW: Final = 1_048_576
-_PIECE: Final = 64 * 1024
+_PIECE: Final = 8 * 1024
+"""Bytes of XML read at once: at 22 bytes for a cell, so many shared texts are in memory together."""
+_LETTERS: Final = 3
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _PLAIN_NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
 _NOT_READABLE: Final = "NOT_A_WORKBOOK"
 
 
+class _Archive(io.FileIO):
+    """A file of which never more is read at once than the list of parts may have."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MAX_DIRECTORY:
+            raise FileRefused("WORKBOOK_TOO_LARGE", "The workbook has more parts than one has: save it as CSV.")
+        return super().read(-1 if size is None else size)
+
+
 @contextmanager
-def open_workbook(path: str) -> Iterator[Table]:
-    """The first sheet of a workbook, whose first row names the columns; raises FileRefused, also while it is read."""
-    with _refusing():
-        archive = zipfile.ZipFile(path)
+def open_workbook(path: str, beat: Callable[[], None]) -> Iterator[Table]:
+    """The first sheet of a workbook, whose first row names the columns; raises FileRefused, also while it is read.
+
+    ``beat`` is called again and again meanwhile, also where there are no rows for long.
+    """
     # beside the workbook there is room for its texts; /tmp may be memory
-    with archive, tempfile.TemporaryFile(dir=os.path.dirname(path)) as texts:
+    with _Archive(path) as file, _opened(file) as archive, tempfile.TemporaryFile(dir=os.path.dirname(path)) as texts:
         with _refusing():
             _check_sizes(archive)
-            shared = _SharedTexts(texts)
+            shared = _SharedTexts(texts, beat)
             if "xl/sharedStrings.xml" in archive.namelist():
-                shared.read(archive)
-            rows = _rows(archive, _first_sheet(archive), shared)
+                shared.read(archive, "xl/sharedStrings.xml")
+            rows = _rows(archive, _first_sheet(archive, beat), shared, beat)
             first = next((row for row in rows if any(row.cells)), None)
             if first is None:
                 raise FileRefused("EMPTY_FILE", "The first sheet of the workbook is empty.")
             columns = check_columns([str(name) for name in first.cells])
         yield Table(XLSX, columns, _fitted(rows, len(columns)), "utf-8")
+
+
+def _opened(file: BinaryIO | io.FileIO) -> zipfile.ZipFile:
+    with _refusing():
+        return zipfile.ZipFile(file)
 
 
 @contextmanager
@@ -72,7 +101,7 @@ def _refusing() -> Iterator[None]:
         ValueError,
         OSError,
         EOFError,
-        RuntimeError,
+        RuntimeError,  # zipfile: a password is needed, a kind of compression is not known
     ) as error:
         raise FileRefused(_NOT_READABLE, f"The file is no XLSX workbook that can be read: {error}.") from error
 
@@ -101,16 +130,19 @@ def _fitted(rows: Iterator[Row], width: int) -> Iterator[Row]:
 
 
 class _Parser:
-    """Expat over one part of the archive: no document types, so no entities, and no endless tokens."""
+    """Expat over one part of the archive: no document types, so no entities, and nothing that grows in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, beat: Callable[[], None]) -> None:
+        self._beat = beat
+        self._depth = 0
         self._names: dict[str, str] = {}
         self._parts: list[str] = []
         self.parser = parser = expat.ParserCreate()
         parser.buffer_text = True
-        parser.StartElementHandler = lambda name, attributes: self.start(self._local(name), attributes)
-        parser.EndElementHandler = lambda name: self.end(self._local(name))
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
         parser.StartDoctypeDeclHandler = self._refuse
+        self._interned = parser.intern
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins; ``name`` is without its prefix."""
@@ -118,17 +150,35 @@ class _Parser:
     def end(self, name: str) -> None:
         """An element ends."""
 
+    def read(self, archive: zipfile.ZipFile, name: str) -> None:
+        """Read a part to its end."""
+        with archive.open(name) as part:
+            for _ in self.feed(part):
+                pass
+
     def feed(self, part: Any) -> Iterator[None]:
         """Read a part piece by piece."""
         fed = 0
         while piece := part.read(_PIECE):
+            self._beat()
             self.parser.Parse(piece)
             fed += len(piece)
-            if max(fed - self.parser.CurrentByteIndex, sum(map(len, self._parts))) > MAX_TOKEN:
+            is_endless = len(self._parts) > MAX_PARTS or sum(map(len, self._parts)) > MAX_TEXT
+            if is_endless or fed - self.parser.CurrentByteIndex > MAX_TAG:
                 raise FileRefused("WORKBOOK_TOO_LARGE", "The workbook has a text without end: save it as CSV.")
             yield
         self.parser.Parse(b"", True)
         yield
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH or len(self._interned) > MAX_NAMES:
+            raise FileRefused(_NOT_READABLE, "The workbook has more names, or deeper elements, than a workbook has.")
+        self.start(self._local(name), attributes)
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        self.end(self._local(name))
 
     def _local(self, name: str) -> str:
         found = self._names.get(name)
@@ -142,51 +192,46 @@ class _Parser:
 
 
 class _Relations(_Parser):
-    """The sheets' names for their parts, and the parts."""
+    """The id of the first sheet, or the part that an id stands for."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.sheets: list[str] = []
-        self.targets: dict[str, str] = {}
+    def __init__(self, beat: Callable[[], None], sheet: str | None = None) -> None:
+        super().__init__(beat)
+        self.sheet = sheet
+        self.target = ""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "sheet":
-            self.sheets += [value for key, value in attributes.items() if key.rpartition(":")[2] == "id" and ":" in key]
-        elif name == "Relationship":
-            self.targets[attributes.get("Id", "")] = attributes.get("Target", "")
+        if name == "sheet" and self.sheet is None:
+            ids = [value for key, value in attributes.items() if key.rpartition(":")[2] == "id" and ":" in key]
+            self.sheet = ids[0] if ids else None
+        elif name == "Relationship" and attributes.get("Id", "") == self.sheet:
+            self.target = attributes.get("Target", "")
 
 
-def _first_sheet(archive: zipfile.ZipFile) -> str:
-    workbook, relations = _Relations(), _Relations()
-    for found, name in ((workbook, "xl/workbook.xml"), (relations, "xl/_rels/workbook.xml.rels")):
-        with archive.open(name) as part:
-            for _ in found.feed(part):
-                pass
-    target = relations.targets.get(workbook.sheets[0], "") if workbook.sheets else ""
-    return target[1:] if target.startswith("/") else f"xl/{target}"
+def _first_sheet(archive: zipfile.ZipFile, beat: Callable[[], None]) -> str:
+    workbook = _Relations(beat)
+    workbook.read(archive, "xl/workbook.xml")
+    relations = _Relations(beat, workbook.sheet)
+    relations.read(archive, "xl/_rels/workbook.xml.rels")
+    return relations.target[1:] if relations.target.startswith("/") else f"xl/{relations.target}"
 
 
 class _SharedTexts(_Parser):
     """The texts that cells share, in a file on disk; in memory is only where each one begins."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__()
+    def __init__(self, file: BinaryIO, beat: Callable[[], None]) -> None:
+        super().__init__(beat)
         self._file = file
         self._at = array("Q", [0])
-        self._map: mmap.mmap | None = None
         self._phonetic = 0
 
-    def read(self, archive: zipfile.ZipFile) -> None:
-        with archive.open("xl/sharedStrings.xml") as part:
-            for _ in self.feed(part):
-                pass
+    def read(self, archive: zipfile.ZipFile, name: str) -> None:
+        super().read(archive, name)
         self._file.flush()
-        if self._at[-1]:
-            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def __getitem__(self, number: int) -> str:
         begin, end = self._at[number], self._at[number + 1]
-        return "" if begin == end or self._map is None else self._map[begin:end].decode()
+        # not mapped: what was looked at would count as memory of the process
+        return "" if begin == end else os.pread(self._file.fileno(), end - begin, begin).decode()
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "t" and not self._phonetic:
@@ -203,20 +248,22 @@ class _SharedTexts(_Parser):
             text = _unescaped("".join(self._parts)[: MAX_CELL + 1]).encode("utf-8", "replace")
             self._parts.clear()
             self._file.write(text)
+            if len(self._at) > MAX_SHARED:
+                raise FileRefused("WORKBOOK_TOO_LARGE", "The workbook has too many different texts: save it as CSV.")
             self._at.append(self._at[-1] + len(text))
 
 
 class _Sheet(_Parser):
     """Rows of a sheet, as they become complete."""
 
-    def __init__(self, shared: _SharedTexts) -> None:
-        super().__init__()
+    def __init__(self, shared: _SharedTexts, beat: Callable[[], None]) -> None:
+        super().__init__(beat)
         self.rows: list[Row] = []
         self._shared = shared
         self._letters: dict[str, int] = {}
         self._cells: list[str] = []
         self._reason: str | None = None
-        self._line = self._column = self._next = self._phonetic = 0
+        self._line = self._column = self._next = self._phonetic = self._size = 0
         self._kind = "n"
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -241,19 +288,23 @@ class _Sheet(_Parser):
             self.parser.CharacterDataHandler = None
         elif name == "c":
             if self._parts:
-                self._put(self._value())
+                if self._size <= MAX_RECORD:
+                    self._put(self._value())
                 self._parts.clear()
         elif name == "row":
             self.rows.append(Row(self._line, self._cells, self._reason))
-            self._cells, self._reason = [], None
+            self._cells, self._reason, self._size = [], None, 0
         elif name == "rPh":
             self._phonetic -= 1
 
     def _put(self, value: str) -> None:
         if len(value) > MAX_CELL:
             value, self._reason = value[:MAX_CELL], f"has a cell of more than {MAX_CELL} characters."
+        self._size += len(value)
         missing = self._column - len(self._cells)
-        if missing == 0:
+        if self._size > MAX_RECORD:
+            self._cells, self._reason = [], f"has more than {MAX_RECORD} characters."
+        elif missing == 0:
             self._cells.append(value)
         elif missing > 0 and self._column <= MAX_COLUMNS:
             self._cells.extend([""] * missing)
@@ -300,14 +351,16 @@ class _Sheet(_Parser):
         found = self._letters.get(letters)
         if found is None:
             found = 0
-            for letter in letters[:4]:
+            if not (letters.isascii() and letters.isalpha() and len(letters) <= _LETTERS):
+                raise ValueError(f"no cell is at {place[:20]}")
+            for letter in letters:
                 found = found * 26 + ord(letter.upper()) - 64
             found = self._letters[letters] = found - 1
         return found
 
 
-def _rows(archive: zipfile.ZipFile, name: str, shared: _SharedTexts) -> Iterator[Row]:
-    sheet = _Sheet(shared)
+def _rows(archive: zipfile.ZipFile, name: str, shared: _SharedTexts, beat: Callable[[], None]) -> Iterator[Row]:
+    sheet = _Sheet(shared, beat)
     with archive.open(name) as part:
         pieces = sheet.feed(part)
         while True:

@@ -20,12 +20,11 @@ from app.products.files.duplicates import SeenAsins
 from app.products.models.operations import OperationState
 from app.products.queries import imports as queries
 from app.products.services import operations
-from app.products.services.import_reading import BEAT_S, cells_of
+from app.products.services.import_reading import BEAT_S, CHUNK, CHUNK_TEXT, cells_of
 from app.products.services.import_rows import Categories, Decision, Row, decide
 from app.products.services.operations import COUNTS, Work
 from app.products.services.running import Clock
 
-CHUNK: Final = 1_000
 SHOWN: Final = 10
 """Rows of each outcome that are shown."""
 REFUSED_SHOWN: Final = 100
@@ -129,7 +128,8 @@ def _check(part: _Slice, clock: Clock, offset: int, done: int) -> tuple[int, int
 def _read(staged: IO[bytes], offset: int) -> list[tuple[int, bytes]]:
     """Some lines, each with the place that it begins at."""
     found: list[tuple[int, bytes]] = []
-    while len(found) < CHUNK and (line := staged.readline()):
+    begin = offset
+    while len(found) < CHUNK and offset - begin < CHUNK_TEXT and (line := staged.readline()):
         found.append((offset, line))
         offset += len(line)
     return found

@@ -22,7 +22,10 @@ BEAT_S: Final = 2.0
 SAMPLES: Final = 5
 _LOOKED_AT: Final = 200
 """Values of a column that a guess is based on."""
-_CHUNK: Final = 1_000
+CHUNK: Final = 1_000
+"""Rows that are in memory together."""
+CHUNK_TEXT: Final = 8 * 1024**2
+"""Bytes of their JSON after which it is fewer rows."""
 _SHOWN: Final = 200
 MAX_STAGED: Final = 8
 """How many times larger than the limit on uploads the rows may become that a file unpacks to."""
@@ -35,11 +38,11 @@ def read_upload(work: Work, _clock: Clock) -> Work | None:
     try:
         with (
             file_store().as_local(work.cursor["upload"]) as path,
-            open_table(path, work.arguments["filename"], reading) as table,
+            open_table(path, work.arguments["filename"], reading, beat=(pulse := _Pulse(work)).beat) as table,
             file_store().writing(key) as staged,
         ):
             samples = _Samples()
-            total = _stage(work, table, staged, samples)
+            total = _stage(work, table, staged, samples, pulse)
     except FileRefused as refused:
         raise OperationFailed(refused.code, refused.detail) from refused
     if not total:
@@ -68,14 +71,28 @@ def read_upload(work: Work, _clock: Clock) -> Work | None:
     )
 
 
-def _stage(work: Work, table: Table, staged: IO[bytes], samples: _Samples) -> int:
+class _Pulse:
+    """Says now and then that the work goes on, so that nobody takes it over while a file has no rows for long."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._at = time.monotonic()
+        self.total = 0
+
+    def beat(self) -> None:
+        if time.monotonic() - self._at > BEAT_S:
+            operations.beat(work=self._work, done=self.total)
+            self._at = time.monotonic()
+
+
+def _stage(work: Work, table: Table, staged: IO[bytes], samples: _Samples, pulse: _Pulse) -> int:
     """Write the rows as lines of JSON: line number, cells, and the reason where one is refused."""
-    total, size, beaten, checked = 0, 0, time.monotonic(), 0
+    total, size, checked = 0, 0, 0
     limit = MAX_STAGED * int(work.arguments["limit"])
     for chunk in _chunks(table):
         text = b"\n".join(chunk) + b"\n"
         staged.write(text)
-        total += len(chunk)
+        total = pulse.total = total + len(chunk)
         size += len(text)
         if total > MAX_ROWS:
             raise FileRefused("TOO_MANY_ROWS", f"The file has more than {MAX_ROWS} rows: split it.")
@@ -86,21 +103,21 @@ def _stage(work: Work, table: Table, staged: IO[bytes], samples: _Samples) -> in
             checked = size
         if total <= _LOOKED_AT * 5:
             samples.look_at(chunk)
-        if time.monotonic() - beaten > BEAT_S:
-            operations.beat(work=work, done=total)
-            beaten = time.monotonic()
+        pulse.beat()
     return total
 
 
 def _chunks(table: Table) -> Iterator[list[bytes]]:
     chunk: list[bytes] = []
+    size = 0
     for line, cells, reason in table.rows:
         chunk.append(
             orjson.dumps((line, cells) if reason is None else (line, cells, reason), option=orjson.OPT_NON_STR_KEYS)
         )
-        if len(chunk) >= _CHUNK:
+        size += len(chunk[-1])
+        if len(chunk) >= CHUNK or size >= CHUNK_TEXT:
             yield chunk
-            chunk = []
+            chunk, size = [], 0
     if chunk:
         yield chunk
 
@@ -115,7 +132,8 @@ class _Samples:
     """The first values of each column that say something."""
 
     def __init__(self) -> None:
-        self._found: dict[int, list[Any]] = {}
+        self._found: dict[int, list[str]] = {}
+        self._shown: dict[int, list[str]] = {}
 
     def look_at(self, chunk: list[bytes]) -> None:
         for text in chunk:
@@ -124,14 +142,20 @@ class _Samples:
                 continue
             cells = cells_of(row)
             for at, value in cells.items() if isinstance(cells, dict) else enumerate(cells):
-                known = self._found.setdefault(at, [])
-                if value not in (None, "") and len(known) < _LOOKED_AT:
-                    known.append(value)
+                if value not in (None, ""):
+                    self._note(at, value)
 
-    def values(self, width: int) -> list[list[Any]]:
+    def _note(self, at: int, value: Any) -> None:
+        """Keep the beginning of a value: some are as long as a row may be."""
+        shown, texts = self._shown.setdefault(at, []), self._found.setdefault(at, [])
+        if len(shown) < SAMPLES:
+            shown.append((value if isinstance(value, str) else orjson.dumps(value).decode())[:_SHOWN])
+        if isinstance(value, str) and len(texts) < _LOOKED_AT:
+            texts.append(value[:_SHOWN])
+
+    def values(self, width: int) -> list[list[str]]:
+        """The texts of each column, which it is guessed from."""
         return [self._found.get(at, []) for at in range(width)]
 
     def shown(self, at: int) -> list[str]:
-        found = self._found.get(at, [])[:SAMPLES]
-        texts = (value if isinstance(value, str) else orjson.dumps(value).decode() for value in found)
-        return [text[:_SHOWN] for text in texts]
+        return self._shown.get(at, [])
