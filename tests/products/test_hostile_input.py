@@ -70,10 +70,10 @@ def test_a_name_that_looks_empty_or_breaks_lines_is_refused(
 @on_sqlite
 def test_wrong_attributes_without_end_get_a_short_answer(app: Flask, send: Send, imported: Import) -> None:
     before = stored(app)
-    many = {f"\u0001{at}": {} for at in range(100_000)}
+    many: dict[str, Any] = {f"\u0001{at}": {} for at in range(100_000)}
     answer = send("POST", URL, LAMP | {"attributes": many})
     assert (answer.status_code, len(answer.data) < 2_000) == (422, True)
-    bad = {f"\u0001{at}" + "x" * 9_000: {} for at in range(MAX_KEYS)}
+    bad: dict[str, Any] = {f"\u0001{at}" + "x" * 9_000: {} for at in range(MAX_KEYS)}
     answer = send("POST", URL, LAMP | {"attributes": bad})
     assert (len(answer.get_json()["errors"]), len(answer.data) < 10_000) == (MAX_PROBLEMS, True)
     row = '{"asin":"B0CW1A0001","name":"Lamp","price":"1.00","attributes":{%s}}\n'
