@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from app.core.audit import AuditEvent
-from app.core.errors import Refusal
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.permissions import PermissionMissing, Principal
@@ -26,7 +25,7 @@ from app.products.services.bulk import cancel_bulk, submit_bulk
 from app.products.services.categories import delete_category
 from app.products.services.kinds import run_operation
 from app.products.services.membership_audit import audit_memberships
-from app.products.services.products import create_product, delete_product, restore_product
+from app.products.services.products import delete_product, restore_product
 from app.products.services.undoing import submit_undo
 from tests.concurrency import at_once
 from tests.products.bulks import (
@@ -37,13 +36,12 @@ from tests.products.bulks import (
     history,
     operation,
     prices,
-    queued,
     run,
     set_price,
     told,
     versions,
 )
-from tests.products.categories import PRICE, add_chain, found_in
+from tests.products.categories import add_chain, found_in
 from tests.products.conftest import Send
 from tests.products.stocking import buy, receive
 from tests.servers import on_sqlite
@@ -288,26 +286,3 @@ def test_a_dry_run_of_many_takes_nothing_back(context: Flask) -> None:
     assert prices() == dict.fromkeys(ids, 900)
     assert len(operation(dry).report["sample"]) == 25
     undo(operation_id)
-
-
-def test_what_an_import_added_is_deleted_and_what_it_changed_goes_back(context: Flask) -> None:
-    old = add_products(1)[0]
-    imported = _add(kind=OperationKind.IMPORT, state=OperationState.COMPLETED, arguments={}, ring=False)
-    new = create_product(actor=ACTOR, now=utc_now(), asin="BNEW000001", name="New", price=PRICE).id
-    set_price(context, old, "2.00")
-    _belongs_to(imported)
-    with pytest.raises(Refusal):
-        undo(imported)
-    undone = undo(imported, kinds={OperationKind.IMPORT})
-    assert results(undone) == [(old, "changed", "2.00 USD", "10.00 USD"), (new, "changed", "false", "true")]
-    assert list(db.session.scalars(select(Product.id).where(Product.deleted_at.is_(None)))) == [old]
-    assert queued().count(new) == 2
-    undo(undone.operation.id)
-    assert prices() == {old: 200, new: 1000}
-    assert set(db.session.scalars(select(Product.deleted_at))) == {None}
-
-
-@in_transaction
-def _belongs_to(operation_id: int) -> None:
-    changed = update(ProductUpdate).values(operation_id=operation_id)
-    db.session.execute(changed.execution_options(synchronize_session=False))

@@ -112,7 +112,8 @@ class ImportUndo(MethodView):
         """Give every product that an import changed its values back, and delete those that it added or brought back.
 
         The answer is a bulk action of the kind `undo`, which can be undone. A product that somebody has changed since
-        is refused by name, value by value.
+        is refused by name, value by value. One that was added or brought back is not deleted, and refused with the
+        reason, where anything of it was changed since, its stock has moved, or some is on hand or promised.
         """
         return undoing.submit_undo(
             actor=current_principal(), now=utc_now(), operation_id=import_id, kinds=undoing.IMPORTS, **sent

@@ -35,7 +35,10 @@ _FORM: Final = {
         "file": {
             "type": "string",
             "format": "binary",
-            "description": "CSV, TSV, XLSX or JSON Lines; the first line names the columns. At most UPLOAD_MAX_MB",
+            "description": "CSV, TSV, XLSX or JSON Lines; the first line names the columns. At most UPLOAD_MAX_MB. "
+            "Attributes that have no column (in JSON Lines: no member) stay as they are. An empty cell (null) clears: "
+            "no brand, description, GTIN, images, categories, attributes or low-stock threshold. The row is refused "
+            "where the ASIN, name or price is empty; an empty is_active or currency says nothing",
         },
         "run": {"type": "boolean", "default": False, "description": "Import at once what keeps the rules"},
         "create_categories": {"type": "boolean", "default": False, "description": "Make categories that are missing"},

@@ -86,9 +86,9 @@ class BulkPriceIn(StrictSchema):
 class BulkCategoriesIn(StrictSchema):
     """Which categories are added and taken away, or are all that are left."""
 
-    add = CategoryIds()
-    remove = CategoryIds()
-    set = CategoryIds()
+    add = CategoryIds(said="Put each product into these, by id; it stays in its others")
+    remove = CategoryIds(said="Take each product out of these, by id; one that is in none of them stays as it is")
+    set = CategoryIds(said="Each product is then in these and in no others, by id; [] takes it out of all")
 
 
 class BulkActionIn(StrictSchema):
@@ -178,7 +178,7 @@ class BulkRowSchema(Schema):
 
 
 class _Counts(Schema):
-    """How many products became what."""
+    """How many products became what; of an undo, how many values."""
 
     changed = fields.Integer(attribute="changed_count", metadata={"examples": [10]})
     unchanged = fields.Integer(attribute="unchanged_count", metadata={"examples": [2]})
@@ -231,7 +231,14 @@ class BulkSchema(Schema):
     )
     done = fields.Integer(attribute="operation.done_count", metadata={"examples": [12]})
     counts = fields.Nested(
-        _Counts, attribute="operation", metadata={"examples": [{"changed": 10, "unchanged": 2, "refused": 0}]}
+        _Counts,
+        attribute="operation",
+        metadata={
+            "description": "Of a bulk action products. Of an undo values, as the update history has them: a product "
+            "that gets its name and its price back counts twice, one that is deleted again counts once for that. "
+            "total and done count likewise",
+            "examples": [{"changed": 10, "unchanged": 2, "refused": 0}],
+        },
     )
     percent = fields.Float(attribute="operation.percent", allow_none=True, metadata={"examples": [100.0]})
     rows_per_s = fields.Function(
@@ -244,7 +251,9 @@ class BulkSchema(Schema):
     rows = fields.List(
         fields.Nested(BulkRowSchema),
         allow_none=True,
-        metadata={"description": "Every product, where it was done at once; else null, see /rows"},
+        metadata={
+            "description": "Every product (of an undo every value), where it was done at once; else null, see /rows"
+        },
     )
     sample = fields.List(
         fields.Nested(BulkRowSchema), metadata={"description": "Of a dry run: what would become of some products"}

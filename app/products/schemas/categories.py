@@ -44,8 +44,8 @@ def _position_field(**kwargs: Any) -> fields.Integer:
 class CategoryIds(fields.List[int]):
     """The categories that a product is put into, each once; those above them go without saying."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        metadata = {"description": "The categories it was put into, by id, ascending", "examples": [[3, 7]]}
+    def __init__(self, said: str = "The categories it was put into, by id, ascending", **kwargs: Any) -> None:
+        metadata = {"description": said, "examples": [[3, 7]]}
         checks: list[Any] = [validate.Length(max=MAX_PER_PRODUCT), _each_once]
         super().__init__(_id_field(), validate=checks, metadata=metadata, **kwargs)
 

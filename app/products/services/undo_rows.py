@@ -12,9 +12,10 @@ from app.products.bulk import RowRefused
 from app.products.changes import ATTRIBUTES, DELETED, THRESHOLD, Change, as_text, from_text
 from app.products.errors import shown
 from app.products.models.products import ProductUpdate, Source
-from app.products.services.bulk_rows import Chunk, RowResult, check_categories, place, refusal_of_deletion
+from app.products.services.bulk_rows import Chunk, RowResult, check_categories, place
 from app.products.services.many import Present, read_products
 from app.products.services.memberships import share_tree
+from app.products.services.undo_since import find_uses, say_change
 
 _REVERTIBLE: Final = frozenset({*ATTRIBUTES, DELETED, THRESHOLD}) - {"asin"}
 
@@ -34,13 +35,14 @@ def examine_updates(updates: Sequence[ProductUpdate], *, lock: bool) -> Chunk:
         named = [from_text("categories", row.previous_attribute) for row in updates if row.attribute == "categories"]
         present = [each.values["categories"] for each in chunk.present.values()]
         chunk.placing = place((), [*named, *present])
-    moved = [at for at, update in enumerate(updates) if not _take_back(chunk, update)]
+    uses = find_uses([update for update in updates if update.attribute == DELETED and _previous(update)])
+    moved = [at for at, update in enumerate(updates) if not _take_back(chunk, update, uses)]
     if moved:
         _say_who(chunk, updates, moved)
     return chunk
 
 
-def _take_back(chunk: Chunk, update: ProductUpdate) -> bool:
+def _take_back(chunk: Chunk, update: ProductUpdate, uses: Mapping[int, str]) -> bool:
     """Decide one row; False when somebody has changed the value since."""
     present = chunk.present[update.product_id]
     named: dict[str, Any] = {
@@ -48,7 +50,7 @@ def _take_back(chunk: Chunk, update: ProductUpdate) -> bool:
     }  # fmt: skip
     try:
         before = present.values.get(update.attribute)
-        wanted = _wanted(chunk, update, present)
+        wanted = _wanted(chunk, update, present, uses)
     except RowRefused as refused:
         chunk.results.append(RowResult(**named, result="refused", reason=str(refused)))
         return not isinstance(refused, _MovedOn)
@@ -63,7 +65,7 @@ def _take_back(chunk: Chunk, update: ProductUpdate) -> bool:
     return True
 
 
-def _wanted(chunk: Chunk, update: ProductUpdate, present: Present) -> Any:
+def _wanted(chunk: Chunk, update: ProductUpdate, present: Present, uses: Mapping[int, str]) -> Any:
     """The value to go back to; raises RowRefused."""
     if update.attribute not in _REVERTIBLE:
         raise RowRefused(f"{update.attribute} is not taken back together with others.")
@@ -78,6 +80,8 @@ def _wanted(chunk: Chunk, update: ProductUpdate, present: Present) -> Any:
     if present.is_deleted and update.attribute != DELETED:
         raise RowRefused("The product is deleted; restore it first.")
     _check(chunk, update, present, wanted)
+    if update.attribute == DELETED and wanted and update.product_id in uses:
+        raise RowRefused(f"The product is not deleted: {uses[update.product_id]}.")
     return wanted
 
 
@@ -96,10 +100,6 @@ def _check(chunk: Chunk, update: ProductUpdate, present: Present, wanted: Any) -
         raise RowRefused(f"The price was in {wanted.currency} and is in {present.values['price'].currency}.")
     if update.attribute == "categories":
         check_categories(wanted, chunk.placing.paths)
-    if update.attribute == DELETED and wanted:
-        reason = refusal_of_deletion(present)
-        if reason is not None:
-            raise RowRefused(reason)
 
 
 def _say_who(chunk: Chunk, updates: Sequence[ProductUpdate], moved: Sequence[int]) -> None:
@@ -108,7 +108,7 @@ def _say_who(chunk: Chunk, updates: Sequence[ProductUpdate], moved: Sequence[int
     for at in moved:
         row, update = chunk.results[at], updates[at]
         since = latest.get((update.product_id, update.attribute))
-        said = "." if since is None else f" by {_actor(since)} (product update {since.id})."
+        said = "." if since is None else f" {say_change(since)}."
         chunk.results[at] = RowResult(
             product_id=row.product_id,
             asin=row.asin,
@@ -132,7 +132,3 @@ def _latest(updates: Sequence[ProductUpdate]) -> Mapping[tuple[int, str], Produc
     given = {(update.product_id, update.attribute): update.id for update in updates}
     found = {(row.product_id, row.attribute): row for row in rows}
     return {key: row for key, row in found.items() if row.id > given.get(key, row.id)}
-
-
-def _actor(update: ProductUpdate) -> str:
-    return update.actor_kind if update.actor_id is None else f"{update.actor_kind} {update.actor_id}"

@@ -43,9 +43,9 @@ def submit_undo(
     """Give all that an operation changed the values back that it had before, by its rows in the update history.
 
     What somebody has changed since stays as it is and is refused by name. Products that an import added are deleted,
-    those that it brought back are deleted again. With up to AT_ONCE changes it is done when this returns. Raises
-    OperationNotFound, OperationNotReady for one that has not ended, NothingToUndo, AlreadyUndone (an undo that was
-    cancelled, has failed or had refusals may be repeated), PermissionMissing.
+    those that it brought back are deleted again, unless people have worked on them since. With up to AT_ONCE changes
+    it is done when this returns. Raises OperationNotFound, OperationNotReady for one that has not ended, NothingToUndo,
+    AlreadyUndone (an undo that was cancelled, has failed or had refusals may be repeated), PermissionMissing.
     """
     target = operations.get_for_decision(operation_id)
     if target.kind not in kinds:
