@@ -18,7 +18,7 @@ from app.core import answering, idempotency
 from app.core.dumping import compile_dump
 from app.core.errors import Invalid, Unauthenticated, VersionRequired
 from app.core.http import PROBLEM, answer_http_exception
-from app.core.openapi import ETAG, LOCATION
+from app.core.openapi import CONTENTS, ETAG, LOCATION
 from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE, Principal
 from app.core.running import settings
@@ -248,9 +248,11 @@ class ApiBlueprint(Blueprint):
                     return answering.keep(names(**kwargs), work)
                 return answering.tagged(work())
 
-            documented: View = self.alt_response(
-                304, description="If-None-Match names the ETag that the answer has", success=True
-            )(keeping)
+            said = "If-None-Match names the ETag that the answer has"
+            documented: View = self.alt_response(304, description=said, success=True)(keeping)
+            answers = documented._apidoc["response"]["responses"]  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
+            for answer in (each for of_status in answers.values() for each in of_status):
+                answer["headers"] = {"ETag": CONTENTS} | (answer.get("headers") or {})
             return documented
 
         return decorate

@@ -19,6 +19,7 @@ REQUEST_ID: Final = _header("Names the request in our logs")
 REPLAYED: Final = _header("`true` when this is the stored answer to an earlier request with the same key")
 LOCATION: Final = _header("Address of what was made")
 ETAG: Final = _header("The record's version, for If-Match and If-None-Match")
+CONTENTS: Final = _header("Names the contents, for If-None-Match")
 RATES: Final = {
     "RateLimit-Limit": _header("How many requests of this kind are allowed in a while", "integer"),
     "RateLimit-Remaining": _header("How many of them are left", "integer"),
