@@ -13,7 +13,8 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import IO, Any, Final
+from datetime import datetime
+from typing import IO, Any, Final, cast
 
 import fsspec
 from flask import current_app
@@ -24,6 +25,7 @@ from app.core.errors import Unavailable
 CHUNK_BYTES: Final = 1024 * 1024
 MIN_FREE_BYTES: Final = 512 * 1024 * 1024
 """What stays free on the disk of a local store: the database may live on it, too."""
+_FOLDER: Final = re.compile(r"[0-9a-f]{32}")
 _KEY: Final = re.compile(r"[a-z]+/[a-z0-9-]+(/[a-z0-9.-]+)?")
 
 
@@ -77,6 +79,28 @@ class FileStore:
         """Delete a file, or a folder with all that is in it; what is not there is gone already."""
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm(self._path(key), recursive=True)
+
+    def folders(self, kind: str, *, before: datetime) -> Iterator[str]:
+        """The keys of folders that were made by ``new_folder``, and that no file was added to since ``before``."""
+        self._fs.invalidate_cache()
+        try:
+            paths = self._fs.ls(f"{self._root}/{kind}", detail=False)
+        except FileNotFoundError:
+            return
+        for name in (path.rstrip("/").rpartition("/")[2] for path in paths):
+            key = f"{kind}/{name}"
+            if _FOLDER.fullmatch(name) and (changed := self._changed_at(key)) is not None and changed < before:
+                yield key
+
+    def _changed_at(self, key: str) -> datetime | None:
+        """When a file was last added to a folder; None when it is gone. Only local folders know it themselves."""
+        path = self._path(key)
+        try:
+            if self._is_local:
+                return cast("datetime", self._fs.modified(path))
+            return max((self._fs.modified(file) for file in self._fs.ls(path, detail=False)), default=None)
+        except FileNotFoundError:
+            return None
 
     @contextlib.contextmanager
     def as_local(self, key: str) -> Iterator[str]:

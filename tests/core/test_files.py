@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import secrets
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,16 @@ def test_without_a_url_files_lie_below_the_instance(tmp_path: Path) -> None:
     plain = dataclasses.replace(settings(""), instance_dir=tmp_path)
     assert plain.files_url == f"file://{tmp_path}/files"
     assert plain.files.max_upload_mb == 2048
+
+
+def test_folders_are_found_by_when_something_was_last_put_into_them(store: FileStore) -> None:
+    now = datetime.now(UTC)
+    assert list(store.folders("operations", before=now + timedelta(hours=1))) == []
+    first, second, other = (store.new_folder(kind) for kind in ("operations", "operations", "others"))
+    for key in (f"{first}/upload", f"{second}/upload", f"{second}/more", f"{other}/upload", "operations/mine/upload"):
+        with store.writing(key) as target:
+            target.write(b"x")
+    assert sorted(store.folders("operations", before=now + timedelta(hours=1))) == sorted([first, second])
+    assert list(store.folders("operations", before=now - timedelta(hours=1))) == []
+    store.delete(first)
+    assert list(store.folders("operations", before=now + timedelta(hours=1))) == [second]

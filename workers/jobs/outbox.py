@@ -19,7 +19,7 @@ from app.products.search.facets import count_all
 from app.products.services import low_stock
 from app.products.services.images import purge_images
 from app.products.services.kinds import run_operation
-from app.products.services.running import purge_files, ring_for_orphans
+from app.products.services.running import purge_files, ring_for_orphans, sweep_folders
 from app.rpa.services.jobs import prepare_job
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
@@ -67,6 +67,7 @@ def _purge_images() -> None:
 
 def _purge_operation_files() -> None:
     purge_files()
+    sweep_folders(now=utc_now())
 
 
 def _ring_for_operations() -> None:

@@ -8,7 +8,8 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final, Protocol
 
 from sqlalchemy import or_, select, update
@@ -25,6 +26,11 @@ SLICE_S: Final = 20.0
 """How long a slice lasts: mails and the like wait for it where there is one background worker."""
 ORPHANED: Final = timedelta(minutes=3)
 """For how long nothing happened to an operation that a message must have been lost of."""
+UNKNOWN: Final = timedelta(days=1)
+"""How long a folder may be without an operation: longer than any upload lasts."""
+_SWEPT: Final = 1_000
+"""Folders after whose deletion the rest is next time's."""
+_LOOKED_AT: Final = 500
 _OBJECTS: Final = 100_000
 """New objects after which Python looks for circular garbage; 700 by itself."""
 
@@ -125,6 +131,22 @@ def purge_files() -> int:
         _note_deleted(operation_id=operation_id)
         done += 1
     return done
+
+
+def sweep_folders(*, now: datetime) -> int:
+    """Delete folders that belong to no operation: of uploads that broke off with their process. Returns how many."""
+    store, done = file_store(), 0
+    folders = store.folders("operations", before=now - UNKNOWN)
+    while done < _SWEPT and (some := list(islice(folders, _LOOKED_AT))):
+        for folder in set(some) - _known(folders=some):
+            store.delete(folder)
+            done += 1
+    return done
+
+
+@in_transaction
+def _known(*, folders: list[str]) -> set[str]:
+    return set(db.session.scalars(select(Operation.folder).where(Operation.folder.in_(folders))))
 
 
 @in_transaction
