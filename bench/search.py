@@ -134,6 +134,7 @@ def _deeds() -> dict[str, list[Deed]]:
     filters = [Filters(brand=brands[0]), Filters(category=1), Filters(in_stock=False), Filters(price_max=2000)]
     deeds[FILTERED] = [partial(_find, text, one) for text in texts["common word"][:3] for one in filters]
     facets: list[dict[str, Any]] = [{}, {"brand": brands[0]}, {"category": 1}, {"category": 100}]
+    facets += [{"is_active": False}, {"in_stock": True}, {"price_max": 2000}, {"category": 5, "is_active": False}]
     facets += [{"q": text} for text in (*texts["common word"][:2], *texts["rare word"][:2])]
     deeds |= {f"facets, {' '.join(map(str, one)) or 'all'}": [] for one in facets}
     for one in facets:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 TIMETABLE: Final[dict[str, timedelta]] = {
-    "count_facets": timedelta(minutes=10),
+    "count_facets": timedelta(minutes=1),
     "purge_idempotency_keys": timedelta(hours=1),
     "purge_outbox": timedelta(hours=1),
     "forget_workers": timedelta(hours=1),

@@ -15,7 +15,7 @@ from app.auth.services.sessions import purge_sessions
 from app.core import idempotency, outbox
 from app.core.orm import utc_now
 from app.notifications.services import notices, purging
-from app.products.search.facets import count_all
+from app.products.search.facets import keep_counted
 from app.products.services import low_stock
 from app.products.services.images import purge_images
 from app.products.services.kinds import run_operation
@@ -75,7 +75,7 @@ def _ring_for_operations() -> None:
 
 
 def _count_facets() -> None:
-    count_all(now=utc_now())
+    keep_counted(now=utc_now())
 
 
 HANDLERS: Final[dict[str, outbox.Handler]] = {

@@ -15,18 +15,11 @@ from sqlalchemy import Connection, Row
 from app.core.pagination import MAX_LIMIT, Page, make_cursor, read_cursor
 from app.core.reading import reading
 from app.products.errors import ProductNotFound
-from app.products.queries.walks import LOOK_AT, ONE, SOME, WALKS, Shape, bound_of, keys_of, rows_of, size_of
+from app.products.queries.walks import LOOK_AT, ONE, SETS, SOME, WALKS, Shape, bound_of, keys_of, rows_of, size_of
 
 FEW: Final = 5_000
 """So many are fetched and sorted for one page."""
 _LAST_ID: Final = 2**63 - 1
-_SETS: Final = {
-    "brand": {"brand"},
-    "category": {"category"},
-    "in_stock": {"in_stock"},
-    "price": {"price_min", "price_max"},
-}
-"""Filters that an index finds, by the walk along it."""
 
 Given = Mapping[str, Any]
 Position = Sequence[Any] | None
@@ -72,7 +65,7 @@ def _choose(connection: Connection, order: str, given: Given) -> tuple[str, bool
     for name in ("asin", "gtin"):
         if name in given:
             return name, True
-    sets = [name for name, needed in _SETS.items() if needed & given.keys()]
+    sets = [name for name, needed in SETS.items() if needed & given.keys()]
     if not sets:
         return order, False
     if len(sets) == 1 and WALKS[sets[0]].order == order:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, Text, bindparam, func, select, type_coerce
 
 from app.core.pagination import behind, up_to
 from app.core.reading import instant, plain, raw_json
@@ -88,6 +88,13 @@ WALKS: Final = {
     "category": Walk("PRIMARY", _MEMBER.product_id, frozenset({"category"})),
     "in_stock": Walk("ix_stock_available", _STOCK.product_id, frozenset({"in_stock"})),
 }
+SETS: Final = {
+    "brand": {"brand"},
+    "category": {"category"},
+    "in_stock": {"in_stock"},
+    "price": {"price_min", "price_max"},
+}
+"""Filters that an index finds, by the walk along it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,19 @@ def rows_of(shape: Shape) -> Select[Any]:
     sorted_ids = chosen.subquery()  # texts are not sorted along, only fetched for what is left
     fetched = select(*COLUMNS).select_from(sorted_ids.join(Product.__table__, PRODUCT.id == sorted_ids.c.id))
     return fetched.order_by(*_ordered(keys_of(shape.sort))).prefix_with("STRAIGHT_JOIN", dialect="mysql")
+
+
+@lru_cache(maxsize=1024)
+def counted_of(shape: Shape) -> Select[Any]:
+    """What is counted of the rows of a walk that fit, in its own order; parameters as of ``rows_of``."""
+    walk, keys = WALKS[shape.walk], _own(WALKS[shape.walk], shape.sort)
+    texts = (type_coerce(PRODUCT.categories, Text).label("categories"), _STOCK.is_available)
+    chosen = _from(walk, select(PRODUCT.id, PRODUCT.brand, PRODUCT.price_minor, PRODUCT.is_active, *texts))
+    if walk.table is not Stock.__table__:
+        chosen = chosen.outerjoin(Stock.__table__, _STOCK.product_id == PRODUCT.id)
+    chosen = chosen.where(plain(PRODUCT.deleted_at).is_(None))
+    chosen = chosen.where(*(_compare(name, walk) for name in sorted(shape.filters)))
+    return _between(chosen, shape, keys).order_by(*_ordered(keys)).limit(bindparam("limit"))
 
 
 @lru_cache(maxsize=1024)
@@ -186,7 +206,8 @@ def _compare(name: str, walk: Walk) -> ColumnElement[bool]:
         inside = select(func.count()).where(_MEMBER.category_id == value, _MEMBER.product_id == PRODUCT.id)
         return inside.correlate(Product.__table__).scalar_subquery() == 1
     if name == "in_stock":
-        known = select(_STOCK.is_available).where(_STOCK.product_id == PRODUCT.id)
+        of_it = Stock.__table__.alias("stock_of_it")
+        known = select(of_it.c.is_available).where(of_it.c.product_id == PRODUCT.id)
         return known.correlate(Product.__table__).scalar_subquery() == value
     compared = _BY_VALUE[name](value)
     return compared

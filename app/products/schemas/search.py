@@ -46,8 +46,10 @@ class FacetsSchema(Schema):
     counted = fields.Integer(metadata={"description": "How many products were counted", "examples": [640]})
     is_capped = fields.Boolean(
         metadata={
-            "description": "Whether more products fit than were counted: of a search its best hits are, else the "
-            f"newest {LOOKED_AT:,} (of the brand or category); without any filter all"
+            "description": "Whether more products may fit than were counted; every count is then a lower bound, and 0 "
+            "may be more. Of a search its best hits are counted; else all that fit, where an ASIN, a GTIN, a brand, a "
+            f"category, a range of prices or in_stock leaves at most {LOOKED_AT:,}; else at most {LOOKED_AT:,} of the "
+            "newest and oldest; without any filter all, by a count that is kept for some minutes"
         }
     )
     counted_at = Instant(

@@ -1,7 +1,8 @@
 """Facets: how many of the products that fit have which brand, category and price, are in stock and active.
 
-What is counted is bounded: the best hits of a search, or the newest LOOKED_AT products (of the brand or category that
-is asked for). Of a larger catalogue as a whole a background worker counts all products now and then.
+What is counted is bounded: the best hits of a search, or at most LOOKED_AT products, all where no more fit along the
+index of the narrowest filter. Of a larger catalogue as a whole a background worker counts all products now and then,
+and again when an operation has written to it; while one does, there is no such count.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -18,11 +19,14 @@ from sqlalchemy import Select, Text, outerjoin, select, type_coerce
 from app.core.extensions import db
 from app.core.running import settings
 from app.core.transactions import in_transaction
-from app.products.models.categories import Category, ProductCategory
+from app.products.models.categories import Category
+from app.products.models.operations import Operation, OperationKind
 from app.products.models.products import Product
-from app.products.models.search import SearchState
+from app.products.models.search import SearchQueue, SearchState
 from app.products.models.stock import Stock
 from app.products.queries.categories import find_paths
+from app.products.queries.counting import products_to_count
+from app.products.queries.operations import find_writer
 from app.products.search.bands import Band, make_bands
 from app.products.search.finding import find
 from app.products.search.matching import PRODUCT, fitting
@@ -31,8 +35,16 @@ from app.products.search.port import NO_FILTERS, Filters, Query
 LOOKED_AT: Final = 5_000
 MAX_BRANDS: Final = 20
 MAX_CATEGORIES: Final = 50
+KEEP: Final = timedelta(minutes=10)
+"""How long the count of all products is kept where no operation writes."""
+MANY_QUEUED: Final = 5_000
+"""So many changed products that search has yet to learn of are a large change under way."""
 _ALL: Final = "facets"
 _CHUNK: Final = 5_000
+_RECENT: Final = 100
+"""Operations that may have ended lately, by their ids."""
+_MARGIN: Final = timedelta(seconds=10)
+"""How far clocks of machines may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,7 @@ class Facets:
 
     counted: int
     is_capped: bool
-    """Whether more products fit than were counted."""
+    """Whether more products may fit than were counted: every count is then the least that there are."""
     brands: list[OfBrand]
     categories: list[OfCategory]
     prices: list[Band]
@@ -100,8 +112,26 @@ def count_facets(*, q: str | None = None, **chosen: Any) -> Facets:
         return _shown(tally, filters, is_capped=found.is_capped, corrected=found.corrected)
     if filters == NO_FILTERS and (known := _counted_before()) is not None:
         return known
-    rows, is_capped = _newest(filters)
-    return _shown(_count(rows), filters, is_capped=is_capped)
+    given = {name: value for name, value in asdict(filters).items() if value is not None}
+    rows, are_all = products_to_count(given, most=LOOKED_AT)
+    tally = _Tally()
+    tally.add(rows)
+    return _shown(tally, filters, is_capped=not are_all)
+
+
+def keep_counted(*, now: datetime) -> None:
+    """Count all products when that was not done for KEEP, or an operation wrote to the catalogue since.
+
+    While the catalogue changes at large the last count is forgotten: it would say what is no longer so.
+    """
+    counted_at = db.session.scalar(select(SearchState.updated_at).where(SearchState.name == _ALL))
+    is_changing, is_fresh = _is_changing(), counted_at is not None and now - counted_at < KEEP
+    if is_changing:
+        _forget_all()
+    elif not is_fresh or counted_at is None or _has_written(since=counted_at):
+        count_all(now=now)
+        if _is_changing() or _has_written(since=now):
+            _forget_all()
 
 
 def count_all(*, now: datetime) -> None:
@@ -161,20 +191,21 @@ def _rows(*further: Any) -> Select[Any]:
     return joined
 
 
-def _newest(filters: Filters) -> tuple[Select[Any], bool]:
-    """The newest products that are looked at, as far as they fit, and whether there are more."""
-    rows = _rows().where(*fitting(filters))
-    ids = select(PRODUCT.id).order_by(PRODUCT.id.desc())
-    if filters.brand is not None:
-        of_it = PRODUCT.brand == filters.brand
-        rows, ids = rows.where(of_it), ids.where(of_it)
-    elif filters.category is not None:
-        member = ProductCategory.__table__.c
-        of_it = member.category_id == filters.category
-        rows = rows.join(ProductCategory.__table__, member.product_id == PRODUCT.id).where(of_it)
-        ids = select(member.product_id).where(of_it).order_by(member.product_id.desc())
-    floor = _floor(ids)
-    return (rows if floor is None else rows.where(PRODUCT.id >= floor)), floor is not None
+def _is_changing() -> bool:
+    """Whether an operation writes to the catalogue, or very much of it was changed just now."""
+    queued = select(SearchQueue.id).where(SearchQueue.for_server.is_(False)).order_by(SearchQueue.id)
+    is_it = find_writer() is not None or db.session.scalar(queued.offset(MANY_QUEUED).limit(1)) is not None
+    db.session.rollback()
+    return is_it
+
+
+def _has_written(*, since: datetime) -> bool:
+    """Whether an operation has ended since then."""
+    recent = select(Operation.kind, Operation.finished_at).order_by(Operation.id.desc()).limit(_RECENT).subquery()
+    ended = select(recent.c.kind).where(recent.c.finished_at >= since - _MARGIN, recent.c.kind != OperationKind.EXPORT)
+    has = db.session.scalar(ended.limit(1)) is not None
+    db.session.rollback()
+    return has
 
 
 def _floor(ids: Select[int]) -> int | None:

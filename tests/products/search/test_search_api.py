@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
 from flask import Flask
 from redis import Redis
 
+from app.core.extensions import db
 from app.core.orm import utc_now
+from app.products.models.operations import Operation
+from app.products.models.products import Product
+from app.products.models.stock import Stock
+from app.products.queries import counting
 from app.products.search import facets, matching, upkeep
 from app.products.search.bands import make_bands
 from tests.products.conftest import Send
@@ -162,7 +168,7 @@ def test_facets_count_the_newest_of_many_and_say_so(
 ) -> None:
     monkeypatch.setattr(facets, "LOOKED_AT", 50)
     counts = send("GET", f"{URL}/facets").get_json()
-    assert (counts["counted"], counts["is_capped"], counts["counted_at"]) == (51, True, None)
+    assert (counts["counted"], counts["is_capped"], counts["counted_at"]) == (50, True, None)
     with app.app_context():
         facets.count_all(now=utc_now())
     counts = send("GET", f"{URL}/facets").get_json()
@@ -173,6 +179,158 @@ def test_facets_count_the_newest_of_many_and_say_so(
     with app.app_context():
         facets.count_all(now=utc_now())
     assert send("GET", f"{URL}/facets").get_json()["counted_at"] is None
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most ten are counted, of fifteen at either end."""
+    monkeypatch.setattr(facets, "LOOKED_AT", 10)
+    monkeypatch.setattr(counting, "WINDOW", 15)
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (f"asin={shelf.asin(70)}", 1),
+        ("gtin=4006381333931", 2),
+        ("brand=Lumo", 5),
+        ("brand=Lumo&is_active=false", 1),
+        ("brand=Holz&price_min=10.70&price_max=10.74", 5),
+        ("price_max=10.08", 9),
+        ("price_min=10.60&price_max=10.68&in_stock=true", 4),
+        ("in_stock=true&brand=Volt", 2),
+        (f"asin={shelf.asin(70)}&is_active=false", 0),
+    ],
+)
+def test_facets_are_exact_where_one_index_leaves_few_however_old_they_are(
+    app: Flask, send: Send, ids: list[int], query: str, expected: int
+) -> None:
+    with app.app_context():
+        shelf.change(ids[1], is_active=False)
+        for place in (70, 71):
+            shelf.change(ids[place], gtin="4006381333931")
+    assert len(send("GET", f"{URL}?limit=100&{query}").get_json()["items"]) == expected
+    counts = send("GET", f"{URL}/facets?{query}").get_json()
+    assert (counts["counted"], counts["is_capped"]) == (expected, False)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_facets_of_a_category_and_of_stock_are_exact_where_few_are_in_it(
+    app: Flask, send: Send, ids: list[int]
+) -> None:
+    with app.app_context():
+        old = shelf.put_into("old", ids[:8])
+        shelf.change(ids[2], is_active=False)
+    counts = send("GET", f"{URL}/facets?category={old}&is_active=false").get_json()
+    assert (counts["counted"], counts["is_capped"], counts["inactive"]) == (1, False, 1)
+    counts = send("GET", f"{URL}/facets?category={old}&in_stock=true").get_json()
+    assert (counts["counted"], counts["is_capped"], counts["in_stock"]) == (4, False, 4)
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("place", [1, 14, -2, -15])
+@pytest.mark.parametrize("query", ["is_active=false", "is_active=false&price_min=0.01&in_stock=true"])
+def test_facets_that_are_capped_count_what_a_list_shows_first(
+    app: Flask, send: Send, ids: list[int], place: int, query: str
+) -> None:
+    with app.app_context():
+        shelf.change(ids[place], is_active=False)
+        stock = db.session.get_one(Stock, ids[place])
+        stock.on_hand = 1
+        db.session.commit()
+    counts = send("GET", f"{URL}/facets?{query}").get_json()
+    assert (counts["counted"], counts["is_capped"], counts["inactive"]) == (1, True, 1)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_facets_count_along_the_prices_where_new_and_old_products_do_not_fit(send: Send, ids: list[int]) -> None:
+    counts = send("GET", f"{URL}/facets?price_min=10.60&price_max=10.89").get_json()
+    assert (counts["counted"], counts["is_capped"]) == (10, True)
+
+
+def test_facets_are_exact_where_both_ends_meet(
+    app: Flask, send: Send, ids: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facets, "LOOKED_AT", 150)
+    for window, expected in (
+        (len(ids) - 1, (50, False)),
+        (len(ids) // 2, (50, False)),
+        (len(ids) // 2 - 5, (42, True)),
+    ):
+        monkeypatch.setattr(counting, "WINDOW", window)
+        with app.app_context():
+            middle = ids[75:125]
+            for id_ in middle:
+                db.session.get_one(Product, id_).is_active = False
+            db.session.commit()
+        counts = send("GET", f"{URL}/facets?is_active=false").get_json()
+        assert (counts["counted"], counts["is_capped"]) == expected
+
+
+def test_the_count_of_all_is_forgotten_while_an_operation_writes_and_made_again_after_it(
+    app: Flask, send: Send, ids: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facets, "LOOKED_AT", 50)
+    now = utc_now()
+    minute = timedelta(minutes=1)
+
+    def told(at: datetime) -> tuple[int, bool]:
+        with app.app_context():
+            facets.keep_counted(now=at)
+        counts = send("GET", f"{URL}/facets").get_json()
+        return counts["counted"], counts["is_capped"]
+
+    total = len(ids)
+    assert told(now) == (total, False)
+    with app.app_context():
+        shelf.add([("late", None)], start=900)
+    assert told(now + minute) == (total, False)  # a single product is no reason to count
+    assert told(now + 10 * minute) == (total + 1, False)
+    with app.app_context():
+        operation_id = running()
+        shelf.add([("in the middle", None)], start=901)
+    assert told(now + 11 * minute) == (50, True)
+    assert told(now + 12 * minute) == (50, True)
+    with app.app_context():
+        operation = db.session.get_one(Operation, operation_id)
+        operation.state, operation.writer, operation.finished_at = "COMPLETED", None, now + 12 * minute
+        db.session.commit()
+    assert told(now + 13 * minute) == (total + 2, False)
+    with app.app_context():  # one that begins and ends between two looks
+        shelf.add([("quick", None)], start=902)
+        operation = db.session.get_one(Operation, operation_id)
+        operation.finished_at = now + 14 * minute
+        db.session.commit()
+    assert told(now + 15 * minute) == (total + 3, False)
+    monkeypatch.setattr(facets, "MANY_QUEUED", 2)
+    assert told(now + 16 * minute) == (50, True)
+
+
+def test_a_count_of_all_during_which_an_operation_began_is_not_kept(
+    app: Flask, send: Send, ids: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facets, "LOOKED_AT", 50)
+    count = facets.count_all
+
+    def interrupted(*, now: datetime) -> None:
+        count(now=now)
+        running()
+
+    monkeypatch.setattr(facets, "count_all", interrupted)
+    with app.app_context():
+        facets.keep_counted(now=utc_now())
+    assert send("GET", f"{URL}/facets").get_json()["is_capped"] is True
+
+
+def running() -> int:
+    """An import that writes to the catalogue; its id."""
+    operation = Operation(
+        kind="import", state="RUNNING", arguments={}, folder="x", writer=1, expires_at=utc_now(), actor_kind="system"
+    )
+    db.session.add(operation)
+    db.session.commit()
+    return operation.id
 
 
 def test_facets_of_a_search_with_too_many_hits_say_so(
