@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 
 from app.core.extensions import db
 from app.core.transactions import in_transaction
@@ -227,3 +227,27 @@ def test_a_cursor_of_another_order_is_refused(
     for sort, status in (("price", 200), ("-price", 422), ("name", 422), ("created", 422)):
         answer = client.get(f"/api/v1/products?sort={sort}&cursor={cursor}", headers=auth_headers)
         assert answer.status_code == status, sort
+
+
+@on_sqlite
+def test_no_list_goes_along_the_products_that_were_deleted(
+    products: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[str] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, values: Any, *_about: Any) -> None:
+        if statement.startswith("SELECT"):
+            plans.extend(row[3] for row in connection.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+    event.listen(db.engine, "before_cursor_execute", explain)
+    try:
+        for few in (5_000, 0):
+            monkeypatch.setattr(listing, "FEW", few)
+            for sort in (*SORTS, *(f"-{name}" for name in SORTS)):
+                for name, values in FILTERS.items():
+                    _all_pages(sort, 100, {name: values[0]})
+                    _all_pages(sort, 100, {name: values[0], "is_active": True, "category": 1})
+    finally:
+        event.remove(db.engine, "before_cursor_execute", explain)
+    assert len(plans) > 300
+    assert [plan for plan in plans if "ix_product_deleted" in plan] == []
