@@ -48,7 +48,7 @@ def _indexed(given: Given) -> list[str]:
 
 def _walks(sizes: Mapping[str, int]) -> list[str]:
     """The walks to take until enough is found: first those that meet new and old products, whatever they cost."""
-    by_number = [name for name in sizes if WALKS[name].order == "created"]
+    by_number = [name for name in sorted(sizes, key=lambda one: sizes[one]) if WALKS[name].order == "created"]
     others = [name for name in sizes if name not in by_number]
     return [*(by_number or ["created"]), *others]
 

@@ -186,6 +186,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """At most ten are counted, of fifteen at either end."""
     monkeypatch.setattr(facets, "LOOKED_AT", 10)
     monkeypatch.setattr(counting, "WINDOW", 15)
+    monkeypatch.setattr(counting, "ENOUGH", 3)
 
 
 @pytest.mark.usefixtures("narrow")
