@@ -10,6 +10,7 @@ from flask.views import MethodView
 from app.core.api import ApiBlueprint, current_principal, if_match, unless_known
 from app.core.fields import PageArguments
 from app.core.orm import utc_now
+from app.products.cache import of_list, of_product
 from app.products.queries import deleted
 from app.products.queries.listing import list_products, read_product
 from app.products.schemas import products as schemas
@@ -25,6 +26,7 @@ class Products(MethodView):
     """All products."""
 
     @blp.requires("products:read")
+    @blp.keeps(of_list, unless=frozenset({"in_stock", "q"}))
     @blp.arguments(ProductArguments, location="query")
     @blp.answers(200, schemas.ProductPage)
     def get(self, which: dict[str, Any]) -> Any:
@@ -47,8 +49,8 @@ class Product(MethodView):
     """One product."""
 
     @blp.requires("products:read")
+    @blp.keeps(of_product)
     @blp.answers(200, schemas.ProductSchema, etag=True)
-    @blp.alt_response(304, description="If-None-Match names the version it has", success=True)
     def get(self, product_id: int) -> Any:
         """Get a product."""
         return unless_known(read_product(product_id))
