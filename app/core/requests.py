@@ -51,7 +51,7 @@ def register_requests(app: Flask, settings: Settings) -> None:
     app.json = JsonProvider(app)
     app.url_map.converters["int"] = IdConverter
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.wsgi_app = _with_plain_query(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = _with_plain_query(app.wsgi_app)  # type: ignore[method-assign, assignment]
     app.extensions["download_seats"] = Seats(settings.web_threads)
     app.extensions["upload_seats"] = Seats(settings.web_threads)
     if settings.trusted_proxies:

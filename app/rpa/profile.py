@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from app.rpa.codes import Code
 from app.core.hosts import host_and_port
+from app.rpa.codes import Code
 from app.rpa.readings import Availability
 
 
