@@ -12,8 +12,8 @@ import cssselect
 import re2
 from babel import Locale, UnknownLocaleError
 
-from app.core.money import MoneyError, exponent
 from app.core.hosts import HostError, address_of, host_and_port
+from app.core.money import MoneyError, exponent
 
 REGEX_LENGTH: Final = 500
 REGEX_STEPS: Final = 2_000
