@@ -234,7 +234,7 @@ def test_a_threshold_comes_back_by_who_may_write_stock(app: Flask, send: Send) -
     assert stored(app) == before
     for row, threshold in ((rows[1], 5), (rows[0], None)):
         assert send("POST", f"{UPDATES}/{row}/revert").status_code == 201
-        assert send("GET", f"/api/v1/inventory/{id_}").get_json()["threshold"] == threshold
+        assert send("GET", f"/api/v1/inventory/{id_}").get_json()["low_stock_threshold"] == threshold
 
 
 def test_of_two_that_take_one_change_back_at_once_one_is_refused(context: Flask) -> None:
