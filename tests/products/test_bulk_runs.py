@@ -135,7 +135,7 @@ def test_what_is_done_stays_when_it_is_cancelled_and_nothing_more_is_done(app: F
 
 
 def test_cancelled_while_a_worker_is_at_it_all_that_it_counts_is_done_and_no_more(app: Flask) -> None:
-    many = 6_000
+    many = 15_000
     with app.app_context():
         add_products(many)
         operation_id = submit(LESS, which={"is_active": True})
