@@ -7,6 +7,7 @@ itself, because a request inside an open context would share its ``g``.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -51,24 +52,37 @@ def redis_url(server_folder: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def open_database(server_folder: Path, redis_url: str) -> Iterator[Callable[[str], Database]]:
+    """Starts a database at its first use and keeps it for the session, in whatever order tests ask for which."""
+    made: dict[str, Database] = {}
+    with contextlib.ExitStack() as running:
+
+        def opened(kind: str) -> Database:
+            if kind not in made:
+                made[kind] = running.enter_context(_running_database(kind, server_folder, redis_url))
+            return made[kind]
+
+        yield opened
+
+
 @pytest.fixture(scope="session", params=DATABASES)
-def database(request: pytest.FixtureRequest, server_folder: Path, redis_url: str) -> Iterator[Database]:
-    kind: str = request.param
-    if kind == "sqlite":
-        yield from _migrated(kind, f"sqlite:///{server_folder / 'cartwright.db'}", redis_url, server_folder)
-    else:
-        with SERVERS[kind](server_folder) as url:
-            yield from _migrated(kind, url, redis_url, server_folder)
+def database(request: pytest.FixtureRequest, open_database: Callable[[str], Database]) -> Database:
+    return open_database(request.param)
 
 
-def _migrated(kind: str, url: str, redis_url: str, folder: Path) -> Iterator[Database]:
-    files = Files(url=f"file://{folder / 'files'}")
-    app = create_app(make_settings(url, redis_url, files=files))
-    with app.app_context():
-        flask_migrate.upgrade()
-    yield Database(kind, url, app)
-    with app.app_context():
-        db.engine.dispose()
+@contextlib.contextmanager
+def _running_database(kind: str, folder: Path, redis_url: str) -> Iterator[Database]:
+    server = (
+        contextlib.nullcontext(f"sqlite:///{folder / 'cartwright.db'}") if kind == "sqlite" else SERVERS[kind](folder)
+    )
+    with server as url:
+        app = create_app(make_settings(url, redis_url, files=Files(url=f"file://{folder / 'files'}")))
+        with app.app_context():
+            flask_migrate.upgrade()
+        yield Database(kind, url, app)
+        with app.app_context():
+            db.engine.dispose()
 
 
 @pytest.fixture
