@@ -83,9 +83,11 @@ def test_swagger_ui_shows_every_operation_and_opens_one(chrome: webdriver.Chrome
 
 def test_swagger_ui_shows_bodies_that_can_be_sent(client: FlaskClient, chrome: webdriver.Chrome, address: str) -> None:
     document = Document(client)
+    chrome.set_window_size(1280, 30_000)  # Swagger UI makes only what is near the part one sees
     chrome.get(f"{address}/docs")
     wait_for(chrome, ".opblock", 15)
     for path in ("/api/v1/storefronts", "/api/v1/jobs", "/api/v1/auth/login", "/api/v1/roles", "/api/v1/products"):
+        wait_for(chrome, f".opblock-post [data-path='{path}']", 1)
         block = chrome.find_element(By.XPATH, f"//*[contains(@class,'opblock-post')][.//*[@data-path='{path}']]")
         block.find_element(By.CSS_SELECTOR, ".opblock-summary-control").click()
         wait_for(chrome, ".is-open .opblock-section-request-body .body-param__example", 1)
