@@ -55,7 +55,7 @@ class ProductArguments(PageArguments):
     sort = fields.String(
         validate=validate.OneOf(_SORTS),
         metadata={
-            "description": "- before it turns it round; `created` by itself, with q the best first",
+            "description": "`-` before it turns it round; `created` by itself, with q the best first",
             "examples": ["-price"],
         },
     )
