@@ -20,12 +20,12 @@ from app.core.transactions import in_transaction
 from app.products.bulk import Action, read_action
 from app.products.changes import DELETED
 from app.products.errors import OtherCount
-from app.products.models.operations import Operation, OperationKind, OperationState
+from app.products.models.operations import OperationKind, OperationState
 from app.products.models.products import Source
 from app.products.queries.bulk import BulkAction, get_bulk, present
 from app.products.services import operations, selecting
 from app.products.services.bulk_rows import CHUNK, Chunk, RowResult, examine, note_refusals, place, unknown, write
-from app.products.services.chunks import Progress, finish_at_once, go_on, note_progress
+from app.products.services.chunks import Progress, begin, finish_at_once, go_on, note_progress
 from app.products.services.memberships import share_tree
 from app.products.services.operations import Work
 from app.products.services.running import Clock, register_step
@@ -71,7 +71,14 @@ def submit_bulk(
         "expected_count": expected_count,
         "dry_run": dry_run,
     }
-    operation = _begin(actor, now, arguments, cursor, at_once=len(ids) <= AT_ONCE)
+    operation = begin(
+        actor=actor,
+        now=now,
+        kind=OperationKind.BULK,
+        arguments=arguments,
+        cursor=cursor,
+        at_once=len(ids) <= AT_ONCE,
+    )
     audit.record(actor=actor, action="bulk.submit", subject=("operation", operation.id), after=arguments)
     if not dry_run:
         note_refusals(refused, operation.id)
@@ -125,21 +132,6 @@ def _first_fitting(action: Action, which: Mapping[str, Any], until: int, expecte
     if not ids and expected_count != 0:
         raise Invalid.field("/filter", "fits no product.")
     return ids
-
-
-def _begin(
-    actor: Principal, now: datetime, arguments: dict[str, Any], cursor: dict[str, Any], *, at_once: bool
-) -> Operation:
-    state = OperationState.CHECKING if arguments["dry_run"] else OperationState.QUEUED
-    return operations.add_operation(
-        actor=actor,
-        now=now,
-        kind=OperationKind.BULK,
-        state=OperationState.RUNNING if at_once else state,
-        arguments=arguments,
-        cursor={} if at_once else cursor,
-        ring=not at_once,
-    )
 
 
 def _count(work: Work) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from app.core.orm import utc_now
 from app.core.permissions import Principal
-from app.products.models.operations import Operation, OperationState
+from app.products.models.operations import Operation, OperationKind, OperationState
 from app.products.services import operations
 from app.products.services.bulk_rows import Chunk, RowResult
 from app.products.services.operations import COUNTS, Work
@@ -34,6 +34,28 @@ class Step(Protocol):
 
     def __call__(self, *, work: Work, now: datetime) -> Progress:
         """How far the operation is then; raises OperationStopped."""
+
+
+def begin(
+    *,
+    actor: Principal,
+    now: datetime,
+    kind: OperationKind,
+    arguments: dict[str, Any],
+    cursor: dict[str, Any],
+    at_once: bool,
+) -> Operation:
+    """Add an operation in the open transaction: one that ends in it (``at_once``), or one that a worker is rung for."""
+    waiting = OperationState.CHECKING if arguments["dry_run"] else OperationState.QUEUED
+    return operations.add_operation(
+        actor=actor,
+        now=now,
+        kind=kind,
+        state=OperationState.RUNNING if at_once else waiting,
+        arguments=arguments,
+        cursor={} if at_once else cursor,
+        ring=not at_once,
+    )
 
 
 def go_on(work: Work, clock: Clock, count: Callable[[Work], int], step: Step) -> Work | None:

@@ -20,7 +20,7 @@ from app.products.queries.bulk import BulkAction, present
 from app.products.services import operations
 from app.products.services.bulk import AT_ONCE
 from app.products.services.bulk_rows import CHUNK, Chunk, write
-from app.products.services.chunks import Progress, finish_at_once, go_on, note_progress
+from app.products.services.chunks import Progress, begin, finish_at_once, go_on, note_progress
 from app.products.services.operations import Work
 from app.products.services.running import Clock, register_step
 from app.products.services.undo_rows import examine_updates
@@ -59,7 +59,14 @@ def submit_undo(
     if not updates:
         raise NothingToUndo(f"The {target.kind} {target.id} changed nothing.")
     is_small = len(updates) <= AT_ONCE
-    operation = _begin(actor, now, arguments, newest=updates[0].id, at_once=is_small)
+    operation = begin(
+        actor=actor,
+        now=now,
+        kind=OperationKind.UNDO,
+        arguments=arguments,
+        cursor={"before": updates[0].id + 1},
+        at_once=is_small,
+    )
     if not dry_run:
         target.report = target.report | {"undone_by": operation.id}
     audit.record(actor=actor, action=f"{target.kind}.undo", subject=("operation", target.id), after=arguments)
@@ -95,19 +102,6 @@ def _sets_thresholds(target: Operation) -> bool:
     return THRESHOLD in target.arguments.get("action", ()) or "low_stock_threshold" in {
         column["target"] for column in columns
     }
-
-
-def _begin(actor: Principal, now: datetime, arguments: dict[str, Any], *, newest: int, at_once: bool) -> Operation:
-    waiting = OperationState.CHECKING if arguments["dry_run"] else OperationState.QUEUED
-    return operations.add_operation(
-        actor=actor,
-        now=now,
-        kind=OperationKind.UNDO,
-        state=OperationState.RUNNING if at_once else waiting,
-        arguments=arguments,
-        cursor={} if at_once else {"before": newest + 1},
-        ring=not at_once,
-    )
 
 
 def _updates(operation_id: int, *, before: int | None = None) -> Select[Any]:
