@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -12,13 +14,28 @@ from zoneinfo import ZoneInfo
 from babel.numbers import list_currencies
 from limits import parse_many
 
-from app.environment import Reader, SettingsError
+from app.core.money import Money
+from app.environment import Reader, SettingsError, is_origin
 
-__all__ = ["Accounts", "Browsers", "Farm", "Files", "Images", "Mail", "Rates", "Search", "Settings", "SettingsError"]
+__all__ = [
+    "Accounts",
+    "Browsers",
+    "Checkout",
+    "Farm",
+    "Files",
+    "Images",
+    "Mail",
+    "Payments",
+    "Rates",
+    "Search",
+    "Settings",
+    "SettingsError",
+]
 
 CHROME_SHELL: Final = "/usr/lib/chromium/chromium-headless-shell"
 CHROME_FULL: Final = "/usr/bin/chromium"
 CHROMEDRIVER: Final = "/usr/bin/chromedriver"
+_PERCENT: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +138,37 @@ class Images:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """What an order costs besides its goods, and for how long a checkout keeps stock from others."""
+
+    hold_s: float = 600
+    tax_rate_ppm: int = 0
+    """Millionths: 190000 is 19 %."""
+    tax_included: bool = True
+    """Whether prices and the shipping fee contain the tax."""
+    shipping_minor: int = 0
+    """The fee of every order, in minor units of the shop's currency."""
+    free_shipping_minor: int | None = None
+    """The subtotal, less discount, from which on there is no fee; None: never."""
+    guest_cart_days: int = 30
+    """For how long a cart is kept that nobody touches."""
+    user_cart_days: int = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payments:
+    """How customers pay: by what staff collect themselves, and by card where a provider is configured."""
+
+    methods: tuple[str, ...] = ("invoice", "cash")
+    timeout_s: float = 15
+    """How long a provider may take to answer; the stock of a payment is held for longer."""
+    stripe_secret_key: str = field(default="", repr=False)
+    """None: no card payments."""
+    stripe_webhook_secret: str = field(default="", repr=False)
+    stripe_url: str = "https://api.stripe.com"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything the processes need to know, checked; build it with ``from_env`` or by hand in tests."""
 
@@ -162,6 +210,8 @@ class Settings:
     images: Images = field(default_factory=Images)
     search: Search = field(default_factory=Search)
     files: Files = field(default_factory=Files)
+    checkout: Checkout = field(default_factory=Checkout)
+    payments: Payments = field(default_factory=Payments)
 
     @property
     def files_url(self) -> str:
@@ -233,6 +283,8 @@ class Settings:
             files=Files(
                 url=read.files_url("FILES_URL"), max_upload_mb=read.integer("UPLOAD_MAX_MB", 2048, 1, 1024 * 1024)
             ),
+            checkout=_checkout(read),
+            payments=_payments(read),
         )
         keys = [key for key in (settings.secret_key, settings.jwt_secret_key, settings.encryption_key) if key]
         read.rule(len(keys) == len(set(keys)), "SECRET_KEY, JWT_SECRET_KEY and ENCRYPTION_KEY must differ.")
@@ -273,6 +325,49 @@ def _accounts(read: Reader, *, production: bool) -> Accounts:
 
 def _mail(read: Reader, *, required: bool) -> Mail:
     return Mail(url=read.mail_url(required=required), sender=read.mail_sender("MAIL_FROM", required=required))
+
+
+def _checkout(read: Reader) -> Checkout:
+    currency = read.text("SHOP_CURRENCY", "USD")
+
+    def amount(text: str) -> int:
+        return Money.parse(text, currency).minor
+
+    free = read.text("FREE_SHIPPING_FROM", "")
+    said = "is no amount of the shop's currency such as 4.90"
+    return Checkout(
+        hold_s=read.number("CHECKOUT_HOLD_S", 600, 1, 24 * 3600),
+        tax_rate_ppm=read.parsed("TAX_RATE", "0", _percent, "is no percentage within 0 and 100 such as 19 or 8.875"),
+        tax_included=read.flag("PRICES_INCLUDE_TAX", default=True),
+        shipping_minor=read.parsed("SHIPPING_FEE", "0", amount, said),
+        free_shipping_minor=read.parsed("FREE_SHIPPING_FROM", "0", amount, said) if free else None,
+        guest_cart_days=read.integer("GUEST_CART_DAYS", 30, 1, 365),
+        user_cart_days=read.integer("USER_CART_DAYS", 90, 1, 3650),
+    )
+
+
+def _percent(text: str) -> int:
+    """A percentage with up to four decimals in millionths of the whole."""
+    if not _PERCENT.fullmatch(text) or Decimal(text) > 100:
+        raise ValueError(text)
+    return int(Decimal(text).scaleb(4))
+
+
+def _payments(read: Reader) -> Payments:
+    known = Payments()
+    methods = tuple(part.strip() for part in read.text("PAYMENT_METHODS", "invoice,cash").split(","))
+    read.rule(set(methods) <= set(known.methods), "PAYMENT_METHODS must list some of invoice, cash; card needs Stripe.")
+    payments = Payments(
+        methods=methods,
+        timeout_s=read.number("PAYMENT_TIMEOUT_S", 15, 1, 80),
+        stripe_secret_key=read.text("STRIPE_SECRET_KEY", ""),
+        stripe_webhook_secret=read.text("STRIPE_WEBHOOK_SECRET", ""),
+        stripe_url=read.text("STRIPE_URL", known.stripe_url).rstrip("/"),
+    )
+    both = bool(payments.stripe_secret_key) == bool(payments.stripe_webhook_secret)
+    read.rule(both, "STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET must be set together.")
+    read.rule(is_origin(payments.stripe_url), "STRIPE_URL must be a scheme and a host, such as https://api.stripe.com.")
+    return payments
 
 
 def _farm(read: Reader) -> Farm:

@@ -26,10 +26,13 @@ BUILT_IN: Final = {
         "Describes storefronts and sends the farm out",
         ("products:read", "storefronts:read", "storefronts:write", "jobs:read", "jobs:write"),
     ),
-    "order desk": BuiltIn("Serves customers", ("products:read", "stock:read")),
+    "order desk": BuiltIn(
+        "Serves customers",
+        ("products:read", "stock:read", "orders:read", "orders:write", "refunds:write", "coupons:read"),
+    ),
     "analyst": BuiltIn(
         "Reads figures and changes nothing",
-        ("products:read", "stock:read", "storefronts:read", "jobs:read"),
+        ("products:read", "stock:read", "coupons:read", "sales:read", "storefronts:read", "jobs:read"),
     ),
     CUSTOMER: BuiltIn("Buys in the shop", ()),
 }

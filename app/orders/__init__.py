@@ -1,0 +1,1 @@
+"""Orders: checkout, payments, fulfilment, coupons, and the sales that come of it."""

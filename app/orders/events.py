@@ -1,0 +1,19 @@
+"""What happens to orders that other domains may have to act on; published inside the transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMoved:
+    """Something of an order that others are told of.
+
+    ``what`` is ``placed``, ``paid``, ``shipped``, ``delivered``, ``cancelled``, ``returned``, ``refunded`` or
+    ``attention``.
+    """
+
+    order_id: int
+    what: str
+    at: datetime

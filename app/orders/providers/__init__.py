@@ -1,0 +1,1 @@
+"""Payment providers: one port, and who is behind it."""
