@@ -43,6 +43,7 @@ from app.core.pages import register_pages
 from app.core.rates import register_rates
 from app.notifications.api import deliveries, webhooks
 from app.notifications.api.documentation import register_webhook_docs
+from app.operations.api import operations
 from app.products.api import (
     bulk,
     categories,
@@ -50,7 +51,6 @@ from app.products.api import (
     images,
     imports,
     inventory,
-    operations,
     products,
     search,
     updates,

@@ -5,7 +5,11 @@ from __future__ import annotations
 from app.auth.services import privacy
 from app.core import events, personal_data
 from app.notifications.services import subscriptions
+from app.operations.kinds import register_kinds
+from app.operations.services.running import register_steps
+from app.products import kinds as product_kinds
 from app.products.events import ProductDeleted, ProductsChanged, StockLow
+from app.products.services import steps as product_steps
 from app.rpa.services.baselines import forget_product
 
 
@@ -14,4 +18,6 @@ def connect() -> None:
     events.subscribe(ProductDeleted, forget_product)
     events.subscribe(ProductsChanged, subscriptions.tell_products_changed)
     events.subscribe(StockLow, subscriptions.tell_stock_low)
+    register_kinds(product_kinds.KINDS)
+    register_steps(product_steps.STEPS)
     personal_data.register("auth", personal_data.Holding(export=privacy.export_person, erase=privacy.erase_person))

@@ -37,10 +37,12 @@ from app.core.extensions import db
 from app.core.files import FileStore, file_store
 from app.core.orm import utc_now
 from app.core.permissions import system
-from app.products.files.writing import writer_for, written
-from app.products.models.operations import AT_WORK, Operation
-from app.products.services import exports, imports, operations, running
-from app.products.services.kinds import run_operation
+from app.operations.files.writing import writer_for, written
+from app.operations.models import AT_WORK, Operation
+from app.operations.services import leases, running
+from app.operations.services.running import run_operation
+from app.products.services.exports import writing as exports
+from app.products.services.imports import decisions as imports
 from bench.rows import asin, brand, gtin
 from bench.words import WORDS, ZIPF
 from tests.servers import make_settings, mariadb_server, private_folder, redis_server
@@ -87,7 +89,7 @@ def watch_steps() -> Counter[str]:
     taken: Counter[str] = Counter()
 
     def timed(state: str, step: running.Step) -> running.Step:
-        def do(work: operations.Work, clock: running.Clock) -> operations.Work | None:
+        def do(work: leases.Work, clock: running.Clock) -> leases.Work | None:
             begun = time.perf_counter()
             try:
                 return step(work, clock)

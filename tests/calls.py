@@ -44,12 +44,15 @@ from app.core.permissions import system
 from app.core.transactions import in_transaction
 from app.notifications.models import DeliveryState, WebhookDelivery
 from app.notifications.services import redelivery, webhooks
-from app.products.models.operations import OperationKind, OperationState
+from app.operations.models import OperationState
+from app.operations.services import operations
+from app.operations.services.running import run_operation
+from app.products import kinds
 from app.products.models.products import ProductUpdate
-from app.products.services import exports, imports, operations
-from app.products.services.bulk import submit_bulk
+from app.products.services.bulk.actions import submit_bulk
 from app.products.services.categories import create_category
-from app.products.services.kinds import run_operation
+from app.products.services.exports import writing as exports
+from app.products.services.imports import decisions as imports
 from app.products.services.products import create_product, delete_product, update_product
 from app.rpa.models import Action
 from app.rpa.services import jobs, storefronts
@@ -302,7 +305,7 @@ def _imported(world: World) -> int:
     _product(world)
 
     def deed() -> int:
-        named: dict[str, Any] = {"kind": OperationKind.IMPORT, "state": OperationState.COMPLETED, "arguments": {}}
+        named: dict[str, Any] = {"kind": kinds.IMPORT, "state": OperationState.COMPLETED, "arguments": {}}
         made = operations.add_operation(actor=system(), now=utc_now(), ring=False, **named).id
         db.session.execute(update(ProductUpdate).values(operation_id=made))
         return made
@@ -315,7 +318,7 @@ def _waiting(world: World) -> int:
     """A bulk action that has yet to begin."""
 
     def deed() -> int:
-        named: dict[str, Any] = {"kind": OperationKind.BULK, "state": OperationState.QUEUED}
+        named: dict[str, Any] = {"kind": kinds.BULK, "state": OperationState.QUEUED}
         named["arguments"] = {"action": {"is_active": False}, "filter": {}, "dry_run": False}
         return operations.add_operation(actor=system(), now=utc_now(), ring=False, **named).id
 

@@ -17,10 +17,10 @@ from app.core.fields import ASIN
 from app.core.money import Money, MoneyError
 from app.core.outgoing import MAX_URL, check_url
 from app.core.text import UNPRINTABLE, UNPRINTABLE_IN_LINES, TextRefused, cleaned
+from app.operations.files.table import Cells
 from app.products import gtin
 from app.products.attributes import AttributesRefused, clean
-from app.products.files.guessing import ATTRIBUTE
-from app.products.files.table import Cells
+from app.products.columns import ATTRIBUTE
 from app.products.models.products import MAX_BRAND, MAX_DESCRIPTION, MAX_IMAGES, MAX_NAME
 from app.products.models.stock import MAX_QUANTITY
 

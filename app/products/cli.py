@@ -8,12 +8,12 @@ from flask.cli import AppGroup
 from rich.console import Console
 
 from app.core.money import Money
-from app.products.files.delimited import ENCODINGS
+from app.operations.files.delimited import ENCODINGS
+from app.operations.models import OperationState
+from app.operations.queries import get_operation, refused_lines
+from app.operations.services.operations import COUNTS
 from app.products.importing import import_path, progress_bar
-from app.products.models.operations import OperationState
 from app.products.queries.listing import list_products
-from app.products.queries.operations import get_operation, refused_lines
-from app.products.services.operations import COUNTS
 
 group = AppGroup("product", help="The product master.")
 

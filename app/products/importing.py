@@ -18,11 +18,13 @@ from app.core.files import FileStore, file_store
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.core.running import settings
-from app.products.models.operations import AT_WORK, Operation, OperationState
-from app.products.queries.operations import find_writer, get_operation
-from app.products.services import imports, operations
-from app.products.services.kinds import run_operation
-from app.products.services.operations import OperationBusy
+from app.operations.models import AT_WORK, Operation, OperationState
+from app.operations.queries import find_writer, get_operation
+from app.operations.services import operations
+from app.operations.services.leases import OperationBusy
+from app.operations.services.running import run_operation
+from app.products.kinds import CATALOGUE
+from app.products.services.imports import decisions as imports
 
 _LOOK_S = 0.5
 
@@ -77,7 +79,7 @@ def _work(operation_id: int) -> None:
     while True:
         operation = get_operation(operation_id)
         state, slice_no = operation.state, operation.slice_no
-        waits = state == OperationState.QUEUED and find_writer() is not None
+        waits = state == OperationState.QUEUED and find_writer(CATALOGUE) is not None
         db.session.rollback()
         if state not in AT_WORK:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from app import create_base
-from app.products.services.kinds import run_operation
+from app.operations.services.running import run_operation
 from tests.servers import make_settings
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE, Principal
 from app.core.transactions import in_transaction
-from app.products.models.operations import Operation
+from app.operations.models import Operation
+from app.operations.services.running import run_operation
 from app.products.models.products import Product, ProductUpdate
 from app.products.models.search import SearchQueue
 from app.products.models.stock import Stock
-from app.products.services.kinds import run_operation
 
 ACTOR: Final = Principal(kind="user", id=7, name="Ada", permissions=frozenset(CATALOGUE), request_id="r-1", user_id=7)
 URL: Final = "/api/v1/bulk-actions"

@@ -12,9 +12,9 @@ from app.core.extensions import db
 from app.core.files import FileStore, file_store
 from app.core.orm import utc_now
 from app.core.permissions import system
-from app.products.models.operations import AT_WORK, Operation
-from app.products.services import imports
-from app.products.services.kinds import run_operation
+from app.operations.models import AT_WORK, Operation
+from app.operations.services.running import run_operation
+from app.products.services.imports import decisions as imports
 
 IMPORTS = "/api/v1/imports"
 EXPORTS = "/api/v1/exports"

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.core.orm import utc_now
+from app.operations.models import Operation
 from app.products.models.categories import ProductCategory
-from app.products.models.operations import Operation
 from app.products.models.products import Product, ProductUpdate
 from app.products.models.stock import Stock
 from app.products.services.membership_audit import audit_memberships

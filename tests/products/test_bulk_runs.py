@@ -17,12 +17,12 @@ from sqlalchemy import update
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.transactions import in_transaction
+from app.operations.models import Operation
+from app.operations.services.leases import OperationBusy
+from app.operations.services.running import run_operation
 from app.products.errors import OtherCount
-from app.products.models.operations import Operation
 from app.products.models.products import Product
-from app.products.services.bulk import cancel_bulk, submit_bulk
-from app.products.services.kinds import run_operation
-from app.products.services.operations import OperationBusy
+from app.products.services.bulk.actions import cancel_bulk, submit_bulk
 from app.products.services.products import delete_product
 from tests.concurrency import at_once
 from tests.conftest import Database

@@ -15,18 +15,19 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.permissions import PermissionMissing, Principal
 from app.core.transactions import in_transaction
-from app.products.errors import AlreadyUndone, NothingToUndo, OperationNotReady
-from app.products.models.operations import OperationKind, OperationState
+from app.operations.errors import AlreadyUndone, NothingToUndo, OperationNotReady
+from app.operations.models import OperationState
+from app.operations.services import operations
+from app.operations.services.running import run_operation
+from app.products import kinds
 from app.products.models.products import Product, ProductUpdate
 from app.products.models.stock import Stock
 from app.products.queries.bulk import BulkAction
-from app.products.services import operations
-from app.products.services.bulk import cancel_bulk, submit_bulk
+from app.products.services.bulk.actions import cancel_bulk, submit_bulk
+from app.products.services.bulk.undoing import submit_undo
 from app.products.services.categories import delete_category
-from app.products.services.kinds import run_operation
 from app.products.services.membership_audit import audit_memberships
 from app.products.services.products import delete_product, restore_product
-from app.products.services.undoing import submit_undo
 from tests.concurrency import at_once
 from tests.products.bulks import (
     ACTOR,
@@ -163,7 +164,7 @@ def test_there_is_nothing_to_undo_of_what_changed_nothing(context: Flask, how: s
     ids = add_products(2)
     before = (prices(), versions())
     if how == "waiting":
-        with_state = {"kind": OperationKind.BULK, "state": OperationState.QUEUED, "ring": False}
+        with_state = {"kind": kinds.BULK, "state": OperationState.QUEUED, "ring": False}
         operation_id = _add(arguments={"action": LESS, "filter": {}, "dry_run": False}, **with_state)
     else:
         operation_id = submit({"price": {"set": "10.00" if how == "unchanged" else "1.00"}}, product_ids=ids,

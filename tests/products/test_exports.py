@@ -20,16 +20,17 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.core.transactions import in_transaction
+from app.operations.files import writing
+from app.operations.files.cells import protect, unprotect
+from app.operations.files.table import FORMATS
+from app.operations.files.writing import TooManyRows, writer_for
+from app.operations.models import Operation
 from app.products import gtin
-from app.products.files import writing
-from app.products.files.cells import protect, unprotect
-from app.products.files.table import FORMATS
-from app.products.files.writing import TooManyRows, writer_for
-from app.products.models.operations import Operation
 from app.products.models.products import Product, ProductUpdate
 from app.products.models.stock import Stock
-from app.products.services import exporting, exports
 from app.products.services.categories import create_category
+from app.products.services.exports import rows as exporting
+from app.products.services.exports import writing as exports
 from app.products.services.memberships import put_products, share_tree
 from tests.conftest import empty_tables
 from tests.products.conftest import LAMP, URL, Send

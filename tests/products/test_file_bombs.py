@@ -17,11 +17,12 @@ from flask import Flask
 
 from app.core.orm import utc_now
 from app.core.permissions import system
-from app.products.files import workbook
-from app.products.files.reading import Reading, open_table
-from app.products.files.table import MAX_RECORD, FileRefused, Row
-from app.products.services import import_reading, operations
-from app.products.services.import_reading import CHUNK_TEXT
+from app.operations.files import workbook
+from app.operations.files.reading import Reading, open_table
+from app.operations.files.table import MAX_RECORD, FileRefused, Row
+from app.operations.services import leases, operations
+from app.products.services.imports import reading as import_reading
+from app.products.services.imports.reading import CHUNK_TEXT
 from tests.products.operating import begin, row_of, work
 from tests.servers import on_sqlite
 
@@ -62,8 +63,9 @@ def reasons(rows: Iterator[Row]) -> list[str | None]:
 
 STAGED: Final = """
 import json, sys
-from app.products.files.reading import Reading, open_table
-from app.products.services import import_checking, import_reading
+from app.operations.files.reading import Reading, open_table
+from app.products.services.imports import checking as import_checking
+from app.products.services.imports import reading as import_reading
 
 def most():
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -231,13 +233,13 @@ def test_a_file_that_has_no_rows_for_long_is_known_to_be_worked_on(
     operation_id = begin(app, path.read_bytes(), name="x.csv")
     beats: list[int] = []
     monkeypatch.setattr(import_reading, "BEAT_S", 0.0)
-    real = operations.beat
+    real = leases.beat
 
     def beat(**said: Any) -> None:
         beats.append(said["done"])
         real(**said)
 
-    monkeypatch.setattr(operations, "beat", beat)
+    monkeypatch.setattr(leases, "beat", beat)
     assert work(app, operation_id) == "FAILED"
     assert row_of(app, operation_id)["error_code"] == "NO_ROWS"
     assert len(beats) > 4
@@ -247,7 +249,7 @@ def test_a_file_that_has_no_rows_for_long_is_known_to_be_worked_on(
 def test_a_file_is_not_read_on_when_its_import_was_cancelled(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     operation_id = begin(app, "asin\n" + "\n" * 500_000)
     monkeypatch.setattr(import_reading, "BEAT_S", 0.0)
-    real, beats = operations.beat, []
+    real, beats = leases.beat, []
 
     def beat(**said: Any) -> None:
         beats.append(1)
@@ -255,6 +257,6 @@ def test_a_file_is_not_read_on_when_its_import_was_cancelled(app: Flask, monkeyp
             operations.cancel_operation(actor=system(), now=utc_now(), operation_id=operation_id)
         real(**said)
 
-    monkeypatch.setattr(operations, "beat", beat)
+    monkeypatch.setattr(leases, "beat", beat)
     assert work(app, operation_id) == "CANCELLED"
     assert len(beats) == 1

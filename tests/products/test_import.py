@@ -20,8 +20,8 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.core.transactions import in_transaction
-from app.products.models.operations import Operation
-from app.products.services import operations
+from app.operations.models import Operation
+from app.operations.services import leases, operations
 from tests.products.conftest import changes, stored
 from tests.products.operating import begin, row_of, work
 from tests.servers import on_sqlite
@@ -215,7 +215,7 @@ def test_an_import_from_the_command_line_waits_for_its_turn(app: Flask, file: Pa
     other = begin(app, HEADER + LAMP, run=True)
     with app.app_context():
         number = row_of(app, other)["slice_no"]
-        held = operations.take_lease(operation_id=other, slice_no=number, token="a" * 32, now=utc_now())
+        held = leases.take_lease(operation_id=other, slice_no=number, token="a" * 32, now=utc_now())
         assert held is not None
         in_transaction(lambda: db.session.execute(update(Operation).values(state="RUNNING", writer=1)))()
 

@@ -13,9 +13,10 @@ from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.permissions import system
+from app.operations.services import leases
 from app.products.models.categories import MAX_CATEGORIES, Category
-from app.products.services import import_categories, operations
 from app.products.services.categories import create_category, update_category
+from app.products.services.imports import categories as import_categories
 from tests.products.conftest import stored
 from tests.products.operating import Import, begin, row_of, work
 from tests.servers import on_sqlite
@@ -75,7 +76,7 @@ def test_an_import_makes_no_more_categories_than_a_dry_run_promises_in_all_its_s
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_categories, "MAX_NEW_CATEGORIES", 3)
-    monkeypatch.setattr("app.products.services.import_writing.CHUNK", 2)
+    monkeypatch.setattr("app.products.services.imports.writing.CHUNK", 2)
     text = lines(*(f"Room {at}" for at in range(6)), "room 0")
     operation_id = begin(app, text, name="a.jsonl", run=True, create_categories=True)
     assert work(app, operation_id, slice_s=-1) == "COMPLETED_WITH_ERRORS"
@@ -103,14 +104,14 @@ def test_where_there_are_as_many_categories_as_there_may_be_one_try_is_enough(
         return make(**values)
 
     beaten: list[int] = []
-    beat = operations.beat
+    beat = leases.beat
 
     def beating(**values: Any) -> None:
         beaten.append(values["done"])
         beat(**values)
 
     monkeypatch.setattr("app.products.services.categories.create_category", counting)
-    monkeypatch.setattr(operations, "beat", beating)
+    monkeypatch.setattr(leases, "beat", beating)
     monkeypatch.setattr(import_categories, "BEAT_S", -1)
     text = lines(*(f"z{at}" for at in range(20)), "n7")
     operation_id = begin(app, text, name="a.jsonl", run=True, create_categories=True)

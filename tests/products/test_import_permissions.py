@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.core.extensions import db
 from app.products.models.stock import Stock
-from app.products.services import exporting
+from app.products.services.exports import rows as exporting
 from tests.calls import add_person, token_of
 from tests.products.conftest import LAMP, URL, Send, stored
 from tests.products.operating import EXPORTS, IMPORTS, Import, Upload, row_of, work

@@ -13,8 +13,8 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.products.models.products import Product, ProductUpdate
 from app.products.queries.bulk import BulkAction
+from app.products.services.bulk.undoing import BULK, IMPORTS, submit_undo
 from app.products.services.products import delete_product, patch_product
-from app.products.services.undoing import BULK, IMPORTS, submit_undo
 from tests.products.bulks import ACTOR, counts, operation, prices, queued, run, set_price
 from tests.products.conftest import Send
 from tests.products.operating import HEADER, Import, begin, work
@@ -33,7 +33,7 @@ def bring_in(app: Flask, *rows: str, header: str = HEADER) -> int:
 
 def undo(operation_id: int) -> BulkAction:
     kinds = BULK if operation(operation_id).kind == "undo" else IMPORTS
-    return submit_undo(actor=ACTOR, now=utc_now(), operation_id=operation_id, kinds=kinds)
+    return submit_undo(actor=ACTOR, now=utc_now(), operation_id=operation_id, of=kinds)
 
 
 def id_of(asin: str) -> int:

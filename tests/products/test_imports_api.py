@@ -22,12 +22,13 @@ from app.core.extensions import db
 from app.core.files import FileStore
 from app.core.orm import utc_now
 from app.core.permissions import system
+from app.operations.models import Operation
 from app.products.models.categories import ProductCategory
-from app.products.models.operations import Operation
 from app.products.models.stock import Stock
 from app.products.queries import imports as queries
-from app.products.services import exports, import_checking
 from app.products.services.categories import create_category
+from app.products.services.exports import writing as exports
+from app.products.services.imports import checking as import_checking
 from app.products.services.products import create_product
 from tests.conftest import AppWith
 from tests.products.conftest import LAMP, URL, Send, changes, stored
@@ -490,7 +491,7 @@ def test_a_product_that_somebody_adds_at_the_same_moment_is_changed_instead(
             raise product_rows.AsinsTaken
         return insert(rows, now, thresholds=thresholds)
 
-    from app.products.services import import_writing
+    from app.products.services.imports import writing as import_writing
 
     monkeypatch.setattr(import_writing, "insert_products", raced)
     done = imported(HEADER + ROW, run="true")

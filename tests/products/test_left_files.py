@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from app.config import Files
 from app.core.files import FileStore, file_store
 from app.core.orm import utc_now
-from app.products.services import running
+from app.operations.services import running
 from tests.conftest import AppWith
 from tests.products.operating import HEADER, IMPORTS, begin, row_of
 from tests.servers import on_sqlite

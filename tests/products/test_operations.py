@@ -24,13 +24,16 @@ from app.core.orm import database_now, utc_now
 from app.core.outbox import Outbox
 from app.core.permissions import system
 from app.core.transactions import in_transaction
-from app.products.errors import OperationEnded
-from app.products.models.operations import Operation, OperationKind, OperationRow, OperationState
+from app.operations.errors import OperationEnded
+from app.operations.models import Operation, OperationRow, OperationState
+from app.operations.services import leases, operations, running
+from app.operations.services.leases import OperationBusy, OperationStopped
+from app.operations.services.running import run_operation
+from app.products import kinds
 from app.products.models.products import Product, ProductUpdate
 from app.products.models.stock import Stock
-from app.products.services import import_writing, imports, operations, running
-from app.products.services.kinds import run_operation
-from app.products.services.operations import OperationBusy, OperationStopped
+from app.products.services.imports import decisions as imports
+from app.products.services.imports import writing as import_writing
 from tests.concurrency import at_once
 from tests.products.operating import HEADER, begin, row_of, work
 from tests.servers import on_sqlite
@@ -113,12 +116,12 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(app: Flask) -> None:
     with app.app_context():
         imports.start_import(actor=system(), now=utc_now(), import_id=operation_id)
         number = row_of(app, operation_id)["slice_no"]
-        slow = operations.take_lease(operation_id=operation_id, slice_no=number, token="a" * 32, now=utc_now())
+        slow = leases.take_lease(operation_id=operation_id, slice_no=number, token="a" * 32, now=utc_now())
         assert slow is not None
         with pytest.raises(OperationBusy):
-            operations.take_lease(operation_id=operation_id, slice_no=number, token="b" * 32, now=utc_now())
+            leases.take_lease(operation_id=operation_id, slice_no=number, token="b" * 32, now=utc_now())
         change(operation_id, leased_until=utc_now() - timedelta(seconds=1))
-        assert operations.take_lease(operation_id=operation_id, slice_no=number, token="b" * 32, now=utc_now())
+        assert leases.take_lease(operation_id=operation_id, slice_no=number, token="b" * 32, now=utc_now())
         with pytest.raises(OperationStopped):
             import_writing.write_rows(slow, lambda: False)
     assert counted(app)["product"] == 0
@@ -132,8 +135,8 @@ WORKER: Final = """
     import sys, time
     from app import create_base
     from app.config import Files
-    from app.products.services import import_writing
-    from app.products.services.kinds import run_operation
+    from app.products.services.imports import writing as import_writing
+    from app.operations.services.running import run_operation
     from tests.servers import make_settings
     import_writing.CHUNK = 25
     app = create_base(make_settings(sys.argv[1], sys.argv[2], files=Files(url=sys.argv[3])))
@@ -181,7 +184,7 @@ def test_one_import_writes_at_a_time_and_the_next_begins_when_it_ends(app: Flask
     first, second = begin(app, table(5), run=True), begin(app, table(5, price="2.00"), run=True)
     with app.app_context():
         number = row_of(app, first)["slice_no"]
-        work_of_first = operations.take_lease(operation_id=first, slice_no=number, token="a" * 32, now=utc_now())
+        work_of_first = leases.take_lease(operation_id=first, slice_no=number, token="a" * 32, now=utc_now())
         assert work_of_first is not None
         running_first = work_of_first
         for state in (OperationState.CHECKING, OperationState.QUEUED):
@@ -272,7 +275,7 @@ def test_a_worker_notices_that_somebody_cancelled(app: Flask, monkeypatch: pytes
     step = import_writing.write_rows
     monkeypatch.setitem(
         running._STEPS,  # the step with another clock
-        (OperationKind.IMPORT, OperationState.RUNNING),
+        (kinds.IMPORT, OperationState.RUNNING),
         lambda work, _clock: step(work, cancel_in_the_middle),
     )
     assert work(app, operation_id) == "CANCELLED"
@@ -283,9 +286,9 @@ def test_what_fails_again_and_again_is_given_up(app: Flask, monkeypatch: pytest.
     def broken(*_arguments: Any) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setitem(running._STEPS, (OperationKind.IMPORT, OperationState.READING), broken)
+    monkeypatch.setitem(running._STEPS, (kinds.IMPORT, OperationState.READING), broken)
     operation_id = begin(app, table(1), run=True)
-    for _ in range(operations.MAX_ATTEMPTS):
+    for _ in range(leases.MAX_ATTEMPTS):
         with pytest.raises(RuntimeError, match="broken"):
             work(app, operation_id, slices=1)
     assert work(app, operation_id) == "FAILED"

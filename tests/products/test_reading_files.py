@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.products.files import workbook
-from app.products.files.reading import Reading, open_table
-from app.products.files.table import MAX_RECORD, FileRefused, Row, Table
+from app.operations.files import workbook
+from app.operations.files.reading import Reading, open_table
+from app.operations.files.table import MAX_RECORD, FileRefused, Row, Table
 
 HEADER: Final = "asin,name,price\n"
 MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

@@ -16,7 +16,7 @@ from flask import Flask
 
 from app.core.extensions import db
 from app.core.orm import utc_now
-from app.products.models.operations import Operation
+from app.operations.models import Operation
 from app.products.models.products import Product
 from tests.core.test_chunked_bodies import PATIENCE_S, WebServer, read_answer, web
 from tests.products.operating import IMPORTS

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from app.core.extensions import db
 from app.core.requests import MAX_BODY_BYTES
-from app.products.models.operations import Operation
+from app.operations.models import Operation
 from tests.browsing import Visitor, hidden_fields
 from tests.conftest import Admin
 from tests.core.test_chunked_bodies import PATIENCE_S, WebServer, read_answer, web

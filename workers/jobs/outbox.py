@@ -15,11 +15,10 @@ from app.auth.services.sessions import purge_sessions
 from app.core import idempotency, outbox
 from app.core.orm import utc_now
 from app.notifications.services import notices, purging
+from app.operations.services.running import purge_files, ring_for_orphans, run_operation, sweep_folders
 from app.products.search.facets import keep_counted
 from app.products.services import low_stock
 from app.products.services.images import purge_images
-from app.products.services.kinds import run_operation
-from app.products.services.running import purge_files, ring_for_orphans, sweep_folders
 from app.rpa.services.jobs import prepare_job
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended

@@ -12,7 +12,7 @@ from app.core.fields import PageArguments
 from app.core.orm import utc_now
 from app.products.queries import bulk as queries
 from app.products.schemas import bulk as schemas
-from app.products.services import bulk, undoing
+from app.products.services.bulk import actions, undoing
 
 blp = ApiBlueprint("bulk", __name__, description="Bulk actions: one change for many products, and taking it back")
 
@@ -45,7 +45,7 @@ class BulkActions(MethodView):
         Whether a product fits a filter is looked at when its turn comes; a product that begins to fit because its price
         was changed by this is not changed again.
         """
-        return bulk.submit_bulk(actor=current_principal(), now=utc_now(), **sent)
+        return actions.submit_bulk(actor=current_principal(), now=utc_now(), **sent)
 
 
 @blp.route("/bulk-actions/<int:bulk_id>")
@@ -80,7 +80,7 @@ class BulkCancellation(MethodView):
     @blp.alt_response(409, description="It has ended")
     def post(self, bulk_id: int) -> Any:
         """Stop a bulk action or an undo: what it has changed stays, and can be undone; nothing more is changed."""
-        return bulk.cancel_bulk(actor=current_principal(), now=utc_now(), operation_id=bulk_id)
+        return actions.cancel_bulk(actor=current_principal(), now=utc_now(), operation_id=bulk_id)
 
 
 @blp.route("/bulk-actions/<int:bulk_id>/undo")
@@ -116,5 +116,5 @@ class ImportUndo(MethodView):
         reason, where anything of it was changed since, its stock has moved, or some is on hand or promised.
         """
         return undoing.submit_undo(
-            actor=current_principal(), now=utc_now(), operation_id=import_id, kinds=undoing.IMPORTS, **sent
+            actor=current_principal(), now=utc_now(), operation_id=import_id, of=undoing.IMPORTS, **sent
         )

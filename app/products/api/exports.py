@@ -9,13 +9,13 @@ from flask.views import MethodView
 
 from app.core.api import ApiBlueprint, current_principal
 from app.core.orm import utc_now
-from app.products.api.imports import download
-from app.products.files.writing import writer_for, written
-from app.products.models.operations import OperationKind
-from app.products.queries import operations as queries
-from app.products.schemas import operations as schemas
-from app.products.services import exporting
-from app.products.services import exports as services
+from app.operations import queries
+from app.operations.api.files import download
+from app.operations.files.writing import writer_for, written
+from app.products import kinds
+from app.products.schemas import files as schemas
+from app.products.services.exports import rows as exporting
+from app.products.services.exports import writing as services
 
 blp = ApiBlueprint("exports", __name__, description="Exporting products as CSV, TSV, XLSX and JSON Lines")
 
@@ -45,7 +45,7 @@ class Export(MethodView):
     @blp.answers(200, schemas.ExportSchema, etag=True)
     def get(self, export_id: int) -> Any:
         """Get an export: how far it is."""
-        return queries.get_operation(export_id, OperationKind.EXPORT)
+        return queries.get_operation(export_id, kinds.EXPORT)
 
 
 @blp.route("/exports/<int:export_id>/file")
@@ -57,7 +57,7 @@ class ExportFile(MethodView):
     @blp.alt_response(404, description="There is no such export, it is not COMPLETED, or its file was deleted")
     def get(self, export_id: int) -> Any:
         """Download the file of an export that is COMPLETED; needs stock:read as well where it has thresholds."""
-        operation, pieces = queries.export_file(export_id)
+        operation, pieces = queries.result_file(export_id, kinds.EXPORT)
         if services.has_stock(operation.arguments):
             current_principal().require(exporting.FOR_STOCK)
         return download(pieces, operation.arguments["format"], f"products-{export_id}", operation.result_bytes)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
-from functools import wraps
-from typing import IO, Any, Final, cast
+from typing import Any, Final
 
-import orjson
-from flask import Response, g, request, url_for
+from flask import request, url_for
 from flask.views import MethodView
-from marshmallow import ValidationError
 
 from app.core.api import ApiBlueprint, current_principal, if_match
-from app.core.downloads import send_pieces
-from app.core.errors import FieldError, Invalid
-from app.core.files import FileStore, file_store
 from app.core.orm import utc_now
-from app.core.running import settings
-from app.core.uploads import Upload, receive_file
-from app.products.files.table import FORMATS
-from app.products.files.writing import CONTENT_TYPES
-from app.products.models.operations import Operation, OperationKind, OperationState
-from app.products.queries import operations as queries
-from app.products.schemas import operations as schemas
-from app.products.services import imports as services
+from app.core.uploads import Upload
+from app.operations import queries
+from app.operations.api.files import download, read_fields, receiving, upload_limit
+from app.operations.files.table import FORMATS
+from app.operations.models import Operation, OperationState
+from app.products import kinds
+from app.products.schemas import files as schemas
+from app.products.services.imports import decisions as services
 
 blp = ApiBlueprint("imports", __name__, description="Importing products from CSV, TSV, XLSX and JSON Lines")
 
@@ -59,30 +51,8 @@ _BODY: Final = {"required": True, "content": {"multipart/form-data": {"schema": 
 
 def _shown(operation: Operation) -> Any:
     """An import as its schema shows it."""
-    operation.waits_for = queries.find_writer() if operation.state == OperationState.QUEUED else None  # type: ignore[attr-defined]
+    operation.waits_for = queries.find_writer(kinds.CATALOGUE) if operation.state == OperationState.QUEUED else None  # type: ignore[attr-defined]
     return operation
-
-
-def _receiving(view: Callable[..., Response]) -> Callable[..., Response]:
-    """Receive the file before the view is asked, so that an Idempotency-Key is claimed for what was really sent.
-
-    Nothing of it is kept unless the view takes it.
-    """
-
-    @wraps(view)
-    def receiving(self: MethodView) -> Response:
-        folder, is_taken = FileStore.new_folder("operations"), False
-        try:
-            upload, digest = _receive(folder)
-            g.received = orjson.dumps([upload.filename, upload.fields, digest], option=orjson.OPT_SORT_KEYS)
-            answer = view(self, folder, upload)
-            is_taken = "Idempotent-Replayed" not in answer.headers
-            return answer
-        finally:
-            if not is_taken:
-                file_store().delete(folder)
-
-    return receiving
 
 
 @blp.route("/imports")
@@ -92,7 +62,7 @@ class Imports(MethodView):
     is_streamed = True
 
     @blp.requires("products:write")
-    @_receiving
+    @receiving
     @blp.doc(requestBody=_BODY)
     @blp.answers(202, schemas.ImportSchema, location=lambda row: url_for("imports.Import", import_id=row.id), etag=True)
     @blp.alt_response(413, description="The file is larger than UPLOAD_MAX_MB")
@@ -112,8 +82,8 @@ class Imports(MethodView):
             folder=folder,
             filename=upload.filename[-200:],
             size=upload.size,
-            limit=_limit(),
-            **_fields(upload),
+            limit=upload_limit(),
+            **read_fields(upload, schemas.ImportFields()),
         )
 
 
@@ -128,7 +98,7 @@ class Import(MethodView):
 
         With samples of the file's values, for everybody with products:read, whoever sent it.
         """
-        return _shown(queries.get_operation(import_id, OperationKind.IMPORT))
+        return _shown(queries.get_operation(import_id, kinds.IMPORT))
 
 
 @blp.route("/imports/<int:import_id>/mapping")
@@ -180,46 +150,5 @@ class RefusedRows(MethodView):
 
         Everybody with products:read may, whoever sent the file.
         """
-        operation, pieces = queries.refused_rows(import_id)
+        operation, pieces = queries.refused_rows(import_id, kinds.IMPORT)
         return download(pieces, operation.report["format"], f"import-{import_id}-refused")
-
-
-def download(pieces: Iterator[bytes], format: str, name: str, size: int | None = None) -> Response:  # noqa: A002
-    """A file that is sent as it is made, and saved under this name; raises DownloadsBusy."""
-    return send_pieces(pieces, content_type=CONTENT_TYPES[format], filename=f"{name}.{format}", size=size)
-
-
-def _limit() -> int:
-    return settings().files.max_upload_mb * 1024 * 1024
-
-
-class _Hashing:
-    """A file that tells the hash of what is written to it."""
-
-    def __init__(self, sink: IO[bytes]) -> None:
-        self._sink, self.hash = sink, hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.hash.update(data)
-        return self._sink.write(data)
-
-
-def _receive(folder: str) -> tuple[Upload, str]:
-    """Store the file that is sent; also the SHA-256 of its bytes."""
-    store = file_store()
-    with store.writing(f"{folder}/{services.UPLOAD}") as sink:
-        hashing = _Hashing(sink)
-        upload = receive_file(cast(IO[bytes], hashing), name="file", limit=_limit(), check_room=store.require_room)
-        if not upload.size:
-            raise Invalid.field("/file", "is empty.")
-        return upload, hashing.hash.hexdigest()
-
-
-def _fields(upload: Upload) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = schemas.ImportFields().load(upload.fields)
-    except ValidationError as error:
-        problems: Any = error.messages
-        errors = tuple(FieldError(f"/{name}", " ".join(map(str, texts))) for name, texts in problems.items())
-        raise Invalid("The request breaks a rule.", errors=errors) from error
-    return found | {"delimiter": "\t" if found["delimiter"] == "tab" else found["delimiter"]}

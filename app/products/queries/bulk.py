@@ -11,11 +11,12 @@ from sqlalchemy import select
 
 from app.core.extensions import db
 from app.core.pagination import Page, fetch_page
-from app.products.errors import OperationNotFound
-from app.products.models.operations import Operation, OperationKind, OperationRow
+from app.operations.errors import OperationNotFound
+from app.operations.models import Operation, OperationRow
+from app.products import kinds
 from app.products.models.products import ProductUpdate
 
-KINDS: Final = (OperationKind.BULK, OperationKind.UNDO)
+KINDS: Final = (kinds.BULK, kinds.UNDO)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, page_of
 from app.core.money import Money, MoneyError
 from app.core.running import settings
+from app.operations.models import OperationState
 from app.products.bulk import MAX_PERCENT, ActionRefused, read_action
-from app.products.models.operations import OperationState
 from app.products.models.products import MAX_BRAND
 from app.products.models.stock import MAX_QUANTITY
 from app.products.queries.bulk import KINDS
 from app.products.schemas.categories import CategoryIds
 from app.products.schemas.kinds import Flag, Gtin
-from app.products.services.selecting import MAX_LISTED
+from app.products.services.bulk.selecting import MAX_LISTED
 
 _WHEN: Final = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 _ID: Final = {"examples": [42]}
@@ -189,7 +189,7 @@ class BulkSchema(Schema):
     """A bulk action or an undo: what was asked for, how far it is, and what came of it."""
 
     id = fields.Integer(attribute="operation.id", metadata={"examples": [12]})
-    kind = fields.String(attribute="operation.kind", validate=validate.OneOf([kind.value for kind in KINDS]))
+    kind = fields.String(attribute="operation.kind", validate=validate.OneOf(list(KINDS)))
     state = fields.String(
         attribute="operation.state", validate=validate.OneOf([state.value for state in OperationState])
     )

@@ -19,14 +19,16 @@ from sqlalchemy import Select, Text, outerjoin, select, type_coerce
 from app.core.extensions import db
 from app.core.running import settings
 from app.core.transactions import in_transaction
+from app.operations.kinds import writing_to
+from app.operations.models import Operation
+from app.operations.queries import find_writer
+from app.products.kinds import CATALOGUE
 from app.products.models.categories import Category
-from app.products.models.operations import Operation, OperationKind
 from app.products.models.products import Product
 from app.products.models.search import SearchQueue, SearchState
 from app.products.models.stock import Stock
 from app.products.queries.categories import find_paths
 from app.products.queries.counting import products_to_count
-from app.products.queries.operations import find_writer
 from app.products.search.bands import Band, make_bands
 from app.products.search.finding import find
 from app.products.search.matching import PRODUCT, fitting
@@ -194,15 +196,17 @@ def _rows(*further: Any) -> Select[Any]:
 def _is_changing() -> bool:
     """Whether an operation writes to the catalogue, or very much of it was changed just now."""
     queued = select(SearchQueue.id).where(SearchQueue.for_server.is_(False)).order_by(SearchQueue.id)
-    is_it = find_writer() is not None or db.session.scalar(queued.offset(MANY_QUEUED).limit(1)) is not None
+    is_it = find_writer(CATALOGUE) is not None or db.session.scalar(queued.offset(MANY_QUEUED).limit(1)) is not None
     db.session.rollback()
     return is_it
 
 
 def _has_written(*, since: datetime) -> bool:
-    """Whether an operation has ended since then."""
+    """Whether an operation that writes to the catalogue has ended since then."""
     recent = select(Operation.kind, Operation.finished_at).order_by(Operation.id.desc()).limit(_RECENT).subquery()
-    ended = select(recent.c.kind).where(recent.c.finished_at >= since - _MARGIN, recent.c.kind != OperationKind.EXPORT)
+    ended = select(recent.c.kind).where(
+        recent.c.finished_at >= since - _MARGIN, recent.c.kind.in_(writing_to(CATALOGUE))
+    )
     has = db.session.scalar(ended.limit(1)) is not None
     db.session.rollback()
     return has

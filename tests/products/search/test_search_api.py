@@ -12,7 +12,7 @@ from redis import Redis
 
 from app.core.extensions import db
 from app.core.orm import utc_now
-from app.products.models.operations import Operation
+from app.operations.models import Operation
 from app.products.models.products import Product
 from app.products.models.stock import Stock
 from app.products.queries import counting
