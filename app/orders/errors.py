@@ -1,0 +1,100 @@
+"""Why something about orders is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from app.core.errors import Busy, Conflict, FieldError, NotFound, PaymentRequired, StaleVersion
+from app.core.money import Money
+
+
+class OrderNotFound(NotFound):
+    """No order has this number, or it is somebody else's."""
+
+    code = "ORDER_NOT_FOUND"
+
+
+class OrderChanged(StaleVersion):
+    """The order has changed since the version that the change was based on."""
+
+    code = "ORDER_CHANGED"
+
+
+class IllegalMove(Conflict):
+    """This state cannot follow the present one; ``facts`` name the axis, the state and what may follow it."""
+
+    code = "ILLEGAL_MOVE"
+
+    def __init__(self, *, axis: str, state: str, asked: str, allowed: Iterable[str]) -> None:
+        named = sorted(map(str, allowed))
+        may = f"it can become {', '.join(named)}" if named else "that is where it ends"
+        super().__init__(f"The state of the {axis} is {state}; {may}, not {asked}.")
+        self.facts = {"axis": str(axis), "state": str(state), "allowed": named}
+
+
+class CartEmpty(Conflict):
+    """There is nothing in the cart to order."""
+
+    code = "CART_EMPTY"
+
+
+class TotalChanged(Conflict):
+    """The order would cost something else than the customer was shown; ``facts`` have both totals."""
+
+    code = "TOTAL_CHANGED"
+
+    def __init__(self, *, expected: Money, total: Money) -> None:
+        super().__init__(f"The total is {total} now, not {expected}. Look at the cart again and confirm it.")
+        self.errors = (FieldError("/expected_total", f"the total is {total}."),)
+        self.facts = {"expected": _amount(expected), "total": _amount(total)}
+
+
+class TotalTooLarge(Conflict):
+    """The order would cost more than one order may."""
+
+    code = "TOTAL_TOO_LARGE"
+
+
+class ProductsUnavailable(Conflict):
+    """Products of the order are not sold any more; ``facts["products"]`` are those."""
+
+    code = "PRODUCT_UNAVAILABLE"
+
+    def __init__(self, products: Sequence[Mapping[str, Any]]) -> None:
+        named = ", ".join(str(product["name"] or product["product_id"]) for product in products)
+        super().__init__(f"No longer sold: {named}. Take it out of the cart.")
+        self.errors = (FieldError("/items", f"no longer sold: {named}."),)
+        self.facts = {"products": list(products)}
+
+
+class SoldOut(Conflict):
+    """Less is available than was ordered; ``facts["products"]`` say of which, how much was wanted and how much there is."""
+
+    code = "OUT_OF_STOCK"
+
+    def __init__(self, products: Sequence[Mapping[str, Any]]) -> None:
+        named = "; ".join(f"{each['available']} of {each['name']}, not {each['wanted']}" for each in products)
+        super().__init__(f"Less is available than you want: {named}.")
+        self.errors = (FieldError("/items", f"available: {named}."),)
+        self.facts = {"products": list(products)}
+
+
+class PaymentDeclined(PaymentRequired):
+    """The payment was refused and nothing was charged; ``facts["reason"]`` is the provider's own word for why."""
+
+    code = "PAYMENT_DECLINED"
+
+    def __init__(self, *, reason: str | None, order_number: str) -> None:
+        super().__init__("The payment was declined; nothing was charged. Try again, or pay in another way.")
+        self.facts = {"reason": reason, "order": order_number}
+
+
+class PaymentUnknown(Busy):
+    """The provider does not say whether it was paid; sent again, the same request finds out and never pays twice."""
+
+    code = "PAYMENT_UNKNOWN"
+
+
+def _amount(money: Money) -> dict[str, str]:
+    return {"amount": money.decimal_string(), "currency": money.currency}
