@@ -42,6 +42,12 @@ class Forbidden(Refusal):
     code = "FORBIDDEN"
 
 
+class PaymentRequired(Refusal):
+    """It must be paid for first, and was not."""
+
+    code = "PAYMENT_REQUIRED"
+
+
 class NotFound(Refusal):
     """The thing that was named does not exist."""
 

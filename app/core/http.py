@@ -27,6 +27,7 @@ PROBLEM: Final = "application/problem+json"
 
 STATUS: Final[dict[type[errors.Refusal], int]] = {
     errors.Unauthenticated: 401,
+    errors.PaymentRequired: 402,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,

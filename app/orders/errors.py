@@ -69,7 +69,7 @@ class ProductsUnavailable(Conflict):
 
 
 class SoldOut(Conflict):
-    """Less is available than was ordered; ``facts["products"]`` say of which, how much was wanted and how much there is."""
+    """Less is available than was ordered; ``facts["products"]`` say of what, how much was wanted and how much is left."""
 
     code = "OUT_OF_STOCK"
 
