@@ -69,7 +69,7 @@ class ProductsUnavailable(Conflict):
 
 
 class SoldOut(Conflict):
-    """Less is available than was ordered; ``facts["products"]`` say of what, how much was wanted and how much is left."""
+    """Less is available than was ordered; ``facts["products"]`` say of what, what was wanted and what is left."""
 
     code = "OUT_OF_STOCK"
 
@@ -94,6 +94,90 @@ class PaymentUnknown(Busy):
     """The provider does not say whether it was paid; sent again, the same request finds out and never pays twice."""
 
     code = "PAYMENT_UNKNOWN"
+
+
+class ShipmentNotFound(NotFound):
+    """The order has no shipment with this id."""
+
+    code = "SHIPMENT_NOT_FOUND"
+
+
+class ShipmentChanged(StaleVersion):
+    """The shipment has changed since the version that the change was based on."""
+
+    code = "SHIPMENT_CHANGED"
+
+
+class ReturnNotFound(NotFound):
+    """The order has no return with this id."""
+
+    code = "RETURN_NOT_FOUND"
+
+
+class OrderNotPlaced(Conflict):
+    """The order was not placed, or is over: nothing of it is shipped or promised."""
+
+    code = "ORDER_NOT_PLACED"
+
+
+class OrderNotPaid(Conflict):
+    """The order has to be paid before it is shipped; or its money went back."""
+
+    code = "ORDER_NOT_PAID"
+
+
+class NothingLeft(Conflict):
+    """Everything of the order was shipped or cancelled."""
+
+    code = "NOTHING_LEFT"
+
+
+class NothingShipped(Conflict):
+    """Nothing of the order was shipped yet."""
+
+    code = "NOTHING_SHIPPED"
+
+
+class MoreThanLeft(Conflict):
+    """More was to be shipped, or to come back, than there is; ``facts["lines"]`` say how many there are (``left``)."""
+
+    code = "MORE_THAN_LEFT"
+
+    def __init__(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        named = "; ".join(f"{each['left']} of {each['asin']}, not {each['wanted']}" for each in lines)
+        super().__init__(f"There are fewer: {named}.")
+        self.errors = tuple(FieldError(f"/lines/{each['at']}/quantity", f"at most {each['left']}.") for each in lines)
+        self.facts = {
+            "lines": [{name: each[name] for name in ("line_id", "asin", "wanted", "left")} for each in lines]
+        }
+
+
+class RefundAboveValue(Conflict):
+    """More money was to go back than what came back is worth; ``facts["most"]`` is what it is worth."""
+
+    code = "REFUND_ABOVE_VALUE"
+
+    def __init__(self, most: Money) -> None:
+        super().__init__(f"What came back is worth {most}; no more can be given back for it.")
+        self.errors = (FieldError("/refund/amount", f"at most {most}."),)
+        self.facts = {"most": _amount(most)}
+
+
+class LinkNotValid(NotFound):
+    """No order is shown by this link: it has expired, or was not copied as a whole."""
+
+    code = "ORDER_LINK_NOT_VALID"
+
+
+class OrdersUnderWay(Conflict):
+    """Somebody cannot be erased while goods have to be sent to them; ``facts["orders"]`` are the orders' numbers."""
+
+    code = "ORDERS_UNDER_WAY"
+
+    def __init__(self, numbers: Sequence[str]) -> None:
+        named = ", ".join(numbers)
+        super().__init__(f"Cancel what you ordered, or wait until it was shipped: {named}.")
+        self.facts = {"orders": list(numbers)}
 
 
 def _amount(money: Money) -> dict[str, str]:
