@@ -28,6 +28,7 @@ REFERENCE: Final = "order"
 """What allocations of an order are known by (``Reference.kind``)."""
 FIRST_NUMBER: Final = 100_000
 MAX_ORDER_LINES: Final = 50
+_MAX_DIGITS: Final = 18
 
 
 class OrderState(StrEnum):
@@ -131,6 +132,14 @@ class Order(Timestamps, Base):
 def number_of(order_id: int) -> str:
     """An order's number by its id."""
     return str(FIRST_NUMBER + order_id)
+
+
+def id_of_number(number: str) -> int | None:
+    """An order's id by its number; None for what is no number of ours, whether or not there is such an order."""
+    if not (number.isascii() and number.isdigit()) or len(number) > _MAX_DIGITS or number.startswith("0"):
+        return None
+    order_id = int(number) - FIRST_NUMBER
+    return order_id if order_id > 0 else None
 
 
 class OrderLine(Base):
