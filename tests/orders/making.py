@@ -185,7 +185,9 @@ def _write(
         lines.append(line)
     payment = None if is_open and not paid else _payment(order, paid=paid)
     db.session.flush()
-    return Made(order.id, order.number, tuple(line.id for line in lines), tuple(products), payment and payment.id)
+    return Made(
+        order.id, order.number, tuple(line.id for line in lines), tuple(products), payment.id if payment else None
+    )
 
 
 def _payment(order: Order, *, paid: bool) -> Payment:
