@@ -72,6 +72,48 @@ def release(
 
 
 @in_transaction
+def adjust(
+    *, actor: Principal, now: datetime, reference: Reference, items: Mapping[int, int], is_new: bool = False
+) -> dict[int, int]:
+    """Let a reference hold exactly ``items`` (at most 500), whatever it held before; none: nothing any more.
+
+    Only differences are moved, so what it holds already is never in its own way. With ``is_new`` the reference is one
+    that cannot hold anything yet. Returns by how much each product changed. Raises OutOfStock, which names the product
+    and what is available besides, ProductNotFound, and AlreadyAllocated where others change the same reference.
+    """
+    if items:
+        _check(items)
+    rows = {} if is_new else {row.product_id: row for row in db.session.execute(_of(reference))}
+    held = {product_id: row.quantity for product_id, row in rows.items()}
+    changes = {
+        product_id: items.get(product_id, 0) - held.get(product_id, 0)
+        for product_id in sorted({*items, *held})
+        if items.get(product_id, 0) != held.get(product_id, 0)
+    }
+    if not changes:
+        return {}
+    movements = [
+        Movement(
+            product_id=product_id,
+            kind=MovementKind.ALLOCATED if change > 0 else MovementKind.RELEASED,
+            allocated=change,
+            reference=reference,
+        )
+        for product_id, change in changes.items()
+    ]
+    sums = write(movements, actor=actor, now=now)
+    new = [_allocation(reference, each, changes[each], now) for each in changes if each not in held]
+    if new:
+        _insert(reference, new)
+    for product_id in changes:
+        if product_id in held and not _replace(rows[product_id].id, held[product_id], items.get(product_id, 0)):
+            raise AlreadyAllocated(f"What {reference.label} holds is being changed by another request.")
+    for product_id, change in changes.items():  # in ascending order, those that grow and those that shrink alike
+        count({product_id: sums[product_id]}, now=now, also_deleted=change < 0)
+    return changes
+
+
+@in_transaction
 def ship(
     *, actor: Principal, now: datetime, reference: Reference, items: Mapping[int, int] | None = None
 ) -> dict[int, int]:
@@ -229,10 +271,15 @@ def _take_from(row: Any, wanted: int) -> int:
 
 def _reduce(allocation_id: int, held: int, quantity: int) -> bool:
     """Lower an allocation that is ``held``, or delete it; False when it is another number by now."""
+    return _replace(allocation_id, held, held - quantity)
+
+
+def _replace(allocation_id: int, held: int, quantity: int) -> bool:
+    """Give an allocation that is ``held`` another quantity, or delete it; False when it is another number by now."""
     same = (Allocation.id == allocation_id, Allocation.quantity == held)
-    if quantity == held:
+    if quantity == 0:
         return count_changed(db.session(), delete(Allocation).where(*same)) == 1
-    return count_changed(db.session(), update(Allocation).where(*same).values(quantity=held - quantity)) == 1
+    return count_changed(db.session(), update(Allocation).where(*same).values(quantity=quantity)) == 1
 
 
 def _post_taken(
