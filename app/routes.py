@@ -139,3 +139,12 @@ def register(app: Flask, settings: Settings) -> None:
             "description": "A browser's session; what changes something needs X-CSRFToken as well",
         },
     )
+    api.spec.components.security_scheme(
+        "cart",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Cart-Token",
+            "description": "What POST /api/v1/cart answers a guest: it opens that cart and the order that it becomes",
+        },
+    )

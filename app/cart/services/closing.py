@@ -1,0 +1,65 @@
+"""What a checkout does with a cart: it locks it, and closes it once it has become an order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select, update
+
+from app.cart.errors import CartNotFound
+from app.cart.models import Cart, CartItem, CartState
+from app.cart.shopper import Shopper
+from app.core.extensions import db
+from app.core.orm import clock, count_changed
+
+KEEP_CLOSED_DAYS: Final = 30
+"""For how long a cart is kept that is no longer open: a guest's token opens the order for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedItem:
+    """How many of a product are in the cart."""
+
+    product_id: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockedCart:
+    """A cart whose row is locked until the transaction ends; its items stand in the order they were put in."""
+
+    id: int
+    user_id: int | None
+    """None for a guest's."""
+    state: CartState
+    """OPEN, or ORDERED: then it is sent again, and its order is there."""
+    version: int
+    note: str
+    items: tuple[LockedItem, ...]
+
+
+def lock_cart(cart_id: int, shopper: Shopper) -> LockedCart:
+    """Lock a cart in the open transaction, and read it; whoever changes it waits until that has ended.
+
+    Raises CartNotFound for one that is not the shopper's, and for a guest's whose contents went into another cart.
+    """
+    read = select(Cart.id, Cart.user_id, Cart.token_hash, Cart.state, Cart.version, Cart.note)
+    row = db.session.execute(read.where(Cart.id == cart_id).with_for_update()).one_or_none()
+    if row is None or not shopper.owns(user_id=row.user_id, token_hash=row.token_hash) or row.state == CartState.MERGED:
+        raise CartNotFound(f"There is no cart {cart_id}.")
+    of_cart = select(CartItem.product_id, CartItem.quantity).where(CartItem.cart_id == cart_id).order_by(CartItem.id)
+    items = tuple(LockedItem(item.product_id, item.quantity) for item in db.session.execute(of_cart))
+    return LockedCart(row.id, row.user_id, CartState(row.state), row.version, row.note, items)
+
+
+def close_cart(cart_id: int) -> bool:
+    """Close a cart that has become an order, in the open transaction; False where it is closed already, or gone."""
+    open_one = update(Cart).where(Cart.id == cart_id, Cart.state == CartState.OPEN)
+    closed = open_one.values(
+        state=CartState.ORDERED,
+        open_user_id=None,
+        version=Cart.version + 1,
+        expires_at=clock(KEEP_CLOSED_DAYS * 86400),
+    )
+    return count_changed(db.session(), closed) == 1
