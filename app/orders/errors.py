@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from app.core.errors import Busy, Conflict, FieldError, NotFound, PaymentRequired, StaleVersion
+from app.core.errors import Busy, Conflict, FieldError, Invalid, NotFound, PaymentRequired, StaleVersion
 from app.core.money import Money
 
 
@@ -147,9 +147,7 @@ class MoreThanLeft(Conflict):
         named = "; ".join(f"{each['left']} of {each['asin']}, not {each['wanted']}" for each in lines)
         super().__init__(f"There are fewer: {named}.")
         self.errors = tuple(FieldError(f"/lines/{each['at']}/quantity", f"at most {each['left']}.") for each in lines)
-        self.facts = {
-            "lines": [{name: each[name] for name in ("line_id", "asin", "wanted", "left")} for each in lines]
-        }
+        self.facts = {"lines": [{name: each[name] for name in ("line_id", "asin", "wanted", "left")} for each in lines]}
 
 
 class RefundAboveValue(Conflict):
@@ -178,6 +176,71 @@ class OrdersUnderWay(Conflict):
         named = ", ".join(numbers)
         super().__init__(f"Cancel what you ordered, or wait until it was shipped: {named}.")
         self.facts = {"orders": list(numbers)}
+
+
+class UnknownCoupon(Invalid):
+    """No coupon has this code, or it counts no longer."""
+
+    code = "UNKNOWN_COUPON"
+
+    def __init__(self) -> None:
+        super().__init__("The request breaks a rule.", errors=(FieldError("/coupon", "is no coupon of this shop."),))
+
+
+class CouponNotUsable(Conflict):
+    """The coupon does not count for this order; ``facts["reason"]`` says why.
+
+    ``expired``, ``not_started``, ``used_up``, ``used_by_customer``, ``minimum`` or ``currency``.
+    """
+
+    code = "COUPON_NOT_USABLE"
+
+    def __init__(self, detail: str, *, reason: str, **facts: Any) -> None:
+        super().__init__(detail, errors=(FieldError("/coupon", detail),))
+        self.facts = {"reason": reason, **facts}
+
+
+class CouponNotFound(NotFound):
+    """No coupon has this id, or it was deleted."""
+
+    code = "COUPON_NOT_FOUND"
+
+
+class CouponChanged(StaleVersion):
+    """The coupon has changed since the version that the change was based on."""
+
+    code = "COUPON_CHANGED"
+
+
+class CouponCodeTaken(Conflict):
+    """Another coupon has this code; ``facts`` name it and say whether it was deleted."""
+
+    code = "COUPON_CODE_TAKEN"
+
+    def __init__(self, coupon_code: str, *, coupon_id: int, is_deleted: bool) -> None:
+        said = (
+            "Coupon {} had the code {} and was deleted; bring it back." if is_deleted else "Coupon {} has the code {}."
+        )
+        detail = said.format(coupon_id, coupon_code)
+        super().__init__(detail, errors=(FieldError("/code", detail),))
+        self.facts = {"coupon_id": coupon_id, "is_deleted": is_deleted}
+
+
+class CouponUsedMoreOften(Conflict):
+    """The coupon was used more often than it is to be usable; ``facts["used"]`` is how often."""
+
+    code = "COUPON_USED_MORE_OFTEN"
+
+    def __init__(self, used: int) -> None:
+        detail = f"It was used {used} times already; the limit cannot be below that."
+        super().__init__(detail, errors=(FieldError("/max_uses", detail),))
+        self.facts = {"used": used}
+
+
+class CouponNotDeleted(Conflict):
+    """The coupon is there; it need not be brought back."""
+
+    code = "COUPON_NOT_DELETED"
 
 
 def _amount(money: Money) -> dict[str, str]:

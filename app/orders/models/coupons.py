@@ -35,6 +35,8 @@ class Coupon(Timestamps, Base):
     kind: Mapped[str] = mapped_column(key_text(8))
     percent_ppm: Mapped[int | None] = mapped_column(Integer)
     """Millionths: 100000 is 10 %."""
+    currency: Mapped[str] = mapped_column(key_text(3))
+    """Of its amounts; it counts for orders in this currency only."""
     amount_minor: Mapped[int | None] = mapped_column(BigInteger)
     minimum_minor: Mapped[int] = mapped_column(BigInteger, default=0)
     """The subtotal from which on it counts."""
