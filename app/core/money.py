@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 from functools import lru_cache
 from typing import Final
 
+from babel import Locale
 from babel.numbers import get_currency_precision, list_currencies
 
 _PLAIN: Final = re.compile(r"(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,4})?")
@@ -17,6 +19,8 @@ _ISO_4217: Final = {
     "IQD": 3,
     **dict.fromkeys(("AFN", "ALL", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "RSD", "SOS", "SYP", "YER"), 2),
 }
+_BETWEEN: Final = re.compile(r"(?<=[^\W\d_])(?=\d)")
+"""Where a sign of letters (KWD) meets the amount: there is a space (CLDR, currencySpacing)."""
 _EXACT: Final = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
 MAX_MINOR: Final = 2**63 - 1
 
@@ -98,3 +102,15 @@ class Money:
 
     def __str__(self) -> str:
         return f"{self.decimal_string()} {self.currency}"
+
+
+def readable(minor: int, currency: str, language: str = "en") -> str:
+    """An amount as people of a language (BCP 47) read it, with all decimals of the currency (``$1,299.90``).
+
+    Raises MoneyError for an unknown currency.
+    """
+    decimals, locale = exponent(currency), Locale.parse(language, sep="-")
+    pattern = copy(locale.currency_formats["standard"])
+    pattern.frac_prec = (decimals, decimals)  # babel's own table of currencies is not that of ISO 4217
+    text: str = pattern.apply(Money(minor, currency).amount, locale, currency=currency, currency_digits=False)
+    return _BETWEEN.sub("\N{NO-BREAK SPACE}", text)

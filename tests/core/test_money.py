@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.money import MAX_MINOR, Money, MoneyError, exponent
+from app.core.money import MAX_MINOR, Money, MoneyError, exponent, readable
 
 CURRENCIES = {"JPY": 0, "KRW": 0, "RSD": 2, "IQD": 3, "USD": 2, "EUR": 2, "INR": 2, "KWD": 3, "BHD": 3, "CLF": 4}
 currencies = st.sampled_from(sorted(CURRENCIES))
@@ -115,3 +115,22 @@ def test_any_decimal_is_an_exact_amount_or_refused(amount: Decimal) -> None:
     except MoneyError:
         return
     assert money.amount == amount
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "language", "text"),
+    [
+        (129990, "USD", "en", "$1,299.90"),
+        (-500, "USD", "en", "-$5.00"),
+        (0, "EUR", "en", "€0.00"),
+        (1300, "JPY", "en", "¥1,300"),
+        (3505, "KWD", "en", "KWD\N{NO-BREAK SPACE}3.505"),
+        (1234, "IQD", "en", "IQD\N{NO-BREAK SPACE}1.234"),
+        (129990, "EUR", "de", "1.299,90\N{NO-BREAK SPACE}€"),
+        (129990, "CHF", "de-CH", "CHF\N{NO-BREAK SPACE}1’299.90"),
+    ],
+)
+def test_an_amount_is_written_as_people_read_it_with_all_its_decimals(
+    minor: int, currency: str, language: str, text: str
+) -> None:
+    assert readable(minor, currency, language) == text
