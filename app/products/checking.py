@@ -18,15 +18,12 @@ from app.core.money import Money, MoneyError
 from app.core.outgoing import MAX_URL, check_url
 from app.core.text import UNPRINTABLE, UNPRINTABLE_IN_LINES, TextRefused, cleaned
 from app.operations.files.table import Cells
+from app.operations.services.imports.rows import MISSING, Reason, Refused, Values
 from app.products import gtin
 from app.products.attributes import AttributesRefused, clean
 from app.products.columns import ATTRIBUTE
 from app.products.models.products import MAX_BRAND, MAX_DESCRIPTION, MAX_IMAGES, MAX_NAME
 from app.products.models.stock import MAX_QUANTITY
-
-Reason = tuple[str, str]
-"""A column's name and the rule that its value breaks."""
-Values = dict[str, Any]
 
 _PRICE: Final = re.compile(r"(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,4}))?")
 _WHOLE: Final = re.compile(r"[0-9]{1,10}")
@@ -39,10 +36,6 @@ _MAX_HOSTS: Final = 1_000
 MAX_CATEGORY_TEXT: Final = 1000
 MAX_REASON: Final = 500
 """Characters of what is said about one cell."""
-
-
-class Refused(ValueError):
-    """A value breaks a rule, which the message says."""
 
 
 class RowChecker:
@@ -95,7 +88,7 @@ class RowChecker:
         if "attribute" in values and not reasons:
             self._check_single(values, reasons)
         if "asin" not in values and not reasons:
-            reasons.append(("asin", "Missing data for required field."))
+            reasons.append(("asin", MISSING))
         if values.get("is_active", False) is None:
             del values["is_active"]
         values.pop("currency", None)

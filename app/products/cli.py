@@ -9,10 +9,11 @@ from rich.console import Console
 
 from app.core.money import Money
 from app.operations.files.delimited import ENCODINGS
+from app.operations.foreground import progress_bar
 from app.operations.models import OperationState
 from app.operations.queries import get_operation, refused_lines
 from app.operations.services.operations import COUNTS
-from app.products.importing import import_path, progress_bar
+from app.products.importing import import_path
 from app.products.queries.listing import list_products
 
 group = AppGroup("product", help="The product master.")

@@ -23,12 +23,12 @@ from app.core.files import FileStore
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.operations.models import Operation
+from app.operations.services.imports import checking as import_checking
 from app.products.models.categories import ProductCategory
 from app.products.models.stock import Stock
 from app.products.queries import imports as queries
 from app.products.services.categories import create_category
 from app.products.services.exports import writing as exports
-from app.products.services.imports import checking as import_checking
 from app.products.services.products import create_product
 from tests.conftest import AppWith
 from tests.products.conftest import LAMP, URL, Send, changes, stored

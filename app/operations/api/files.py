@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import IO, Any, Final, cast
+from typing import IO, Any, cast
 
 import orjson
 from flask import Response, g
@@ -18,8 +18,7 @@ from app.core.files import FileStore, file_store
 from app.core.running import settings
 from app.core.uploads import Upload, receive_file
 from app.operations.files.writing import CONTENT_TYPES
-
-UPLOAD: Final = "upload"
+from app.operations.services.imports.decisions import UPLOAD
 
 
 def receiving(view: Callable[..., Response]) -> Callable[..., Response]:

@@ -1,4 +1,4 @@
-"""Which ASINs stand in a file twice: a table of numbers on disk, exact, because an ASIN is a number to base 36."""
+"""Which keys stand in a file twice: a table on disk, exact however many there are."""
 
 from __future__ import annotations
 
@@ -7,29 +7,33 @@ from collections.abc import Sequence
 from typing import Final
 
 _CACHE_KB: Final = 16_384
+_TABLES: Final[dict[type[int | str], str]] = {
+    int: "key INTEGER PRIMARY KEY, line INTEGER NOT NULL",
+    str: "key TEXT PRIMARY KEY, line INTEGER",
+}
 
 
-class SeenAsins:
-    """The ASINs of a file so far, each with its first line, in a file of this machine."""
+class SeenKeys:
+    """The keys of a file so far, each with its first line, in a file of this machine."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, kind: type[int | str]) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KB}", "locking_mode=EXCLUSIVE"):
             self._connection.execute(f"PRAGMA {pragma}").fetchall()
-        self._connection.execute("CREATE TABLE IF NOT EXISTS seen (asin INTEGER PRIMARY KEY, line INTEGER NOT NULL)")
+        rest = " WITHOUT ROWID" if kind is str else ""
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS seen ({_TABLES[kind]}){rest}")
 
-    def add(self, asins: Sequence[tuple[str, int]]) -> dict[int, int]:
-        """Note some ASINs with their lines; of each line whose ASIN was there already, the line of the first."""
-        numbered = [(int(asin, 36), line) for asin, line in asins]
+    def add(self, keys: Sequence[tuple[int | str, int]]) -> dict[int, int]:
+        """Note some keys with their lines; of each line whose key was there already, the line of the first."""
         before = self._connection.total_changes
         self._connection.execute("BEGIN")
-        self._connection.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", numbered)
+        self._connection.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", keys)
         self._connection.execute("COMMIT")
-        if self._connection.total_changes - before == len(numbered):
+        if self._connection.total_changes - before == len(keys):
             return {}
-        asked = "SELECT line FROM seen WHERE asin = ?"
-        first = [self._connection.execute(asked, (asin,)).fetchone()[0] for asin, _ in numbered]
-        return {line: found for (_, line), found in zip(numbered, first, strict=True) if found != line}
+        asked = "SELECT line FROM seen WHERE key = ?"
+        first = [self._connection.execute(asked, (key,)).fetchone()[0] for key, _ in keys]
+        return {line: found for (_, line), found in zip(keys, first, strict=True) if found != line}
 
     def close(self) -> None:
         """Let the file be copied."""

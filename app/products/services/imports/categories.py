@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from app.core.errors import Refusal
 from app.core.orm import utc_now
 from app.core.permissions import Principal
+from app.operations.services.imports.reading import BEAT_S
+from app.operations.services.imports.rows import Row
 from app.products.errors import TooManyCategories
 from app.products.services import categories as service
 from app.products.services.imports.checking import MAX_NEW_CATEGORIES
-from app.products.services.imports.reading import BEAT_S
-from app.products.services.imports.rows import SEPARATOR, Categories, Row, possible_path
+from app.products.services.imports.rows import SEPARATOR, Categories, possible_path
 
 
 class CategoryMaker:

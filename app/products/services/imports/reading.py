@@ -1,162 +1,24 @@
-"""The first state of an import: a file of any format becomes numbered rows of JSON, and its columns are guessed."""
+"""The first state of an import of products: its file is read, and its columns are guessed."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from typing import IO, Any, Final
+from collections.abc import Sequence
+from typing import Any
 
-import orjson
-
-from app.core.files import CHUNK_BYTES, file_store
-from app.core.orm import utc_now
 from app.operations.files.guessing import Guess
-from app.operations.files.reading import Reading, open_table
-from app.operations.files.table import MAX_ROWS, Cells, FileRefused, Table
-from app.operations.models import OperationState
-from app.operations.services import leases
-from app.operations.services.leases import OperationFailed, Work
+from app.operations.services.imports import reading
+from app.operations.services.leases import Work
 from app.operations.services.running import Clock
 from app.products.columns import THRESHOLD, guess_columns
 
-BEAT_S: Final = 2.0
-SAMPLES: Final = 5
-_LOOKED_AT: Final = 200
-"""Values of a column that a guess is based on."""
-CHUNK: Final = 1_000
-"""Rows that are in memory together."""
-CHUNK_TEXT: Final = 8 * 1024**2
-"""Bytes of their JSON after which it is fewer rows."""
-_SHOWN: Final = 200
-MAX_STAGED: Final = 8
-"""How many times larger than the limit on uploads the rows may become that a file unpacks to."""
-
 
 def read_upload(work: Work, _clock: Clock) -> Work | None:
-    """Read the uploaded file; begun again from its start where a worker died, which costs nothing but time."""
-    reading = Reading(**{name: work.arguments.get(name) for name in ("format", "encoding", "delimiter")})
-    key = work.key("rows")
-    try:
-        with (
-            file_store().as_local(work.cursor["upload"]) as path,
-            open_table(path, work.arguments["filename"], reading, beat=(pulse := _Pulse(work)).beat) as table,
-            file_store().writing(key) as staged,
-        ):
-            samples = _Samples()
-            total = _stage(work, table, staged, samples, pulse)
-    except FileRefused as refused:
-        raise OperationFailed(refused.code, refused.detail) from refused
-    if not total:
-        raise OperationFailed("NO_ROWS", "The file names columns, but it has no rows.")
-    guesses = guess_columns(table.columns, samples.values(len(table.columns)))
-    if not work.arguments.get("may_set_thresholds"):
-        guesses = [Guess(None, None) if guess.target == THRESHOLD else guess for guess in guesses]
-    columns = [
-        {"name": name, "target": guess.target, "guessed_by": guess.by, "samples": samples.shown(at)}
-        for at, (name, guess) in enumerate(zip(table.columns, guesses, strict=True))
-    ]
-    report = {
-        "format": table.format,
-        "encoding": "windows-1252" if table.encoding == "cp1252" else table.encoding.removesuffix("-sig"),
-        "delimiter": table.delimiter,
-        "columns": columns,
-    }
-    is_known = any(guess.target == "asin" for guess in guesses)
-    return leases.move_on(
-        work=work,
-        state=OperationState.CHECKING if is_known else OperationState.MAPPING_NEEDED,
-        now=utc_now(),
-        total_count=total,
-        report=report,
-        cursor=work.cursor | {"staged": key},
-    )
+    """Read the uploaded file; where no column is the ASIN, somebody has to say which one is."""
+    return reading.read_upload(work, guess=_guess, needs="asin")
 
 
-class _Pulse:
-    """Says now and then that the work goes on, so that nobody takes it over while a file has no rows for long."""
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
-        self._at = time.monotonic()
-        self.total = 0
-
-    def beat(self) -> None:
-        if time.monotonic() - self._at > BEAT_S:
-            leases.beat(work=self._work, done=self.total)
-            self._at = time.monotonic()
-
-
-def _stage(work: Work, table: Table, staged: IO[bytes], samples: _Samples, pulse: _Pulse) -> int:
-    """Write the rows as lines of JSON: line number, cells, and the reason where one is refused."""
-    total, size, checked = 0, 0, 0
-    limit = MAX_STAGED * int(work.arguments["limit"])
-    for chunk in _chunks(table):
-        text = b"\n".join(chunk) + b"\n"
-        staged.write(text)
-        total = pulse.total = total + len(chunk)
-        size += len(text)
-        if total > MAX_ROWS:
-            raise FileRefused("TOO_MANY_ROWS", f"The file has more than {MAX_ROWS} rows: split it.")
-        if size > limit:
-            raise FileRefused("TOO_LARGE", "The file unpacks to far more than it should: save it as CSV.")
-        if size - checked > 64 * CHUNK_BYTES:
-            file_store().require_room(64 * CHUNK_BYTES)
-            checked = size
-        if total <= _LOOKED_AT * 5:
-            samples.look_at(chunk)
-        pulse.beat()
-    return total
-
-
-def _chunks(table: Table) -> Iterator[list[bytes]]:
-    chunk: list[bytes] = []
-    size = 0
-    for line, cells, reason in table.rows:
-        chunk.append(
-            orjson.dumps((line, cells) if reason is None else (line, cells, reason), option=orjson.OPT_NON_STR_KEYS)
-        )
-        size += len(chunk[-1])
-        if len(chunk) >= CHUNK or size >= CHUNK_TEXT:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
-
-
-def cells_of(row: list[Any]) -> Cells:
-    """The cells of a row as it was read: of JSON Lines by number, which JSON can only keep as a text."""
-    cells = row[1]
-    return {int(at): value for at, value in cells.items()} if isinstance(cells, dict) else cells
-
-
-class _Samples:
-    """The first values of each column that say something."""
-
-    def __init__(self) -> None:
-        self._found: dict[int, list[str]] = {}
-        self._shown: dict[int, list[str]] = {}
-
-    def look_at(self, chunk: list[bytes]) -> None:
-        for text in chunk:
-            row = orjson.loads(text)
-            if len(row) > 2:
-                continue
-            cells = cells_of(row)
-            for at, value in cells.items() if isinstance(cells, dict) else enumerate(cells):
-                if value not in (None, ""):
-                    self._note(at, value)
-
-    def _note(self, at: int, value: Any) -> None:
-        """Keep the beginning of a value: some are as long as a row may be."""
-        shown, texts = self._shown.setdefault(at, []), self._found.setdefault(at, [])
-        if len(shown) < SAMPLES:
-            shown.append((value if isinstance(value, str) else orjson.dumps(value).decode())[:_SHOWN])
-        if isinstance(value, str) and len(texts) < _LOOKED_AT:
-            texts.append(value[:_SHOWN])
-
-    def values(self, width: int) -> list[list[str]]:
-        """The texts of each column, which it is guessed from."""
-        return [self._found.get(at, []) for at in range(width)]
-
-    def shown(self, at: int) -> list[str]:
-        return self._shown.get(at, [])
+def _guess(work: Work, names: Sequence[str], values: Sequence[Sequence[Any]]) -> list[Guess]:
+    guesses = guess_columns(names, values)
+    if work.arguments.get("may_set_thresholds"):
+        return guesses
+    return [Guess(None, None) if guess.target == THRESHOLD else guess for guess in guesses]

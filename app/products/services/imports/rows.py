@@ -4,31 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 
 from app.core.money import Money
 from app.core.orm import json_text
 from app.core.text import TextRefused, cleaned
+from app.operations.services.imports.rows import MISSING, Reason, Row
 from app.products.attributes import AttributesRefused, merge
 from app.products.changes import THRESHOLD, Change
-from app.products.checking import Reason
 from app.products.models.categories import MAX_CATEGORY_NAME, MAX_DEPTH, MAX_PER_PRODUCT
 from app.products.queries import imports as queries
 
 SEPARATOR: Final = ">"
-MISSING: Final = "Missing data for required field."
 _TEXTS: Final = ("name", "brand", "description", "gtin")
 _BOOLEANS: Final = ("false", "true")
-
-
-class Row(NamedTuple):
-    """A row that keeps the rules of its own: ``offset`` is where it stands in the file of what was read."""
-
-    line: int
-    offset: int
-    values: dict[str, Any]
 
 
 @dataclass(slots=True)

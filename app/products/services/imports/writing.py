@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import insert
 
-from app.core.extensions import db
-from app.core.files import file_store
 from app.core.money import exponent
 from app.core.orm import utc_now
 from app.core.running import settings
 from app.core.transactions import in_transaction
-from app.operations.models import OperationRow, OperationState
 from app.operations.services import leases
+from app.operations.services.imports.rows import RefusedRow, Row, checked_rows, counts_so_far, end_of, refuse
 from app.operations.services.leases import Work
-from app.operations.services.operations import COUNTS
 from app.operations.services.running import Clock
 from app.products.changes import CREATED, DELETED, THRESHOLD, Change
 from app.products.events import ProductChange
 from app.products.models.products import Source
 from app.products.queries import imports as queries
 from app.products.services.imports.categories import CategoryMaker
-from app.products.services.imports.rows import Categories, Decision, Row, decide
+from app.products.services.imports.rows import Categories, Decision, decide
 from app.products.services.memberships import Placing, put_products, share_tree
 from app.products.services.product_rows import VALUES, AsinsTaken, insert_products, update_products
 from app.products.services.recording import record_changes
@@ -60,49 +56,26 @@ def write_rows(work: Work, clock: Clock) -> Work | None:
     """Write checked rows until all are, or time is up."""
     run = _begin(work)
     cursor = dict(work.cursor)
-    parts = cursor["good"]
-    part, offset = cursor.get("at") or (0, 0)
-    while part < len(parts):
-        for rows, behind in _chunks(parts[part], offset):
-            if run.maker is not None:
-                run.categories = run.maker.make(rows, run.categories)
-                cursor["made"] = run.maker.made
-            cursor["at"] = [part, behind]
-            run.counts = _write(run, rows, cursor)
-            run.done += len(rows)
-            if clock():
-                leases.hand_over(work=work)
-                return None
-        part, offset = part + 1, 0
-    state = OperationState.COMPLETED_WITH_ERRORS if run.counts["refused"] else OperationState.COMPLETED
-    return leases.move_on(work=work, state=state, now=utc_now())
+    for rows, behind in checked_rows(work, CHUNK):
+        if run.maker is not None:
+            run.categories = run.maker.make(rows, run.categories)
+            cursor["made"] = run.maker.made
+        cursor["at"] = behind
+        run.counts = _write(run, rows, cursor)
+        run.done += len(rows)
+        if clock():
+            leases.hand_over(work=work)
+            return None
+    return leases.move_on(work=work, state=end_of(run.counts), now=utc_now())
 
 
 def _begin(work: Work) -> _Run:
     currency = settings().currency
-    counts, done = dict(work.counts), work.done
-    if work.cursor.get("at") is None:  # what the dry run counted does not count, but for what it refused
-        counts = {name: counts[name] if name == "refused" else 0 for name in COUNTS}
-        done = counts["refused"]
-    run = _Run(work, currency, exponent(currency), Categories(), counts, done)
+    counts = counts_so_far(work)
+    run = _Run(work, currency, exponent(currency), Categories(), counts, sum(counts.values()))
     if work.arguments.get("create_categories"):
         run.maker = CategoryMaker(work.actor, made=work.cursor.get("made", 0), beat=run.beat)
     return run
-
-
-def _chunks(key: str, offset: int) -> Iterator[tuple[list[Row], int]]:
-    """The rows of a file from a place on, with the place behind them."""
-    with file_store().reading(key) as lines:
-        lines.seek(offset)
-        rows: list[Row] = []
-        while line := lines.readline():
-            offset += len(line)
-            rows.append(Row(*orjson.loads(line)))
-            if len(rows) >= CHUNK:
-                yield rows, offset
-                rows = []
-        if rows:
-            yield rows, offset
 
 
 def _write(run: _Run, rows: list[Row], cursor: dict[str, Any]) -> dict[str, int]:
@@ -135,7 +108,7 @@ def write_chunk(*, run: _Run, rows: list[Row], cursor: dict[str, Any], now: date
     history += [_history(each, [_BACK, *each.changes]) for each in back]
     record_changes(history, actor=run.work.actor, now=now, source=Source.IMPORT, operation_id=run.work.id)
     _set_thresholds(run, [*changed, *back], now)
-    _refuse(run, refused)
+    refuse(run.work, [_refused(each) for each in refused])
     counts = dict(run.counts)
     for each in decisions:
         counts[each.outcome] += 1
@@ -225,17 +198,11 @@ def _set_thresholds(run: _Run, decisions: Sequence[Decision], now: datetime) -> 
         )
 
 
-def _refuse(run: _Run, decisions: Sequence[Decision]) -> None:
-    """Note rows that the catalogue as it is now does not allow, with what was read."""
-    if not decisions:
-        return
-    rows = []
-    with file_store().reading(run.work.cursor["staged"]) as staged:
-        for each in decisions:
-            staged.seek(each.row.offset)
-            row = {"operation_id": run.work.id, "line": each.row.line, "asin": each.row.values["asin"]}
-            row["product_id"] = None if each.present is None else each.present.id
-            row["reasons"] = [{"column": name, "detail": detail} for name, detail in each.reasons]
-            row["cells"] = staged.readline().decode()
-            rows.append(row)
-    db.session.execute(insert(OperationRow), rows)
+def _refused(decision: Decision) -> RefusedRow:
+    product = decision.present
+    return RefusedRow(
+        row=decision.row,
+        reasons=decision.reasons,
+        product_id=None if product is None else product.id,
+        asin=decision.row.values["asin"],
+    )

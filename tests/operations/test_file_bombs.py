@@ -21,8 +21,8 @@ from app.operations.files import workbook
 from app.operations.files.reading import Reading, open_table
 from app.operations.files.table import MAX_RECORD, FileRefused, Row
 from app.operations.services import leases, operations
-from app.products.services.imports import reading as import_reading
-from app.products.services.imports.reading import CHUNK_TEXT
+from app.operations.services.imports import reading as import_reading
+from app.operations.services.imports.reading import CHUNK_TEXT
 from tests.products.operating import begin, row_of, work
 from tests.servers import on_sqlite
 
@@ -64,8 +64,8 @@ def reasons(rows: Iterator[Row]) -> list[str | None]:
 STAGED: Final = """
 import json, sys
 from app.operations.files.reading import Reading, open_table
-from app.products.services.imports import checking as import_checking
-from app.products.services.imports import reading as import_reading
+from app.operations.services.imports import checking as import_checking
+from app.operations.services.imports import reading as import_reading
 
 def most():
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
