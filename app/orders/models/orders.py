@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, Integer, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from app.core.append_only import append_only
 from app.core.orm import (
@@ -22,6 +22,7 @@ from app.core.orm import (
     key_text,
     utc_now,
 )
+from app.orders.addresses import MAX_POSTAL_CODE, MAX_RECIPIENT, keys_of
 from app.products.models.products import MAX_BRAND, MAX_NAME
 
 REFERENCE: Final = "order"
@@ -70,6 +71,15 @@ class FulfilmentState(StrEnum):
     """Everything was cancelled."""
 
 
+def _recipient_of(context: Any) -> str:
+    """What an INSERT past the ORM says of whom the parcels go to."""
+    return keys_of(context.get_current_parameters()["shipping_address"])[0]
+
+
+def _postal_code_of(context: Any) -> str | None:
+    return keys_of(context.get_current_parameters()["shipping_address"])[1]
+
+
 class Order(Timestamps, Base):
     """One order. Its amounts are sums of its lines' and stay as they were placed."""
 
@@ -84,6 +94,10 @@ class Order(Timestamps, Base):
         Index("ix_order_fulfilment", "fulfilment_state", "id"),
         Index("ix_order_attention", "attention", "id"),
         Index("ix_order_placed", "placed_at", "id"),
+        Index("ix_order_total", "total_minor", "id"),
+        Index("ix_order_coupon", "coupon_code", "id"),
+        Index("ix_order_recipient", "recipient_key", "id"),
+        Index("ix_order_postal", "postal_key", "id"),
     )
 
     id: Mapped[PrimaryKey]
@@ -115,6 +129,10 @@ class Order(Timestamps, Base):
     """The customer's."""
     shipping_address: Mapped[dict[str, Any]] = mapped_column(JsonText)
     billing_address: Mapped[dict[str, Any]] = mapped_column(JsonText)
+    recipient_key: Mapped[str] = mapped_column(key_text(MAX_RECIPIENT), default=_recipient_of)
+    """Who the parcels go to, as staff search for it; follows the shipping address."""
+    postal_key: Mapped[str | None] = mapped_column(key_text(MAX_POSTAL_CODE), default=_postal_code_of)
+    """Likewise."""
     placed_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
     placed_on: Mapped[date | None] = mapped_column(Date)
     """The shop's day."""
@@ -122,6 +140,11 @@ class Order(Timestamps, Base):
     ended_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
     """When it was completed, cancelled or expired."""
     version: Mapped[int] = mapped_column(Integer, default=1)
+
+    @validates("shipping_address")
+    def _set_keys(self, _name: str, address: dict[str, Any]) -> dict[str, Any]:
+        self.recipient_key, self.postal_key = keys_of(address)
+        return address
 
     @property
     def number(self) -> str:
