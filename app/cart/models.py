@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.orm import Base, BigId, Instant, PrimaryKey, Timestamps, UtcDateTime, key_text
+from app.core.orm import Base, BigId, Instant, JsonText, PrimaryKey, Timestamps, UtcDateTime, key_text
 
 MAX_LINES: Final = 50
 MAX_QUANTITY: Final = 999
@@ -42,6 +42,9 @@ class Cart(Timestamps, Base):
     version: Mapped[int] = mapped_column(Integer, default=1)
     """Grows with every change of what is in it."""
     expires_at: Mapped[Instant] = mapped_column(UtcDateTime)
+    """When it is deleted, unless it is touched before."""
+    merges: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonText)
+    """What came in from guests' carts at logins, and what found no room: to be told until the customer confirms it."""
 
 
 class CartItem(Base):
