@@ -1,7 +1,7 @@
 """what staff find orders by.
 
 Revision ID: 7b3e90d2ac14
-Revises: 6a0d43c1be58
+Revises: d1c85f0b7e36
 Create Date: 2026-11-21 21:10:00.000000
 """
 
@@ -11,7 +11,7 @@ from alembic import op
 from app.core.orm import key_text
 
 revision = '7b3e90d2ac14'
-down_revision = '6a0d43c1be58'
+down_revision = 'd1c85f0b7e36'
 branch_labels = None
 depends_on = None
 
