@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def create_base(settings: Settings) -> Flask:
     from app.core.vault import Vault
 
     configure_logging(settings)
+    for warning in settings.warnings:
+        logging.getLogger(__name__).warning(warning)
     app = Application("app", template_folder="../templates", instance_path=str(settings.instance_dir))
     app.config.update(
         SECRET_KEY=settings.secret_key,

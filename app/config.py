@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel.numbers import list_currencies
-from limits import parse_many
 
-from app.core.money import Money
-from app.environment import Reader, SettingsError, is_origin
+from app.config_groups import (
+    Accounts,
+    Browsers,
+    Checkout,
+    Farm,
+    Files,
+    Images,
+    Mail,
+    Payments,
+    Rates,
+    Search,
+    read_accounts,
+    read_browsers,
+    read_checkout,
+    read_farm,
+    read_files,
+    read_images,
+    read_mail,
+    read_payments,
+    read_rates,
+    read_search,
+)
+from app.environment import Reader, SettingsError
 
 __all__ = [
     "Accounts",
@@ -31,141 +48,6 @@ __all__ = [
     "Settings",
     "SettingsError",
 ]
-
-CHROME_SHELL: Final = "/usr/lib/chromium/chromium-headless-shell"
-CHROME_FULL: Final = "/usr/bin/chromium"
-CHROMEDRIVER: Final = "/usr/bin/chromedriver"
-_PERCENT: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Farm:
-    """How the farm works; seconds, and short in tests."""
-
-    lease_s: float = 60
-    renew_s: float = 5
-    dispatch_s: float = 0.2
-    leader_s: float = 10
-    release_window: int = 4
-    """Tasks released ahead per live worker."""
-    interactive_stale_s: float = 2
-    batch_stale_s: float = 30
-    worker_silent_s: float = 60
-    kill_grace_s: float = 15
-    """How long past its own limit a task may still run before the watchdog ends its browser and worker."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Browsers:
-    """Where the browser is and what it may reach."""
-
-    shell: str = CHROME_SHELL
-    full: str = CHROME_FULL
-    driver: str = CHROMEDRIVER
-    no_sandbox: bool = False
-    run_as: str = "cartwright"
-    """System user that browsers (and the pool, where it can) run as when started by root."""
-    per_worker: int = 2
-    max_contexts: int = 2000
-    max_memory_mb: int = 900
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
-    """How often something may be asked for, in the limits library's words (``5 per minute;20 per hour``)."""
-
-    login: str = "10 per minute"
-    registration: str = "5 per minute;20 per hour"
-    mail: str = "5 per minute;20 per hour"
-    """Asking for a mail (reset, verification), per client address."""
-    mail_to_one: str = "5 per hour"
-    """The same, per address that it would be sent to."""
-    refresh: str = "30 per minute"
-    write: str = "600 per minute"
-    """Everything that changes something, per principal."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accounts:
-    """How long logins and links last, and who needs a second factor."""
-
-    access_minutes: int = 15
-    refresh_days: int = 30
-    session_hours: int = 12
-    """How long a browser session lasts unused; with "stay logged in" it is ``refresh_days``."""
-    fresh_minutes: int = 15
-    """For how long after a login sensitive acts need no new confirmation."""
-    staff_second_factor: bool = False
-    """Whether roles of staff need a second factor where the role itself does not say."""
-    registration_open: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
-    """Where mail goes: a server, or without one the folder ``mail`` of the instance."""
-
-    url: str = field(default="", repr=False)
-    """``smtp://user:password@host:587`` (STARTTLS where offered) or ``smtps://`` (TLS from the start)."""
-    sender: str = "Cartwright <cartwright@localhost>"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
-    """Where files are stored, and how large one may be that somebody sends."""
-
-    url: str = ""
-    """A folder (``file:///srv/files``) or an object store (``s3://bucket/folder``); empty: below the instance."""
-    max_upload_mb: int = 2048
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """A search server (Elasticsearch or OpenSearch) that answers searches instead of the database; none without URL."""
-
-    url: str = field(default="", repr=False)
-    """``https://user:password@search.example.org:9200``; the database answers while it does not."""
-    index: str = "cartwright-products"
-    """The alias that is asked; the indexes behind it have its name and the time of their making."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
-    """How many of the products' pictures this machine keeps, and for how long."""
-
-    cache_mb: int = 512
-    cache_days: int = 7
-    """How old a picture is when it is fetched again, and for how long one stays that nobody looks at."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkout:
-    """What an order costs besides its goods, and for how long a checkout keeps stock from others."""
-
-    hold_s: float = 600
-    tax_rate_ppm: int = 0
-    """Millionths: 190000 is 19 %."""
-    tax_included: bool = True
-    """Whether prices and the shipping fee contain the tax."""
-    shipping_minor: int = 0
-    """The fee of every order, in minor units of the shop's currency."""
-    free_shipping_minor: int | None = None
-    """The subtotal, less discount, from which on there is no fee; None: never."""
-    guest_cart_days: int = 30
-    """For how long a cart is kept that nobody touches."""
-    user_cart_days: int = 90
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payments:
-    """How customers pay: by what staff collect themselves, and by card where a provider is configured."""
-
-    methods: tuple[str, ...] = ("invoice", "cash")
-    timeout_s: float = 15
-    """How long a provider may take to answer; the stock of a payment is held for longer."""
-    stripe_secret_key: str = field(default="", repr=False)
-    """None: no card payments."""
-    stripe_webhook_secret: str = field(default="", repr=False)
-    stripe_url: str = "https://api.stripe.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +115,14 @@ class Settings:
         """The unix socket of the private Redis; ``REDIS_SOCKET_DIR`` moves it where paths are too deep."""
         return self.redis_socket_dir / "redis.sock"
 
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed and may not be meant."""
+        is_test = self.payments.stripe_secret_key.startswith(("sk_test_", "rk_test_"))
+        return (
+            ["STRIPE_SECRET_KEY is one of Stripe's test mode: no money moves."] if self.production and is_test else []
+        )
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read and check the environment.
@@ -245,6 +135,7 @@ class Settings:
         production = read.choice("APP_ENV", "development", ("development", "production")) == "production"
         instance = Path(read.text("INSTANCE_DIR", "instance")).absolute()
         sockets = Path(read.text("REDIS_SOCKET_DIR", str(instance))).absolute()
+        currency = read.choice("SHOP_CURRENCY", "USD", sorted(list_currencies()))
         settings = cls(
             production=production,
             instance_dir=instance,
@@ -261,7 +152,7 @@ class Settings:
             redis_queue_url=read.redis_url("REDIS_QUEUE_URL", sockets, database=0, required=production),
             redis_socket_dir=sockets,
             redis_cache_url=read.redis_url("REDIS_CACHE_URL", sockets, database=1, required=production),
-            currency=read.choice("SHOP_CURRENCY", "USD", sorted(list_currencies())),
+            currency=currency,
             timezone=read.parsed("SHOP_TIMEZONE", "UTC", ZoneInfo, "is no IANA time zone such as Europe/Berlin"),
             background_count=read.integer("BACKGROUND_COUNT", 2, 1, 16),
             worker_count=read.integer("WORKER_COUNT", min(os.cpu_count() or 2, 64), 1, 64),
@@ -270,130 +161,18 @@ class Settings:
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_json=read.flag("LOG_JSON", default=production),
             trusted_proxies=read.integer("TRUSTED_PROXIES", 0, 0, 5),
-            farm=_farm(read),
-            browsers=_browsers(read),
-            rates=_rates(read),
-            accounts=_accounts(read, production=production),
-            mail=_mail(read, required=production),
-            images=Images(
-                cache_mb=read.integer("IMAGE_CACHE_MB", 512, 10, 1024 * 1024),
-                cache_days=read.integer("IMAGE_CACHE_DAYS", 7, 1, 365),
-            ),
-            search=Search(url=read.search_url("SEARCH_URL"), index=read.search_index("SEARCH_INDEX", Search().index)),
-            files=Files(
-                url=read.files_url("FILES_URL"), max_upload_mb=read.integer("UPLOAD_MAX_MB", 2048, 1, 1024 * 1024)
-            ),
-            checkout=_checkout(read),
-            payments=_payments(read),
+            farm=read_farm(read),
+            browsers=read_browsers(read),
+            rates=read_rates(read),
+            accounts=read_accounts(read, production=production),
+            mail=read_mail(read, required=production),
+            images=read_images(read),
+            search=read_search(read),
+            files=read_files(read),
+            checkout=read_checkout(read, currency),
+            payments=read_payments(read, production=production),
         )
         keys = [key for key in (settings.secret_key, settings.jwt_secret_key, settings.encryption_key) if key]
         read.rule(len(keys) == len(set(keys)), "SECRET_KEY, JWT_SECRET_KEY and ENCRYPTION_KEY must differ.")
         read.finish()
         return settings
-
-
-def _rates(read: Reader) -> Rates:
-    def rate(name: str, default: str) -> str:
-        return read.parsed(name, default, _rate, "is no rate such as 10 per minute")
-
-    known = Rates()
-    return Rates(
-        login=rate("LOGIN_RATE", known.login),
-        registration=rate("REGISTRATION_RATE", known.registration),
-        mail=rate("MAIL_RATE", known.mail),
-        mail_to_one=rate("MAIL_TO_ONE_RATE", known.mail_to_one),
-        refresh=rate("REFRESH_RATE", known.refresh),
-        write=rate("WRITE_RATE", known.write),
-    )
-
-
-def _rate(text: str) -> str:
-    parse_many(text)
-    return text
-
-
-def _accounts(read: Reader, *, production: bool) -> Accounts:
-    return Accounts(
-        access_minutes=read.integer("JWT_ACCESS_MINUTES", 15, 1, 24 * 60),
-        refresh_days=read.integer("JWT_REFRESH_DAYS", 30, 1, 365),
-        session_hours=read.integer("SESSION_HOURS", 12, 1, 24 * 30),
-        fresh_minutes=read.integer("FRESH_MINUTES", 15, 1, 24 * 60),
-        staff_second_factor=read.flag("STAFF_SECOND_FACTOR", default=production),
-        registration_open=read.flag("REGISTRATION_OPEN", default=True),
-    )
-
-
-def _mail(read: Reader, *, required: bool) -> Mail:
-    return Mail(url=read.mail_url(required=required), sender=read.mail_sender("MAIL_FROM", required=required))
-
-
-def _checkout(read: Reader) -> Checkout:
-    currency = read.text("SHOP_CURRENCY", "USD")
-
-    def amount(text: str) -> int:
-        return Money.parse(text, currency).minor
-
-    free = read.text("FREE_SHIPPING_FROM", "")
-    said = "is no amount of the shop's currency such as 4.90"
-    return Checkout(
-        hold_s=read.number("CHECKOUT_HOLD_S", 600, 1, 24 * 3600),
-        tax_rate_ppm=read.parsed("TAX_RATE", "0", _percent, "is no percentage within 0 and 100 such as 19 or 8.875"),
-        tax_included=read.flag("PRICES_INCLUDE_TAX", default=True),
-        shipping_minor=read.parsed("SHIPPING_FEE", "0", amount, said),
-        free_shipping_minor=read.parsed("FREE_SHIPPING_FROM", "0", amount, said) if free else None,
-        guest_cart_days=read.integer("GUEST_CART_DAYS", 30, 1, 365),
-        user_cart_days=read.integer("USER_CART_DAYS", 90, 1, 3650),
-    )
-
-
-def _percent(text: str) -> int:
-    """A percentage with up to four decimals in millionths of the whole."""
-    if not _PERCENT.fullmatch(text) or Decimal(text) > 100:
-        raise ValueError(text)
-    return int(Decimal(text).scaleb(4))
-
-
-def _payments(read: Reader) -> Payments:
-    known = Payments()
-    methods = tuple(part.strip() for part in read.text("PAYMENT_METHODS", "invoice,cash").split(","))
-    read.rule(set(methods) <= set(known.methods), "PAYMENT_METHODS must list some of invoice, cash; card needs Stripe.")
-    payments = Payments(
-        methods=methods,
-        timeout_s=read.number("PAYMENT_TIMEOUT_S", 15, 1, 80),
-        stripe_secret_key=read.text("STRIPE_SECRET_KEY", ""),
-        stripe_webhook_secret=read.text("STRIPE_WEBHOOK_SECRET", ""),
-        stripe_url=read.text("STRIPE_URL", known.stripe_url).rstrip("/"),
-    )
-    both = bool(payments.stripe_secret_key) == bool(payments.stripe_webhook_secret)
-    read.rule(both, "STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET must be set together.")
-    read.rule(is_origin(payments.stripe_url), "STRIPE_URL must be a scheme and a host, such as https://api.stripe.com.")
-    return payments
-
-
-def _farm(read: Reader) -> Farm:
-    farm = Farm(
-        lease_s=read.number("LEASE_S", 60, 1, 3600),
-        renew_s=read.number("LEASE_RENEW_S", 5, 0.1, 600),
-        dispatch_s=read.number("DISPATCH_S", 0.2, 0.02, 60),
-        leader_s=read.number("LEADER_S", 10, 1, 600),
-        release_window=read.integer("RELEASE_WINDOW", 4, 1, 100),
-        interactive_stale_s=read.number("INTERACTIVE_STALE_S", 2, 0.1, 600),
-        batch_stale_s=read.number("BATCH_STALE_S", 30, 0.1, 3600),
-        worker_silent_s=read.number("WORKER_SILENT_S", 60, 1, 3600),
-    )
-    read.rule(farm.renew_s * 2 <= farm.lease_s, "LEASE_RENEW_S must be at most half of LEASE_S, else leases run out.")
-    read.rule(farm.dispatch_s * 2 <= farm.leader_s, "DISPATCH_S must be at most half of LEADER_S, else nobody leads.")
-    return farm
-
-
-def _browsers(read: Reader) -> Browsers:
-    return Browsers(
-        shell=read.text("CHROME_BINARY", CHROME_SHELL),
-        full=read.text("CHROME_FULL_BINARY", CHROME_FULL),
-        driver=read.text("CHROMEDRIVER", CHROMEDRIVER),
-        no_sandbox=read.flag("CHROME_NO_SANDBOX", default=False),
-        run_as=read.text("WORKER_USER", "cartwright"),
-        per_worker=read.integer("BROWSERS_PER_WORKER", 2, 1, 16),
-        max_contexts=read.integer("BROWSER_MAX_CONTEXTS", 2000, 1, 1_000_000),
-        max_memory_mb=read.integer("BROWSER_MAX_MEMORY_MB", 900, 100, 64_000),
-    )

@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from app.config import CHROME_SHELL, CHROMEDRIVER
+from app.config_groups import CHROME_SHELL, CHROMEDRIVER
 from tests.auth.people import PASSWORD
 
 SHOWN_S: Final = 20

@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from werkzeug.serving import make_server
 
-from app.config import CHROME_SHELL, CHROMEDRIVER
+from app.config_groups import CHROME_SHELL, CHROMEDRIVER
 from tests.servers import on_sqlite
 from tests.test_api_docs_answers import Document
 from tests.test_api_docs_examples import shown

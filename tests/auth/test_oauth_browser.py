@@ -23,7 +23,7 @@ from werkzeug.serving import make_server
 
 from app.auth.models import OauthIdentity, Session, User
 from app.auth.services import oauth_client
-from app.config import CHROME_SHELL, CHROMEDRIVER
+from app.config_groups import CHROME_SHELL, CHROMEDRIVER
 from app.core.extensions import db
 from tests.auth.oidc import real_provider
 from tests.auth.test_oauth_login import add_provider

@@ -22,7 +22,8 @@ from werkzeug.serving import make_server
 
 from app import create_app
 from app.auth.models import Passkey, RememberedDevice
-from app.config import CHROME_FULL, CHROMEDRIVER, Accounts, Settings
+from app.config import Accounts, Settings
+from app.config_groups import CHROME_FULL, CHROMEDRIVER
 from app.core.extensions import db
 from tests.auth.people import PASSWORD, Person, new_person
 from tests.servers import on_sqlite

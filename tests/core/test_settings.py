@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import stat
@@ -9,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Accounts, Browsers, Farm, Rates, Settings, SettingsError
+from app import create_base
+from app.config import Accounts, Browsers, Checkout, Farm, Payments, Rates, Settings, SettingsError
+from app.core.extensions import db
+from tests.servers import on_sqlite
 
 PRODUCTION = {
     "APP_ENV": "production",
@@ -25,7 +29,15 @@ PRODUCTION = {
 }
 
 
-RATES = ["LOGIN_RATE", "REGISTRATION_RATE", "MAIL_RATE", "MAIL_TO_ONE_RATE", "REFRESH_RATE", "WRITE_RATE"]
+RATES = [
+    "LOGIN_RATE",
+    "REGISTRATION_RATE",
+    "MAIL_RATE",
+    "MAIL_TO_ONE_RATE",
+    "REFRESH_RATE",
+    "WRITE_RATE",
+    "COUPON_RATE",
+]
 NO_ORIGINS = [
     "shop.example.org",
     "ftp://shop.example.org",
@@ -229,6 +241,16 @@ def test_all_problems_are_said_at_once(embedded: dict[str, str]) -> None:
         ("MAIL_FROM", ["nobody", "Shop <shop>", "Shop <shop@example.org>\nBcc: x@example.org", "Shop <@>"]),
         *((name, ["often", "10", "ten per minute", "10 per lunch"]) for name in RATES),
         ("TRUSTED_PROXIES", ["-1", "6"]),
+        ("CHECKOUT_HOLD_S", ["0", "-1", "86401", "nan", "ten"]),
+        ("TAX_RATE", ["-1", "100.0001", "19%", "0.19001", "1e1", "19,5", "½", ".5"]),
+        ("PRICES_INCLUDE_TAX", ["yes", "2"]),
+        ("SHIPPING_FEE", ["-1", "4.999", "4,90", "1e3", "USD 5", "4.90 "]),
+        ("FREE_SHIPPING_FROM", ["-1", "49.999", "never"]),
+        ("GUEST_CART_DAYS", ["0", "366", "1.5"]),
+        ("USER_CART_DAYS", ["0", "3651"]),
+        ("PAYMENT_METHODS", ["card", "paypal", "invoice;cash", ",", "Invoice"]),
+        ("PAYMENT_TIMEOUT_S", ["0", "81", "soon"]),
+        ("STRIPE_URL", NO_ORIGINS),
         ("LOG_JSON", ["yes", "TRUE", "2"]),
         ("DISPATCH_S", ["0", "61"]),
         ("LEASE_RENEW_S", ["31", "0"]),
@@ -257,7 +279,7 @@ def test_all_problems_are_said_at_once(embedded: dict[str, str]) -> None:
 def test_a_bad_value_is_named_and_nothing_else_is(embedded: dict[str, str], name: str, values: list[str]) -> None:
     for value in values:
         found = problems(embedded | {name: value})
-        assert [problem.split()[0] for problem in found] == [name], value
+        assert [problem.split()[0].rstrip(":") for problem in found] == [name], value
 
 
 def test_a_lease_that_would_run_out_between_renewals_is_refused(embedded: dict[str, str]) -> None:
@@ -293,7 +315,7 @@ def test_rates_and_lives_of_logins_are_read(embedded: dict[str, str]) -> None:
     given |= {"JWT_ACCESS_MINUTES": "1", "JWT_REFRESH_DAYS": "2", "SESSION_HOURS": "3", "FRESH_MINUTES": "4"}
     settings = Settings.from_env(embedded | given | {"STAFF_SECOND_FACTOR": "1", "REGISTRATION_OPEN": "0"})
     rate = given["LOGIN_RATE"]
-    assert settings.rates == Rates(login=rate, registration=rate, mail=rate, mail_to_one=rate, refresh=rate, write=rate)
+    assert settings.rates == Rates(**dict.fromkeys((each.name for each in dataclasses.fields(Rates)), rate))
     assert settings.accounts == Accounts(
         access_minutes=1,
         refresh_days=2,
@@ -304,6 +326,114 @@ def test_rates_and_lives_of_logins_are_read(embedded: dict[str, str]) -> None:
     )
 
 
+STRIPE = {"STRIPE_SECRET_KEY": "sk_live_51", "STRIPE_WEBHOOK_SECRET": "whsec_51"}
+
+
+def test_without_any_variable_an_order_costs_its_goods_and_is_paid_as_staff_collect_it(
+    embedded: dict[str, str],
+) -> None:
+    settings = Settings.from_env(embedded)
+    assert settings.checkout == Checkout()
+    assert (settings.checkout.hold_s, settings.checkout.tax_rate_ppm, settings.checkout.tax_included) == (600, 0, True)
+    assert (settings.checkout.shipping_minor, settings.checkout.free_shipping_minor) == (0, None)
+    assert settings.payments == Payments()
+    assert settings.payments.methods == ("invoice", "cash")
+
+
+def test_what_an_order_costs_besides_its_goods_is_read(embedded: dict[str, str]) -> None:
+    given = {
+        "SHOP_CURRENCY": "EUR",
+        "CHECKOUT_HOLD_S": "1.5",
+        "TAX_RATE": "8.875",
+        "PRICES_INCLUDE_TAX": "0",
+        "SHIPPING_FEE": "4.90",
+        "FREE_SHIPPING_FROM": "49",
+        "GUEST_CART_DAYS": "1",
+        "USER_CART_DAYS": "2",
+    }
+    assert Settings.from_env(embedded | given).checkout == Checkout(
+        hold_s=1.5,
+        tax_rate_ppm=88_750,
+        tax_included=False,
+        shipping_minor=490,
+        free_shipping_minor=4900,
+        guest_cart_days=1,
+        user_cart_days=2,
+    )
+
+
+def test_shipping_may_be_free_from_nothing_on(embedded: dict[str, str]) -> None:
+    assert Settings.from_env(embedded | {"FREE_SHIPPING_FROM": "0"}).checkout.free_shipping_minor == 0
+    assert Settings.from_env(embedded | {"FREE_SHIPPING_FROM": ""}).checkout.free_shipping_minor is None
+
+
+@pytest.mark.parametrize(
+    ("written", "ppm"), [("0", 0), ("19", 190_000), ("7.7", 77_000), ("0.0001", 1), ("100", 1_000_000)]
+)
+def test_a_tax_rate_is_exact(embedded: dict[str, str], written: str, ppm: int) -> None:
+    assert Settings.from_env(embedded | {"TAX_RATE": written}).checkout.tax_rate_ppm == ppm
+
+
+def test_amounts_have_the_decimals_of_the_shops_currency(embedded: dict[str, str]) -> None:
+    fees = dict.fromkeys(("JPY", "EUR", "KWD"), "500")
+    minor = {
+        currency: Settings.from_env(embedded | {"SHOP_CURRENCY": currency, "SHIPPING_FEE": fee}).checkout.shipping_minor
+        for currency, fee in fees.items()
+    }
+    assert minor == {"JPY": 500, "EUR": 50_000, "KWD": 500_000}
+    (found,) = problems(embedded | {"SHOP_CURRENCY": "JPY", "SHIPPING_FEE": "4.90"})
+    assert found.startswith("SHIPPING_FEE ")
+
+
+def test_card_payments_come_with_the_secrets_of_stripe(embedded: dict[str, str]) -> None:
+    given = STRIPE | {"STRIPE_URL": "http://127.0.0.1:8420/", "PAYMENT_TIMEOUT_S": "2"}
+    assert Settings.from_env(embedded | given).payments == Payments(
+        timeout_s=2,
+        stripe_secret_key="sk_live_51",
+        stripe_webhook_secret="whsec_51",
+        stripe_url="http://127.0.0.1:8420",
+    )
+    assert "51" not in repr(Settings.from_env(embedded | given).payments)
+
+
+@pytest.mark.parametrize("missing", list(STRIPE))
+def test_one_secret_of_stripe_without_the_other_is_refused(embedded: dict[str, str], missing: str) -> None:
+    (found,) = problems(embedded | {name: value for name, value in STRIPE.items() if name != missing})
+    assert found.startswith(f"{missing} is missing")
+
+
+@pytest.mark.parametrize(
+    ("written", "methods"), [("cash", ("cash",)), (" cash , invoice ", ("invoice", "cash")), ("card", ()), ("", None)]
+)
+def test_what_staff_collect_is_chosen(embedded: dict[str, str], written: str, methods: tuple[str, ...] | None) -> None:
+    payments = Settings.from_env(embedded | STRIPE | {"PAYMENT_METHODS": written}).payments
+    assert payments.methods == (Payments().methods if methods is None else methods)
+
+
+def test_in_production_stripe_is_reached_over_tls_only() -> None:
+    (found,) = problems(PRODUCTION | STRIPE | {"STRIPE_URL": "http://api.stripe.com"})
+    assert found == "STRIPE_URL must begin with https:// in production."
+
+
+@pytest.mark.parametrize("key", ["sk_test_51", "rk_test_51"])
+def test_a_key_of_stripes_test_mode_is_warned_of_in_production_only(embedded: dict[str, str], key: str) -> None:
+    test_mode = STRIPE | {"STRIPE_SECRET_KEY": key}
+    (warning,) = Settings.from_env(PRODUCTION | test_mode).warnings
+    assert warning.startswith("STRIPE_SECRET_KEY ")
+    assert key not in warning
+    assert Settings.from_env(embedded | test_mode).warnings == []
+    assert Settings.from_env(PRODUCTION | STRIPE).warnings == []
+
+
+@on_sqlite
+def test_warnings_are_in_the_log_when_a_process_starts(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    payments = Payments(stripe_secret_key="sk_test_51", stripe_webhook_secret="whsec_51")
+    app = create_base(dataclasses.replace(settings, production=True, payments=payments))
+    with app.app_context():
+        db.engine.dispose()
+    assert "STRIPE_SECRET_KEY is one of Stripe's test mode" in capsys.readouterr().err
+
+
 def test_no_problem_repeats_a_secret(embedded: dict[str, str]) -> None:
     wrong = {
         "SECRET_KEY": "hunter2",
@@ -311,6 +441,7 @@ def test_no_problem_repeats_a_secret(embedded: dict[str, str]) -> None:
         "OLD_JWT_SECRET_KEYS": "hunter2",
         "MAIL_URL": "smtp://shop:hunter2@mail:port",
         "REDIS_URL": "http://:hunter2@x",
+        "STRIPE_WEBHOOK_SECRET": "hunter2",
     }
     assert "hunter2" not in str(problems(embedded | wrong))
 

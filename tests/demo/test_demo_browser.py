@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
-from app.config import CHROME_SHELL, CHROMEDRIVER
+from app.config_groups import CHROME_SHELL, CHROMEDRIVER
 from demo.market import Article, Catalogue, spell
 
 CONFIRM_S = 10

@@ -58,10 +58,19 @@ def test_chromes_profile_allows_its_sandbox_and_neither_mounts_nor_tracing() -> 
 
 
 def test_the_compose_file_sets_what_the_settings_know_and_operations_explain_all_of_it() -> None:
-    known = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', (ROOT / "app/config.py").read_text()))
+    files = ("app/config.py", "app/config_groups.py")
+    known = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', "".join((ROOT / file).read_text() for file in files)))
     known |= set(re.findall(r'get\("([A-Z_]+)"', (ROOT / "app/environment.py").read_text())) | {"MAIL_FROM"}
     explained = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/operations.md").read_text()))
-    assert {"ENCRYPTION_KEY", "PUBLIC_URL", "MAIL_URL", "WRITE_RATE", "LEASE_S"} <= known
+    assert {
+        "ENCRYPTION_KEY",
+        "PUBLIC_URL",
+        "MAIL_URL",
+        "WRITE_RATE",
+        "LEASE_S",
+        "TAX_RATE",
+        "STRIPE_SECRET_KEY",
+    } <= known
     assert known - explained == set()
     shared = COMPOSE.partition("x-environment:")[2].partition("\n\n")[0]
     assert set(re.findall(r"^  ([A-Z_]+):", shared, flags=re.MULTILINE)) - known == set()
