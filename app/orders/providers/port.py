@@ -18,7 +18,7 @@ class ProviderState(StrEnum):
     CAPTURED = "CAPTURED"
     """Of a refund: the money is on its way."""
     FAILED = "FAILED"
-    """Refused for good, or not paid for now (``error_code``); nothing is charged."""
+    """Refused for good (``error_code``): nothing is charged, and nothing will be."""
     CANCELLED = "CANCELLED"
     """It can never be charged any more."""
 
@@ -33,21 +33,28 @@ class Charge:
     method: str
     source_ref: str | None
     """What the customer pays with (``pm_...``); None: they will say so to the provider."""
-    email: str
-    return_url: str
+    return_url: str | None
+    """Where the customer's browser goes when a bank has asked them something; None: it stays where it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the provider says: its own id of the payment, how far it is, and what whoever pays needs."""
 
-    ref: str
+    ref: str | None
+    """None where it refused before there was anything to have an id."""
     state: ProviderState
     captured_minor: int = 0
+    """In our minor units; of a refund: what goes back."""
+    currency: str | None = None
+    """What that is an amount of; None where nothing is captured."""
     error_code: str | None = None
+    """Why it failed; of what waits: why the last attempt of the customer did, who may try again."""
     client_secret: str | None = None
     """What the customer's browser needs to go on; never stored."""
     redirect_url: str | None = None
+    key: str | None = None
+    """Our own key, as it was given to the provider: by it a payment is known whose first answer was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +64,9 @@ class Notice:
     event_id: str
     kind: str
     payment_ref: str | None
+    """None where it is about nothing that we asked for."""
     body: str
+    """Without secrets, and without what is known of people."""
 
 
 class ProviderUnreachable(Exception):
@@ -83,16 +92,34 @@ class Provider(Protocol):
     name: str
 
     def charge(self, charge: Charge) -> Answer:
-        """Begin a payment, and finish it where nobody has anything to do; a declined card is FAILED."""
+        """Begin a payment, and finish it where nobody has anything to do; a declined card is FAILED.
+
+        Sent again it answers how far the payment is by now.
+        """
+
+    def find(self, key: str) -> Answer | None:
+        """The payment that was begun with this key, however long ago; None where none was.
+
+        What was begun within the last hour may not be found yet: there ``charge`` is sent again.
+        """
 
     def look_up(self, ref: str) -> Answer:
         """How far a payment is by now."""
 
     def cancel(self, ref: str) -> Answer:
-        """End a payment that is not captured: CANCELLED once it is sure, or CAPTURED where it came too late."""
+        """End a payment that is not captured: CANCELLED once it is sure, or CAPTURED where it came too late.
+
+        WAITING where a bank is at it, so that nobody can end it: ask again.
+        """
 
     def refund(self, *, ref: str, amount: Money, key: str) -> Answer:
-        """Give back a part of what was captured; ``ref`` of the answer is the refund's own."""
+        """Give back a part of what was captured; ``ref`` of the answer is the refund's own.
+
+        Sent again with the same key, however much later, it is the same refund as it is by now.
+        """
+
+    def look_up_refund(self, ref: str) -> Answer:
+        """How far a refund is by now; one that was CAPTURED may still end as FAILED, when a bank sends it back."""
 
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """Read a webhook; raises NoticeForged."""
