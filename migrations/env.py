@@ -45,14 +45,17 @@ def render_item(kind: str, item: Any, _autogen: AutogenContext) -> str | Literal
 
 
 def compare_type(
-    _context: MigrationContext, _inspected: Any, _column: Any, inspected_type: Any, metadata_type: Any
+    migration: MigrationContext, _inspected: Any, _column: Any, inspected_type: Any, metadata_type: Any
 ) -> bool | None:
     """Whether a column's type differs; None leaves it to Alembic.
 
-    MariaDB keeps JSON as LONGTEXT, and bytes of a length below 256 as TINYBLOB.
+    MariaDB keeps JSON as LONGTEXT, and bytes of a length below 256 as TINYBLOB. SQLite keeps no text to a length, so
+    columns stay as they are there when it changes.
     """
     if isinstance(metadata_type, sa.JSON) and isinstance(inspected_type, mysql.LONGTEXT):
         return False
+    if migration.dialect.name == "sqlite" and isinstance(inspected_type, sa.VARCHAR):
+        return False if isinstance(metadata_type, sa.String) and not isinstance(metadata_type, sa.Text) else None
     if isinstance(metadata_type, JsonText) and isinstance(inspected_type, sa.Text):
         return False
     if isinstance(metadata_type, sa.LargeBinary) and isinstance(inspected_type, mysql.TINYBLOB):

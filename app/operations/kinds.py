@@ -9,7 +9,7 @@ from typing import Final
 
 from app.core.permissions import CATALOGUE
 
-MAX_NAME: Final = 8
+MAX_NAME: Final = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

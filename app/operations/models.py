@@ -21,6 +21,7 @@ from app.core.orm import (
     UtcDateTime,
     key_text,
 )
+from app.operations.kinds import MAX_NAME
 
 
 class OperationState(StrEnum):
@@ -72,7 +73,7 @@ class Operation(Timestamps, Attributed, Base):
     )
 
     id: Mapped[PrimaryKey]
-    kind: Mapped[str] = mapped_column(key_text(8))
+    kind: Mapped[str] = mapped_column(key_text(MAX_NAME))
     state: Mapped[str] = mapped_column(key_text(24))
     arguments: Mapped[dict[str, Any]] = mapped_column(JsonText)
     """What was asked for; for people and programs."""
