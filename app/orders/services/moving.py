@@ -37,6 +37,22 @@ _TOUCHED: Final = "orders_touched"
 _INSERT_EVENT: Final = insert(table_of(OrderEvent))
 
 
+def begin(order: Order, *, actor: Principal, now: datetime) -> None:
+    """Write down the states that an order has which was made just now, and tell who wants to know of them."""
+    states = {Axis.ORDER: order.state}
+    if order.payment_state != PaymentState.UNPAID:
+        states[Axis.PAYMENT] = order.payment_state
+    rows = [
+        _event(order, f"{axis}.state", before=None, after=state, actor=actor, now=now, details=None, public=True)
+        for axis, state in states.items()
+    ]
+    connection().execute(_INSERT_EVENT, rows)
+    for axis, state in states.items():
+        what = _TOLD.get(f"{axis}:{state}")
+        if what is not None:
+            tell(order, what, now=now)
+
+
 def lock_order(order_id: int, *, version: int | None = None) -> Order:
     """The order with its row locked until the transaction ends, as it is now.
 
@@ -188,7 +204,22 @@ def _write(
     public: bool,
 ) -> None:
     touch(order, now=now)
-    values = {
+    event = _event(order, kind, before=before, after=after, actor=actor, now=now, details=details, public=public)
+    connection().execute(_INSERT_EVENT, event)
+
+
+def _event(
+    order: Order,
+    kind: str,
+    *,
+    before: str | None,
+    after: str | None,
+    actor: Principal,
+    now: datetime,
+    details: Mapping[str, Any] | None,
+    public: bool,
+) -> dict[str, Any]:
+    return {
         "created_at": now,
         "order_id": order.id,
         "kind": kind,
@@ -198,4 +229,3 @@ def _write(
         "details": dict(details or {}),
         **actor.attribution(),
     }
-    connection().execute(_INSERT_EVENT, values)
