@@ -279,7 +279,8 @@ def _reset_what_is_open(engine: Engine) -> None:
     @event.listens_for(engine, "commit")
     @event.listens_for(engine, "rollback")
     def _on_end(connection: Any) -> None:
-        connection.info["is_done"] = True
+        if not connection.invalidated:  # of one that is lost nothing is noted; asked for it, it would raise
+            connection.info["is_done"] = True
 
     @event.listens_for(engine, "reset")
     def _on_reset(connection: Any, record: Any, state: Any) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import create_engine, event, func, insert, select, text
+from sqlalchemy.exc import OperationalError
 
 from app.core import orm
 from app.core.extensions import db
 from app.core.orm import table_of, utc_now
 from app.core.outbox import Outbox
+from app.core.transactions import in_transaction
 from tests.servers import on_servers
 
 pytestmark = on_servers
@@ -60,6 +62,29 @@ def test_a_connection_that_answered_a_moment_ago_is_not_asked(context: Flask, mo
     monkeypatch.setattr(orm, "IDLE_S", 0.0)
     with db.engine.connect():
         assert asked == [1]
+
+
+def test_a_connection_that_is_lost_in_a_transaction_ends_that_one_and_no_other(context: Flask) -> None:
+    table, kind = table_of(Outbox), db.engine.dialect.name
+
+    @in_transaction
+    def write(*, key: str, is_lost: bool) -> None:
+        db.session.execute(insert(table), _row(key))
+        if is_lost:
+            _end_from_outside(db.session.scalar(text(_MINE[kind])))
+        db.session.scalar(text("SELECT 1"))
+
+    with pytest.raises(OperationalError):
+        write(key="lost", is_lost=True)
+    write(key="kept", is_lost=False)
+    assert db.session.scalars(select(table.c.unique_key)).all() == ["kept"]
+
+
+def _end_from_outside(number: int) -> None:
+    other_pool = create_engine(db.engine.url)
+    with other_pool.connect() as third:
+        third.execute(text(_END[third.dialect.name].format(number)))
+    other_pool.dispose()
 
 
 @pytest.mark.parametrize("before", ["nothing", "a commit", "a rollback"])
