@@ -8,7 +8,7 @@ same address.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -142,7 +142,7 @@ def _rows(model: Any, condition: Any, but: set[str]) -> dict[int, list[dict[str,
     return found
 
 
-def _contents(model: Any, key: Any, holders: dict[int, Sequence[dict[str, Any]]]) -> dict[int, list[dict[str, Any]]]:
+def _contents(model: Any, key: Any, holders: dict[int, list[dict[str, Any]]]) -> dict[int, list[dict[str, Any]]]:
     """What is in parcels and returns, by their ids."""
     ids = [each["id"] for rows in holders.values() for each in rows]
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)

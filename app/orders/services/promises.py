@@ -37,25 +37,17 @@ def reference_of(order: Order) -> Reference:
 
 def open_units(order_id: int) -> dict[int, int]:
     """How many units of each product are still to be shipped, by product id; products of which none is are left out."""
-    rows = db.session.execute(
-        select(OrderLine.product_id, OrderLine.quantity - OrderLine.shipped - OrderLine.cancelled)
-        .where(OrderLine.order_id == order_id, OrderLine.quantity > OrderLine.shipped + OrderLine.cancelled)
-        .order_by(OrderLine.product_id)
-    )
-    return dict(rows.tuples().all())
+    left = OrderLine.quantity - OrderLine.shipped - OrderLine.cancelled
+    of_order = select(OrderLine.product_id, left).where(OrderLine.order_id == order_id, left > 0)
+    rows = db.session.execute(of_order.order_by(OrderLine.product_id)).all()
+    return dict(rows)
 
 
 def missing_units(order_id: int) -> dict[int, int]:
     """How many of the units that are still to be shipped nobody has promised to the order, by product id."""
-    held = dict(
-        db.session.execute(
-            select(Allocation.product_id, Allocation.quantity).where(
-                Allocation.reference_kind == REFERENCE, Allocation.reference_id == order_id
-            )
-        )
-        .tuples()
-        .all()
-    )
+    of_order = Allocation.reference_kind == REFERENCE, Allocation.reference_id == order_id
+    rows = db.session.execute(select(Allocation.product_id, Allocation.quantity).where(*of_order)).all()
+    held = dict(rows)
     lacking = {product_id: count - held.get(product_id, 0) for product_id, count in open_units(order_id).items()}
     return {product_id: count for product_id, count in lacking.items() if count > 0}
 
