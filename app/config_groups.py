@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Final
 
 from limits import parse_many
 
 from app.core.money import Money
+from app.core.percents import parse_percent
 from app.environment import Reader, is_origin
 
 CHROME_SHELL: Final = "/usr/lib/chromium/chromium-headless-shell"
 CHROME_FULL: Final = "/usr/bin/chromium"
 CHROMEDRIVER: Final = "/usr/bin/chromedriver"
-_PERCENT: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,20 +209,15 @@ def read_checkout(read: Reader, currency: str) -> Checkout:
     free = read.parsed("FREE_SHIPPING_FROM", "0", amount, said)
     return Checkout(
         hold_s=read.number("CHECKOUT_HOLD_S", 600, 1, 24 * 3600),
-        tax_rate_ppm=read.parsed("TAX_RATE", "0", _percent, "is no percentage within 0 and 100 such as 19 or 8.875"),
+        tax_rate_ppm=read.parsed(
+            "TAX_RATE", "0", parse_percent, "is no percentage within 0 and 100 such as 19 or 8.875"
+        ),
         tax_included=read.flag("PRICES_INCLUDE_TAX", default=True),
         shipping_minor=read.parsed("SHIPPING_FEE", "0", amount, said),
         free_shipping_minor=free if read.text("FREE_SHIPPING_FROM", "") else None,
         guest_cart_days=read.integer("GUEST_CART_DAYS", 30, 1, 365),
         user_cart_days=read.integer("USER_CART_DAYS", 90, 1, 3650),
     )
-
-
-def _percent(text: str) -> int:
-    """A percentage with up to four decimals in millionths of the whole."""
-    if not _PERCENT.fullmatch(text) or Decimal(text) > 100:
-        raise ValueError(text)
-    return int(Decimal(text).scaleb(4))
 
 
 def read_payments(read: Reader, *, production: bool) -> Payments:

@@ -44,6 +44,7 @@ from app.core.rates import register_rates
 from app.notifications.api import deliveries, webhooks
 from app.notifications.api.documentation import register_webhook_docs
 from app.operations.api import operations
+from app.orders.api import coupons
 from app.products.api import (
     bulk,
     categories,
@@ -85,6 +86,7 @@ APIS = (
     exports,
     operations,
     bulk,
+    coupons,
     rpa,
     webhooks,
     deliveries,

@@ -47,6 +47,7 @@ from app.notifications.services import redelivery, webhooks
 from app.operations.models import OperationState
 from app.operations.services import operations
 from app.operations.services.running import run_operation
+from app.orders.services.coupons.editing import create_coupon, delete_coupon
 from app.products import kinds
 from app.products.models.products import ProductUpdate
 from app.products.services.bulk.actions import submit_bulk
@@ -443,10 +444,20 @@ def _delivery(world: World, *, is_done: bool = False) -> dict[str, int]:
     return path | {"delivery_id": sent.id}
 
 
+_COUPON: Final = {"code": "WELCOME", "percent_ppm": 100_000}
+
+
+def _coupon(world: World, *, is_deleted: bool = False) -> dict[str, int]:
+    made = {"coupon_id": world.run(create_coupon, actor=system(), now=utc_now(), **_COUPON).id}
+    if is_deleted:
+        world.run(delete_coupon, actor=system(), now=utc_now(), expected_version=1, **made)
+    return made
+
+
 _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
     "/audit-events", "/auth/providers", "/bulk-actions",
-    "/categories", "/categories/tree", "/inventory", "/inventory/low-stock",
+    "/categories", "/categories/tree", "/coupons", "/inventory", "/inventory/low-stock",
     "/jobs", "/me", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/permissions",
@@ -600,6 +611,13 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
         200, {"low_stock_threshold": 2}, path={"product_id": _product(w)}
     ),
     ("GET", "/inventory/changes/<int:product_id>"): lambda w: Sent(200, path={"product_id": _product(w)}),
+    # coupons
+    ("POST", "/coupons"): lambda _: Sent(201, {"code": "welcome", "percent": "10"}),
+    ("GET", "/coupons/<int:coupon_id>"): lambda w: Sent(200, path=_coupon(w)),
+    ("PATCH", "/coupons/<int:coupon_id>"): lambda w: Sent(200, {"max_uses": 9}, version=1, path=_coupon(w)),
+    ("DELETE", "/coupons/<int:coupon_id>"): lambda w: Sent(204, version=1, path=_coupon(w)),
+    ("POST", "/coupons/<int:coupon_id>/restore"): lambda w: Sent(200, path=_coupon(w, is_deleted=True)),
+    ("GET", "/coupons/<int:coupon_id>/uses"): lambda w: Sent(200, path=_coupon(w)),
     # the farm
     ("POST", "/storefronts"): lambda _: Sent(201, {"code": "shop", "name": "Shop", "profile": profile()}),
     ("GET", "/storefronts/<int:storefront_id>"): lambda w: Sent(200, path={"storefront_id": _storefront(w)}),

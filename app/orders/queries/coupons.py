@@ -61,8 +61,10 @@ def list_uses(coupon_id: int, *, limit: int, cursor: str | None = None) -> Page[
     """The orders that use a coupon, the newest first, also of one that was deleted; raises CouponNotFound."""
     if db.session.get(Coupon, coupon_id) is None:
         raise CouponNotFound(f"There is no coupon {coupon_id}.")
-    uses = (
-        select(CouponUse.id, CouponUse.created_at, CouponUse.order_id, Order.state, Order.discount_minor, Order.currency)
+    uses: Any = (
+        select(
+            CouponUse.id, CouponUse.created_at, CouponUse.order_id, Order.state, Order.discount_minor, Order.currency
+        )
         .join(Order, Order.id == CouponUse.order_id)
         .where(CouponUse.coupon_id == coupon_id)
     )
