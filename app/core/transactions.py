@@ -75,6 +75,17 @@ class Transactional(Generic[P, R]):
             if prepares is not None:
                 info["next_commit"] = prepares
 
+    def tried(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run as the work of the request; where it raises, the next one that runs is that instead."""
+        info = db.session().info
+        prepares = info.get("next_commit")
+        try:
+            return self(*args, **kwargs)
+        except BaseException:
+            if prepares is not None:
+                info["next_commit"] = prepares
+            raise
+
     def joined(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run as a part of the transaction that is open; raises NoTransaction when none is."""
         _running()

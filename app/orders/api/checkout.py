@@ -1,0 +1,32 @@
+"""Checkout: a cart becomes an order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.cart.api.shopper import current_shopper, open_to_shoppers
+from app.core.api import ApiBlueprint
+from app.core.orm import utc_now
+from app.orders.schemas.checkout import CheckedOutSchema, CheckoutIn
+from app.orders.services.checkout.checking_out import check_out
+from app.orders.services.checkout.wanted import CheckedOut, Particulars, Wanted
+
+blp = ApiBlueprint("checkout", __name__, description="Making orders of carts")
+
+
+def _location(done: CheckedOut) -> str:
+    return f"/api/v1/orders/{done.order.number}"
+
+
+@blp.route("/orders", methods=["POST"])
+@open_to_shoppers
+@blp.takes_header("Cart-Token", "The token of a guest's cart", "m1m3h9d3nWc6m0xkT9Aq3w")
+@blp.arguments(CheckoutIn)
+@blp.answers(201, CheckedOutSchema, location=_location)
+def post_order(body: dict[str, Any]) -> CheckedOut:
+    """Order what is in a cart; the same cart again is the same order, and is never paid twice."""
+    names = ("email", "shipping_address", "billing_address", "coupon", "note")
+    particulars = Particulars(method=body["payment_method"], **{name: body[name] for name in names})
+    kept = {name: body[name] for name in ("cart_id", "expected_total", "source", "return_url")}
+    wanted = Wanted(shopper=current_shopper(), particulars=particulars, **kept)
+    return check_out(wanted=wanted, clock=utc_now)

@@ -1,0 +1,181 @@
+"""What a checkout takes and answers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from marshmallow import Schema, ValidationError, fields, post_load, pre_dump, validate, validates_schema
+
+from app.auth.models import MAX_EMAIL
+from app.core.fields import Instant, Price, StrictSchema, Text
+from app.core.money import Money, MoneyError
+from app.core.running import settings
+from app.orders.schemas.addresses import AddressIn, AddressSchema
+from app.orders.services.checkout.wanted import CheckedOut
+from app.orders.services.coupons.claiming import normalised_code
+
+MAX_ID: Final = 2**53
+MAX_NOTE: Final = 1000
+MAX_URL: Final = 500
+_CURRENCY: Final = {"description": "ISO 4217; the shop's", "examples": ["USD"]}
+_WHEN: Final = {"examples": ["2026-11-21T10:00:00.000000Z"]}
+
+
+class ExpectedTotal(StrictSchema):
+    """What the customer was shown."""
+
+    amount = fields.String(
+        required=True,
+        validate=validate.Length(max=40),
+        metadata={"description": "Plain decimal as a string", "examples": ["44.90"]},
+    )
+    currency = fields.String(required=True, validate=validate.Length(max=3), metadata=_CURRENCY)
+
+    @validates_schema
+    def check_money(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        """Refuse other currencies than the shop's, and amounts that it cannot express."""
+        if data["currency"] != settings().currency:
+            raise ValidationError(f"must be {settings().currency}, the currency of this shop.", "currency")
+        try:
+            Money.parse(data["amount"], data["currency"])
+        except MoneyError as error:
+            raise ValidationError(str(error), "amount") from error
+
+    @post_load
+    def make_money(self, data: dict[str, Any], **_kwargs: Any) -> Money:
+        """The amount as Money."""
+        return Money.parse(data["amount"], data["currency"])
+
+
+class CheckoutIn(StrictSchema):
+    """A cart, and all that is needed to make an order of it."""
+
+    cart_id = fields.Integer(
+        required=True, strict=True, validate=validate.Range(1, MAX_ID), metadata={"examples": [42]}
+    )
+    expected_total = fields.Nested(
+        ExpectedTotal,
+        required=True,
+        metadata={"description": "The total as the customer was shown it; with another one nothing is ordered"},
+    )
+    email = Text(
+        longest=MAX_EMAIL,
+        load_default="",
+        metadata={"description": "Of guests, who need one", "format": "email", "examples": ["ada@example.org"]},
+    )
+    shipping_address = fields.Nested(AddressIn, required=True)
+    billing_address = fields.Nested(
+        AddressIn, load_default=None, allow_none=True, metadata={"description": "null: the same"}
+    )
+    payment_method = fields.String(
+        required=True,
+        validate=validate.Length(max=16),
+        metadata={"description": "invoice, cash or card, of which a shop may offer some", "examples": ["invoice"]},
+    )
+    source = Text(
+        longest=128,
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "What is paid with, as the provider calls it; null: the customer says so to the provider",
+            "examples": ["pm_1QK2eZvKYlo2C"],
+        },
+    )
+    coupon = Text(longest=60, load_default=None, allow_none=True, metadata={"examples": ["SPRING10"]})
+    note = Text(
+        longest=MAX_NOTE, blank=True, lines=True, load_default="", metadata={"examples": ["Please ring twice."]}
+    )
+    return_url = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=MAX_URL),
+        metadata={
+            "description": "Where the browser goes when a bank has asked something; an address of this shop",
+            "examples": ["http://localhost:8000/shop/done"],
+        },
+    )
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_together(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        """Refuse addresses elsewhere, and a source where none is asked for."""
+        if data["return_url"] is not None and not _is_ours(data["return_url"]):
+            raise ValidationError(f"must begin with {settings().public_url}/.", "return_url")
+        if data["source"] is not None and data["payment_method"] != "card":
+            raise ValidationError("is for payments by card.", "source")
+
+    @post_load
+    def complete(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        """Bill where parcels go unless something else is said; write the coupon as it is kept."""
+        data["billing_address"] = data["billing_address"] or data["shipping_address"]
+        data["coupon"] = normalised_code(data["coupon"]) if data["coupon"] else None
+        return data
+
+
+def _is_ours(url: str) -> bool:
+    return url.startswith(f"{settings().public_url}/") and url.isascii() and url.isprintable() and " " not in url
+
+
+class CheckedOutLine(Schema):
+    """One product of the order."""
+
+    product_id = fields.Integer(metadata={"examples": [17]})
+    asin = fields.String(metadata={"examples": ["B0CW1A0001"]})
+    name = fields.String(metadata={"examples": ["Copper kettle, 1.7 l"]})
+    quantity = fields.Integer(metadata={"examples": [2]})
+    unit_price = Price(attribute="unit_price_minor", metadata={"examples": ["20.00"]})
+    total = Price(
+        attribute="total_minor",
+        metadata={"description": "With its shares of coupon, shipping and tax", "examples": ["44.90"]},
+    )
+
+
+class CheckedOutSchema(Schema):
+    """An order as a checkout leaves it; GET /api/v1/orders/{number} has all of it."""
+
+    number = fields.String(metadata={"examples": ["100042"]})
+    state = fields.String(
+        metadata={"description": "PLACED; DRAFT while the customer has to pay at the provider", "examples": ["PLACED"]}
+    )
+    payment_state = fields.String(metadata={"examples": ["UNPAID"]})
+    payment_method = fields.String(metadata={"examples": ["invoice"]})
+    email = fields.String(metadata={"examples": ["ada@example.org"]})
+    currency = fields.String(metadata=_CURRENCY)
+    subtotal = Price(attribute="subtotal_minor", metadata={"examples": ["40.00"]})
+    discount = Price(attribute="discount_minor", metadata={"examples": ["0.00"]})
+    shipping = Price(attribute="shipping_minor", metadata={"examples": ["4.90"]})
+    tax = Price(attribute="tax_minor", metadata={"description": "Of goods and shipping", "examples": ["7.17"]})
+    total = Price(attribute="total_minor", metadata={"examples": ["44.90"]})
+    coupon = fields.String(attribute="coupon_code", allow_none=True, metadata={"examples": [None]})
+    note = fields.String(metadata={"examples": ["Please ring twice."]})
+    shipping_address = fields.Nested(AddressSchema)
+    billing_address = fields.Nested(AddressSchema)
+    lines = fields.List(fields.Nested(CheckedOutLine))
+    placed_at = Instant(allow_none=True, metadata=_WHEN)
+
+    @pre_dump
+    def flatten(self, done: CheckedOut, **_kwargs: Any) -> dict[str, Any]:
+        """The order's columns beside its lines, each of which says its currency."""
+        order = done.order
+        lines = [{name: getattr(line, name) for name in _LINE} | {"currency": order.currency} for line in done.lines]
+        return {name: getattr(order, name) for name in _ORDER} | {"lines": lines}
+
+
+_LINE: Final = ("product_id", "asin", "name", "quantity", "unit_price_minor", "total_minor")
+_ORDER: Final = (
+    "number",
+    "state",
+    "payment_state",
+    "payment_method",
+    "email",
+    "currency",
+    "subtotal_minor",
+    "discount_minor",
+    "shipping_minor",
+    "tax_minor",
+    "total_minor",
+    "coupon_code",
+    "note",
+    "shipping_address",
+    "billing_address",
+    "placed_at",
+)

@@ -1,0 +1,115 @@
+"""Stock that cannot be had: the expired holds of those products are ended, and if that does not help it is said.
+
+The sweeper ends expired holds as well, but only every half minute; nobody is told that something is sold out while it
+only lies in somebody's forgotten checkout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import select
+
+from app.core.extensions import db
+from app.core.orm import clock
+from app.core.permissions import Principal, system
+from app.core.transactions import in_transaction
+from app.orders.errors import SoldOut
+from app.orders.models.orders import REFERENCE, Hold, HoldState
+from app.orders.services.checkout import holds
+from app.orders.services.checkout.errors import Short
+from app.orders.services.moving import lock_order
+from app.products.errors import OutOfStock
+from app.products.models.stock import Allocation, Stock
+
+MAX_RELEASED: Final = 50
+"""Expired holds that one checkout ends before it tries again; the sweeper ends the others."""
+R = TypeVar("R")
+
+
+def with_stock(work: Callable[[], R], *, now: datetime, request_id: str | None) -> R:
+    """Do work that may raise Short; where it does, end the expired holds in its way and do it once more.
+
+    Raises SoldOut, which says of which products how much is there.
+    """
+    try:
+        return work()
+    except Short as short:
+        products = [line["product_id"] for line in short.lines]
+        ended = release_expired(products, actor=system(request_id), now=now)
+        if not ended and isinstance(short.__cause__, OutOfStock):
+            raise _sold_out(short) from short
+    try:
+        return work()
+    except Short as short:
+        raise _sold_out(short) from short
+
+
+def release_expired(product_ids: Collection[int], *, actor: Principal, now: datetime) -> int:
+    """End expired holds in which some of these products are, the oldest first and at most 50; returns how many."""
+    ended = 0
+    for order_id in _expired(product_ids):
+        ended += expire.aside(order_id=order_id, actor=actor, now=now)
+    return ended
+
+
+@in_transaction
+def expire(*, order_id: int, actor: Principal, now: datetime) -> bool:
+    """End a checkout whose hold has expired by the database's clock; False where it has not, or not any more."""
+    order = lock_order(order_id)
+    due = select(Hold.id).where(Hold.order_id == order_id, Hold.state == HoldState.HELD, Hold.expires_at <= clock())
+    if db.session.scalar(due.with_for_update()) is None:
+        return False
+    return holds.let_go(order, HoldState.HELD, actor=actor, now=now)
+
+
+def _expired(product_ids: Collection[int]) -> Sequence[int]:
+    found = (
+        select(Hold.order_id)
+        .join(
+            Allocation,
+            (Allocation.reference_kind == REFERENCE) & (Allocation.reference_id == Hold.order_id),
+        )
+        .where(Hold.state == HoldState.HELD, Hold.expires_at <= clock(), Allocation.product_id.in_(product_ids))
+        .group_by(Hold.order_id)
+        .order_by(Hold.order_id)
+        .limit(MAX_RELEASED)
+    )
+    order_ids = db.session.scalars(found).all()
+    db.session.rollback()
+    return order_ids
+
+
+def _sold_out(short: Short) -> SoldOut:
+    """The refusal that names what is missing, by the counters as they are now and what the draft itself holds."""
+    free = _available([line["product_id"] for line in short.lines], short.order_id)
+    products = [_shown(line, free.get(line["product_id"], 0)) for line in short.lines]
+    missing = [each for each in products if each["available"] < each["wanted"]]
+    return SoldOut(missing or products)
+
+
+def _available(product_ids: Collection[int], order_id: int | None) -> dict[int, int]:
+    rows = db.session.execute(
+        select(Stock.product_id, Stock.on_hand - Stock.allocated).where(Stock.product_id.in_(product_ids))
+    )
+    free = dict(rows.tuples().all())
+    if order_id is not None:
+        own = select(Allocation.product_id, Allocation.quantity).where(
+            Allocation.reference_kind == REFERENCE, Allocation.reference_id == order_id
+        )
+        for product_id, quantity in db.session.execute(own).tuples():
+            free[product_id] = free.get(product_id, 0) + quantity
+    db.session.rollback()
+    return free
+
+
+def _shown(line: Mapping[str, Any], available: int) -> dict[str, Any]:
+    return {
+        "product_id": line["product_id"],
+        "asin": line["asin"],
+        "name": line["name"],
+        "wanted": line["quantity"],
+        "available": available,
+    }
