@@ -139,6 +139,8 @@ class ApiBlueprint(Blueprint):
         header = _OF_SECRETS if method == "post" and info.get("is_secret") else _HEADERS.get(method)
         if header is not None and not (header is _IF_MATCH and info.get("is_unversioned")):
             headers.append(header)
+        if info.get("is_versioned"):
+            headers.append(_IF_MATCH)
         return doc | ({"parameters": [*doc.get("parameters", []), *headers]} if headers else {})
 
     def arguments(self, schema: Any, **kwargs: Any) -> Callable[[View], View]:
@@ -190,6 +192,15 @@ class ApiBlueprint(Blueprint):
         """Say that what this changes or ends has no versions, so that no If-Match is needed; stands above all else."""
         view.is_unversioned = True  # type: ignore[attr-defined]
         view._apidoc = getattr(view, "_apidoc", {}) | {"is_unversioned": True}  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
+        return view
+
+    @staticmethod
+    def versioned(view: View) -> View:
+        """Say that this POST is based on a version of the record and needs If-Match; stands above all else.
+
+        For what must not be done twice by a second click that brings no Idempotency-Key.
+        """
+        view._apidoc = getattr(view, "_apidoc", {}) | {"is_versioned": True}  # type: ignore[attr-defined]  # noqa: SLF001  # flask-smorest's own mark
         return view
 
     def _guard(
