@@ -1,4 +1,4 @@
-"""Payment providers for the tests of orders: a double of Stripe, and localstripe as a real server."""
+"""What the tests of orders may ask for: a shop with customers, a double of Stripe, localstripe as a real server."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from pathlib import Path
 
 import pytest
 import requests
+from flask import Flask
 
 from app.config import Payments
 from tests.faults.servers import free_port
+from tests.orders.shopping import Shop
 from tests.orders.stripe_server import SECRET, StripeServer
+
+
+@pytest.fixture
+def shop(app: Flask) -> Shop:
+    """The shop, with nothing in it."""
+    return Shop(app)
 
 
 @pytest.fixture
