@@ -54,6 +54,8 @@ class Payment(Timestamps, Base):
     """The provider's own id of it (``pi_...``)."""
     source_ref: Mapped[str | None] = mapped_column(key_text(128))
     """What the customer pays with (``pm_...``), so that the same request can be sent again."""
+    return_url: Mapped[str | None] = mapped_column(String(500))
+    """Where the customer's browser goes when a bank has asked them something; part of the same request likewise."""
     reference: Mapped[str | None] = mapped_column(String(200))
     """What staff note about it: a bank's reference, a receipt."""
     error_code: Mapped[str | None] = mapped_column(key_text(64))
