@@ -59,6 +59,8 @@ class Rates:
     mail_to_one: str = "5 per hour"
     """The same, per address that it would be sent to."""
     refresh: str = "30 per minute"
+    cart: str = "20 per minute;300 per hour"
+    """New carts of guests, per client address."""
     write: str = "600 per minute"
     """Everything that changes something, per principal."""
     coupon: str = "20 per hour"
@@ -159,6 +161,7 @@ def read_rates(read: Reader) -> Rates:
         mail=rate("MAIL_RATE", known.mail),
         mail_to_one=rate("MAIL_TO_ONE_RATE", known.mail_to_one),
         refresh=rate("REFRESH_RATE", known.refresh),
+        cart=rate("CART_RATE", known.cart),
         write=rate("WRITE_RATE", known.write),
         coupon=rate("COUPON_RATE", known.coupon),
     )

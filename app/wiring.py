@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from app.auth.events import LoggedIn
 from app.auth.services import privacy
+from app.cart import checkouts
+from app.cart.services import merging
+from app.cart.services import privacy as cart_privacy
 from app.core import events, personal_data
 from app.notifications.services import subscriptions
 from app.operations.kinds import register_kinds
 from app.operations.services.running import register_steps
+from app.orders.queries.checkouts import CHECKOUTS
 from app.products import kinds as product_kinds
 from app.products.events import ProductDeleted, ProductsChanged, StockLow
 from app.products.services import steps as product_steps
@@ -18,6 +23,10 @@ def connect() -> None:
     events.subscribe(ProductDeleted, forget_product)
     events.subscribe(ProductsChanged, subscriptions.tell_products_changed)
     events.subscribe(StockLow, subscriptions.tell_stock_low)
+    events.subscribe(LoggedIn, merging.merge_at_login)
+    checkouts.register(CHECKOUTS)
     register_kinds(product_kinds.KINDS)
     register_steps(product_steps.STEPS)
     personal_data.register("auth", personal_data.Holding(export=privacy.export_person, erase=privacy.erase_person))
+    carts = personal_data.Holding(export=cart_privacy.export_carts, erase=cart_privacy.erase_carts)
+    personal_data.register("cart", carts)

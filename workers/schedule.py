@@ -13,6 +13,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "purge_second_factor": timedelta(hours=1),
     "purge_accounts": timedelta(hours=1),
     "purge_webhooks": timedelta(hours=1),
+    "purge_carts": timedelta(hours=1),
     "ring_for_operations": timedelta(minutes=1),
     "purge_operation_files": timedelta(hours=1),
     "purge_images": timedelta(hours=6),

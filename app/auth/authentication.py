@@ -15,6 +15,7 @@ from app.auth.queries.access import Access
 from app.auth.services import access
 from app.auth.services.second_factor import hash_of
 from app.auth.services.sessions import Client
+from app.auth.visitor import visitor_hash
 from app.core.extensions import csrf
 from app.core.orm import utc_now
 from app.core.permissions import Principal
@@ -44,7 +45,7 @@ def authenticate() -> Principal | None:
 
 def client() -> Client:
     """Where the current request comes from."""
-    return Client(request.remote_addr, request.user_agent.string, g.get("request_id"))
+    return Client(request.remote_addr, request.user_agent.string, g.get("request_id"), visitor_hash())
 
 
 def session_access(sid: str) -> Access | None:

@@ -12,6 +12,7 @@ from app.auth.services import mails, second_factor
 from app.auth.services.links import purge_links
 from app.auth.services.registration import purge_registrations
 from app.auth.services.sessions import purge_sessions
+from app.cart.services.purging import purge_carts
 from app.core import idempotency, outbox
 from app.core.orm import utc_now
 from app.notifications.services import notices, purging
@@ -46,6 +47,10 @@ def _purge_accounts() -> None:
 
 def _purge_webhooks() -> None:
     purging.purge(now=utc_now())
+
+
+def _purge_carts() -> None:
+    purge_carts(now=utc_now())
 
 
 def _send_mail(sender: Callable[..., None], **ids: int | str) -> None:
@@ -90,6 +95,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_accounts": _purge_accounts,
     "purge_images": _purge_images,
     "purge_webhooks": _purge_webhooks,
+    "purge_carts": _purge_carts,
     notices.KIND: partial(_send_mail, notices.send_disabled),
     "tell_low_stock": _tell_low_stock,
     "mail_low_stock": partial(_send_mail, low_stock.send_low_stock),

@@ -11,9 +11,10 @@ from functools import partial
 from sqlalchemy import delete, select
 
 from app.auth.errors import BrowserSessionNeeded, LogInRefused, SessionNotFound
+from app.auth.events import LoggedIn
 from app.auth.models import MAX_USER_AGENT, Session, User
 from app.auth.services import access
-from app.core import audit
+from app.core import audit, events
 from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import after_commit, in_transaction
@@ -28,6 +29,8 @@ class Client:
     address: str | None
     user_agent: str
     request_id: str | None = None
+    visitor: str | None = None
+    """The hash of the guest's token that the request brings (``app.auth.visitor``)."""
 
     def as_user(self, user_id: int, name: str) -> Principal:
         """The user who logs in from here, as the audit log names the one who did something."""
@@ -82,7 +85,7 @@ def name_of_password(password_hash: str) -> str:
 def start_session(
     *, proof: Proof, kind: str, client: Client, now: datetime, lifetime: timedelta, is_remembered: bool = False
 ) -> Started:
-    """Start a session for somebody who has proven who they are, and note the login in the audit log.
+    """Start a session for somebody who has proven who they are, note the login in the audit log, and publish LoggedIn.
 
     ``kind`` is ``browser`` or ``api``; ``lifetime`` is how long it lives when it is not used. Raises LogInRefused for
     who was deactivated since, or has another password by now than the one that was the proof: what ends all sessions
@@ -116,6 +119,7 @@ def start_session(
         subject=("user", proof.user_id),
         after={"session": row.id, "kind": kind, "via": proof.via, "second_factor": proof.second_factor},
     )
+    events.publish(LoggedIn(user.id, client.visitor, now))
     return Started(row.id, sid, token if kind == "browser" else sid, proof.user_id, row.expires_at)
 
 

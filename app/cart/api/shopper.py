@@ -9,10 +9,11 @@ from typing import Any
 
 from flask import current_app, g, request
 
-from app.auth.visitor import visitor_hash
+from app.auth.visitor import is_by_cookie, visitor_hash
 from app.cart.queries.guests import find_guest_cart
 from app.cart.shopper import Shopper
 from app.core.errors import Unauthenticated
+from app.core.extensions import SAFE, csrf
 from app.core.permissions import Principal
 
 View = Callable[..., Any]
@@ -57,6 +58,8 @@ def find_shopper() -> Shopper | None:
         return None
     cart_id = None if token_hash is None else find_guest_cart(token_hash)
     if principal is None:
+        if is_by_cookie() and request.method not in SAFE:
+            csrf.protect()
         principal = g.principal = _guest(cart_id)
     principal.require_complete_login()
     return Shopper(principal, principal.user_id, token_hash, cart_id)
