@@ -95,7 +95,7 @@ def asking() -> Iterator[None]:
         if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
             log.warning("Stripe does not accept STRIPE_SECRET_KEY, or not for this: %s", error.http_status)
         raise ProviderUnreachable(f"{type(error).__name__}, status {error.http_status}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ProviderUnreachable(f"The answer is not as Stripe's are: {type(error).__name__}") from None
 
 
