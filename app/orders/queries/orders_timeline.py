@@ -27,7 +27,7 @@ _COLUMNS: Final = (
 
 
 def list_events(order_id: int, *, limit: int, cursor: str | None = None) -> Page[Any]:
-    """All events of an order, with who caused each: ``actor_kind``, ``actor_id``, and what people and keys are called."""
+    """All events of an order, with who caused each: ``actor_kind``, ``actor_id``, and the names of people and keys."""
     name = func.coalesce(_USER.c.name, _KEY.c.name).label("actor_name")
     listed = select(*_COLUMNS, OrderEvent.is_public, OrderEvent.actor_kind, OrderEvent.actor_id, name)
     return fetch_page(_with_actors(listed, order_id), keys=_KEYS, limit=limit, cursor=cursor, scalars=False)

@@ -53,7 +53,7 @@ class AddressIn(StrictSchema):
         return {name: data.get(name) for name in FIELDS}
 
 
-class AddressSchema(Schema):
+class PostalAddressSchema(Schema):
     """An address as it was given; null for what was not."""
 
     name = fields.String(metadata={"examples": ["Grace Hopper"]})

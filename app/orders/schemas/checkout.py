@@ -10,7 +10,7 @@ from app.auth.models import MAX_EMAIL
 from app.core.fields import Instant, Price, StrictSchema, Text
 from app.core.money import Money, MoneyError
 from app.core.running import settings
-from app.orders.schemas.addresses import AddressIn, AddressSchema
+from app.orders.schemas.addresses import AddressIn, PostalAddressSchema
 from app.orders.services.checkout.wanted import CheckedOut
 from app.orders.services.coupons.claiming import normalised_code
 
@@ -147,8 +147,8 @@ class CheckedOutSchema(Schema):
     total = Price(attribute="total_minor", metadata={"examples": ["44.90"]})
     coupon = fields.String(attribute="coupon_code", allow_none=True, metadata={"examples": [None]})
     note = fields.String(metadata={"examples": ["Please ring twice."]})
-    shipping_address = fields.Nested(AddressSchema)
-    billing_address = fields.Nested(AddressSchema)
+    shipping_address = fields.Nested(PostalAddressSchema)
+    billing_address = fields.Nested(PostalAddressSchema)
     lines = fields.List(fields.Nested(CheckedOutLine))
     placed_at = Instant(allow_none=True, metadata=_WHEN)
 
