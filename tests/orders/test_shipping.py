@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from app.orders.errors import (
 from app.orders.events import OrderMoved
 from app.orders.models.fulfilment import Shipment, ShipmentLine
 from app.orders.models.orders import OrderLine, OrderState
+from app.orders.queries.shipments import ShipmentRecord
 from app.orders.services.counting import Units, count_returned, count_shipped
 from app.orders.services.shipping import Tracking, change_tracking, ship
 from app.products.errors import NotAllocated
@@ -53,7 +55,7 @@ DHL = Tracking(carrier="DHL", number="JD0146 0000")
 HOUR = timedelta(hours=1)
 
 
-def send(made: Made, *quantities: int | None, version: int = 1, tracking: Tracking = DHL) -> Shipment:
+def send(made: Made, *quantities: int | None, version: int = 1, tracking: Tracking = DHL) -> ShipmentRecord:
     """Ship so many of each line, None of it where that is said; all that is left without quantities."""
     units = [Units(line, count) for line, count in zip(made.lines, quantities, strict=False) if count is not None]
     asked: dict[str, Any] = {"order_id": made.id, "expected_version": version, "tracking": tracking}
@@ -73,12 +75,13 @@ def state_of(made: Made) -> list[Any]:
 def test_all_that_is_left_is_shipped_and_leaves_the_shelves() -> None:
     made = make_order(2, 3)
     with heard(OrderMoved) as told:
-        shipment = send(made)
+        record = send(made)
     assert [stock_of(product) for product in made.products] == [(8, 0), (7, 0)]
     assert held_by(made.id) == {}
     assert [line["shipped"] for line in lines_of(made.id)] == [2, 3]
     order = order_of(made.id)
     assert (order.state, order.fulfilment_state, order.version) == ("PLACED", "SHIPPED", 2)
+    shipment = record.shipment
     db.session.add(shipment)
     assert (shipment.state, shipment.shipped_at, shipment.version) == ("SHIPPED", NOW + HOUR, 1)
     assert shipment.tracking_url == "https://www.dhl.com/global-en/home/tracking.html?tracking-id=JD01460000"
@@ -233,11 +236,8 @@ def test_the_counters_of_a_line_hold_without_the_look_at_it_before() -> None:
 def test_two_who_ship_the_same_order_at_once_ship_it_once(context: Flask) -> None:
     made = make_order(2, 3)
 
-    def deed() -> None:
-        send(made)
-
-    results = at_once(context, deed, deed, deed, deed)
-    assert sorted(type(result).__name__ for result in results) == ["NoneType", *["OrderChanged"] * 3]
+    results = at_once(context, *[partial(send, made)] * 4)
+    assert sorted(type(result).__name__ for result in results) == [*["OrderChanged"] * 3, "ShipmentRecord"]
     assert [line["shipped"] for line in lines_of(made.id)] == [2, 3]
     assert [stock_of(product) for product in made.products] == [(8, 0), (7, 0)]
     assert db.session.scalar(select(func.count()).select_from(Shipment)) == 1
@@ -249,19 +249,19 @@ def test_shipments_of_many_orders_of_the_same_products_at_once_wait_for_each_oth
 ) -> None:
     first = make_order(1, 1, on_hand=20)
     others = [make_order(1, 1, products=first.products[::-1]) for _ in range(7)]
-    results = at_once(context, *(lambda made=made: send(made) and None for made in (first, *others)))
-    assert results == [None] * 8
+    results = at_once(context, *(partial(send, made) for made in (first, *others)))
+    assert [type(result) for result in results] == [ShipmentRecord] * 8
     assert [stock_of(product) for product in first.products] == [(12, 0), (12, 0)]
     assert_adds_up(*first.products)
 
 
 def test_tracking_is_changed_by_who_has_seen_the_shipment_as_it_is() -> None:
     made = make_order(1)
-    shipment_id = send(made).id
+    shipment_id = send(made).shipment.id
 
     def change(version: int, **changes: Any) -> Shipment:
         about = {"order_id": made.id, "shipment_id": shipment_id, "expected_version": version}
-        return change_tracking(actor=STAFF, now=NOW + 2 * HOUR, **about, **changes)
+        return change_tracking(actor=STAFF, now=NOW + 2 * HOUR, **about, **changes).shipment
 
     changed = change(1, carrier="UPS", tracking_number="1Z 999")
     assert (changed.carrier, changed.tracking_number, changed.version) == ("UPS", "1Z 999", 2)

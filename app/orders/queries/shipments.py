@@ -58,7 +58,8 @@ def list_shipments(order_id: int, *, limit: int, cursor: str | None = None) -> P
 def get_shipment(order_id: int, shipment_id: int) -> ShipmentRecord:
     """One shipment of an order; raises OrderNotFound, ShipmentNotFound."""
     order = _order(order_id)
-    shipment = db.session.scalar(select(Shipment).where(Shipment.id == shipment_id, Shipment.order_id == order_id))
+    found = select(Shipment).where(Shipment.id == shipment_id, Shipment.order_id == order_id)
+    shipment = db.session.scalar(found.execution_options(populate_existing=True))
     if shipment is None:
         raise ShipmentNotFound(f"Order {order.number} has no shipment {shipment_id}.")
     return _with_contents(order, [shipment])[0]

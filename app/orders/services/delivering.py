@@ -14,23 +14,23 @@ from app.core.transactions import in_transaction
 from app.orders.errors import NothingShipped
 from app.orders.models.fulfilment import Shipment, ShipmentState
 from app.orders.models.orders import Order
+from app.orders.queries.shipments import ShipmentRecord, get_shipment
 from app.orders.services.fulfilling import move_goods
 from app.orders.services.moving import lock_order, note, tell
-from app.orders.services.shipping import get_shipment
 
 
 @in_transaction
-def deliver(*, actor: Principal, now: datetime, order_id: int, shipment_id: int) -> Shipment:
+def deliver(*, actor: Principal, now: datetime, order_id: int, shipment_id: int) -> ShipmentRecord:
     """Note that a shipment has arrived; one that has already stays as it is.
 
     Raises OrderNotFound, ShipmentNotFound.
     """
     order = lock_order(order_id)
-    shipment = get_shipment(order_id, shipment_id)
-    if shipment.state != ShipmentState.DELIVERED:
+    record = get_shipment(order_id, shipment_id)
+    if record.shipment.state != ShipmentState.DELIVERED:
         _deliver(order, [shipment_id], actor=actor, now=now)
-        db.session.refresh(shipment)
-    return shipment
+        db.session.refresh(record.shipment)
+    return record
 
 
 @in_transaction

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select
-
 from app.core import audit
 from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.orders.carriers import problem_with, tracking_page
-from app.orders.errors import NothingLeft, OrderNotPaid, OrderNotPlaced, ShipmentChanged, ShipmentNotFound
+from app.orders.errors import NothingLeft, OrderNotPaid, OrderNotPlaced, ShipmentChanged
 from app.orders.models.fulfilment import Shipment, ShipmentLine
 from app.orders.models.orders import Order, OrderLine, OrderState, PaymentState
+from app.orders.queries import shipments as queries
+from app.orders.queries.shipments import ShipmentRecord
 from app.orders.services import mails
 from app.orders.services.counting import Units, check_units, count_shipped, read_lines
 from app.orders.services.fulfilling import move_goods
@@ -50,7 +50,7 @@ def ship(
     expected_version: int,
     tracking: Tracking,
     units: Sequence[Units] | None = None,
-) -> Shipment:
+) -> ShipmentRecord:
     """Ship units of a placed order in one parcel; None: all that is left of it.
 
     The customer is mailed. ``expected_version`` is the order's, which counts up, so that a second click ships nothing.
@@ -71,10 +71,11 @@ def ship(
     tell(order, "shipped", now=now)
     mails.request_shipped(shipment.id)
     db.session.flush()
+    made = queries.get_shipment(order_id, shipment.id)
     products = {line.id: line.product_id for line in lines}
     items = {products[each.line_id]: each.quantity for each in chosen}
     allocations.ship.joined(actor=actor, now=now, reference=reference_of(order), items=items)
-    return shipment
+    return made
 
 
 @in_transaction
@@ -86,14 +87,15 @@ def change_tracking(
     shipment_id: int,
     expected_version: int,
     **changes: Any,
-) -> Shipment:
+) -> ShipmentRecord:
     """Change ``carrier``, ``tracking_number`` or ``tracking_url`` of a shipment, which was written down wrong.
 
     Where the address is not among the changes, it becomes the carrier's own page again. Raises OrderNotFound,
     ShipmentNotFound, ShipmentChanged, Invalid.
     """
     order = lock_order(order_id)
-    shipment = get_shipment(order_id, shipment_id)
+    record = queries.get_shipment(order_id, shipment_id)
+    shipment = record.shipment
     if shipment.version != expected_version:
         raise ShipmentChanged(f"Shipment {shipment_id} has changed since; its version is {shipment.version}.")
     before = _tracking_of(shipment)
@@ -101,7 +103,7 @@ def change_tracking(
     asked = {"number" if name == "tracking_number" else name: value for name, value in changes.items()}
     url = asked.pop("tracking_url", None)
     if not asked and "tracking_url" not in changes:
-        return shipment
+        return record
     tracking = Tracking(**(known | asked), url=url)
     shipment.carrier, shipment.tracking_number = tracking.carrier, tracking.number
     shipment.tracking_url = _checked_url(tracking)
@@ -113,16 +115,7 @@ def change_tracking(
         audit.record(
             actor=actor, action="shipment.update", subject=("shipment", shipment_id), before=before, after=after
         )
-    return shipment
-
-
-def get_shipment(order_id: int, shipment_id: int) -> Shipment:
-    """A shipment of a locked order as it is now; raises ShipmentNotFound."""
-    found = select(Shipment).where(Shipment.id == shipment_id, Shipment.order_id == order_id)
-    shipment = db.session.scalar(found.execution_options(populate_existing=True))
-    if shipment is None:
-        raise ShipmentNotFound(f"The order has no shipment {shipment_id}.")
-    return shipment
+    return record
 
 
 def _require_shippable(order: Order) -> None:
