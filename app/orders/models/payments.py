@@ -79,6 +79,7 @@ class Refund(Timestamps, Attributed, Base):
         UniqueConstraint("provider", "provider_ref"),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         Index("ix_refund_order", "order_id", "id"),
+        Index("uq_refund_retry_of", "retry_of_id", unique=True),
         Index("ix_refund_status", "status", "id"),
     )
 
@@ -90,6 +91,8 @@ class Refund(Timestamps, Attributed, Base):
     amount_minor: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(key_text(3))
     reason: Mapped[str] = mapped_column(String(500))
+    retry_of_id: Mapped[int | None] = mapped_column(BigId)
+    """The refund that failed and that this one takes the place of; each has one successor at most."""
     idempotency_key: Mapped[str] = mapped_column(key_text(64), unique=True)
     provider_ref: Mapped[str | None] = mapped_column(key_text(128))
     error_code: Mapped[str | None] = mapped_column(key_text(64))
