@@ -126,6 +126,22 @@ class OrderNotPaid(Conflict):
     code = "ORDER_NOT_PAID"
 
 
+class AlreadyShipped(Conflict):
+    """Something of the order was shipped, and this can be done only before."""
+
+    code = "ALREADY_SHIPPED"
+
+
+class OrderOver(Conflict):
+    """The order was cancelled or completed, or the checkout has expired: nothing is left to cancel."""
+
+    code = "ORDER_OVER"
+
+    def __init__(self, number: str, state: str) -> None:
+        super().__init__(f"Order {number} is {state}; there is nothing left to cancel, and nothing was changed.")
+        self.facts = {"state": state}
+
+
 class NothingLeft(Conflict):
     """Everything of the order was shipped or cancelled."""
 
