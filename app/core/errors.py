@@ -30,6 +30,12 @@ class Refusal(Exception):
         self.errors = errors
 
 
+class BadRequest(Refusal):
+    """What was sent cannot be read, or does not come from whom it says."""
+
+    code = "BAD_REQUEST"
+
+
 class Unauthenticated(Refusal):
     """Nobody is known to be asking."""
 

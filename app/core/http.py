@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 PROBLEM: Final = "application/problem+json"
 
 STATUS: Final[dict[type[errors.Refusal], int]] = {
+    errors.BadRequest: 400,
     errors.Unauthenticated: 401,
     errors.PaymentRequired: 402,
     errors.Forbidden: 403,
