@@ -32,6 +32,7 @@ from app.auth.views import registration as registration_pages
 from app.auth.views import roles as role_pages
 from app.auth.views import second_factor as second_factor_pages
 from app.auth.views import users as user_pages
+from app.cart.api import carts
 from app.config import Settings
 from app.core.api import SmorestApi
 from app.core.api_docs import register_api_docs
@@ -44,7 +45,7 @@ from app.core.rates import register_rates
 from app.notifications.api import deliveries, webhooks
 from app.notifications.api.documentation import register_webhook_docs
 from app.operations.api import operations
-from app.orders.api import coupons
+from app.orders.api import checkout, coupons, sales_imports
 from app.products.api import (
     bulk,
     categories,
@@ -86,7 +87,10 @@ APIS = (
     exports,
     operations,
     bulk,
+    carts,
+    checkout,
     coupons,
+    sales_imports,
     rpa,
     webhooks,
     deliveries,

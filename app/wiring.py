@@ -11,7 +11,9 @@ from app.core import events, personal_data
 from app.notifications.services import subscriptions
 from app.operations.kinds import register_kinds
 from app.operations.services.running import register_steps
+from app.orders import kinds as order_kinds
 from app.orders.queries.checkouts import CHECKOUTS
+from app.orders.services import steps as order_steps
 from app.products import kinds as product_kinds
 from app.products.events import ProductDeleted, ProductsChanged, StockLow
 from app.products.services import steps as product_steps
@@ -25,8 +27,8 @@ def connect() -> None:
     events.subscribe(StockLow, subscriptions.tell_stock_low)
     events.subscribe(LoggedIn, merging.merge_at_login)
     checkouts.register(CHECKOUTS)
-    register_kinds(product_kinds.KINDS)
-    register_steps(product_steps.STEPS)
+    register_kinds((*product_kinds.KINDS, *order_kinds.KINDS))
+    register_steps({**product_steps.STEPS, **order_steps.STEPS})
     personal_data.register("auth", personal_data.Holding(export=privacy.export_person, erase=privacy.erase_person))
     carts = personal_data.Holding(export=cart_privacy.export_carts, erase=cart_privacy.erase_carts)
     personal_data.register("cart", carts)

@@ -99,7 +99,7 @@ def watch_steps() -> Counter[str]:
         return do
 
     for (kind, state), step in list(running._STEPS.items()):  # noqa: SLF001  # what the runner knows
-        running.register_step(kind, state, timed(state, step))
+        running.register_steps({(kind, state): timed(state, step)})
     return taken
 
 

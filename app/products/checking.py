@@ -13,12 +13,12 @@ from typing import Any, Final
 import orjson
 
 from app.core.errors import AddressRefused
-from app.core.fields import ASIN
 from app.core.money import Money, MoneyError
 from app.core.outgoing import MAX_URL, check_url
-from app.core.text import UNPRINTABLE, UNPRINTABLE_IN_LINES, TextRefused, cleaned
+from app.core.text import UNPRINTABLE_IN_LINES, TextRefused, cleaned
 from app.operations.files.table import Cells
-from app.operations.services.imports.rows import MISSING, Reason, Refused, Values
+from app.operations.files.values import MAX_REASON, Refused, read_asin, read_text, require_currency
+from app.operations.services.imports.rows import MISSING, Reason, Values
 from app.products import gtin
 from app.products.attributes import AttributesRefused, clean
 from app.products.columns import ATTRIBUTE
@@ -34,8 +34,6 @@ _PLAIN_URL: Final = re.compile(r"(https?://[a-z0-9.-]+)/[A-Za-z0-9/._~%-]*")
 """Addresses of which nothing but the host can be wrong."""
 _MAX_HOSTS: Final = 1_000
 MAX_CATEGORY_TEXT: Final = 1000
-MAX_REASON: Final = 500
-"""Characters of what is said about one cell."""
 
 
 class RowChecker:
@@ -55,7 +53,7 @@ class RowChecker:
         self._private = private
         self._hosts: set[str] = set()
         kinds: dict[str, Callable[[Any], Any]] = {
-            "asin": _asin, "name": _name, "brand": _brand, "price": self._price, "currency": self._shops,
+            "asin": read_asin, "name": _name, "brand": _brand, "price": self._price, "currency": self._shops,
             "description": _description, "is_active": _flag, "gtin": _gtin, "images": self._images,
             "categories": _categories, "attributes": _attributes, "low_stock_threshold": _threshold,
         }  # fmt: skip
@@ -119,8 +117,7 @@ class RowChecker:
             raise Refused(str(problem)) from None
 
     def _shops(self, value: Any) -> None:
-        if value not in {None, "", self._currency} and str(value).strip() != self._currency:
-            raise Refused(f"must be {self._currency}, the currency of this shop.")
+        require_currency(value, self._currency)
 
     def _images(self, value: Any) -> list[str]:
         """Addresses, in a cell with spaces or line breaks between them."""
@@ -149,37 +146,16 @@ class RowChecker:
             self._hosts.add(plain[1])
 
 
-def _text(value: Any, longest: int, shortest: int, unprintable: re.Pattern[str]) -> str:
-    if value is None:
-        value = ""
-    if not isinstance(value, str):
-        raise Refused("Not a valid string.")
-    try:
-        return cleaned(value, shortest=shortest, longest=longest, unprintable=unprintable)
-    except TextRefused as refused:
-        raise Refused(str(refused)) from None
-
-
-def _asin(value: Any) -> str:
-    if isinstance(value, str):
-        if ASIN.fullmatch(value):
-            return value
-        text = value.strip().upper()
-        if value.isascii() and ASIN.fullmatch(text):
-            return text
-    raise Refused("must be ten letters and digits, such as B0CW1A0001.")
-
-
 def _name(value: Any) -> str:
-    return _text(value, MAX_NAME, 1, UNPRINTABLE)
+    return read_text(value, longest=MAX_NAME)
 
 
 def _brand(value: Any) -> str | None:
-    return _text(value, MAX_BRAND, 0, UNPRINTABLE) or None
+    return read_text(value, longest=MAX_BRAND, shortest=0) or None
 
 
 def _description(value: Any) -> str:
-    return _text(value, MAX_DESCRIPTION, 0, UNPRINTABLE_IN_LINES)
+    return read_text(value, longest=MAX_DESCRIPTION, shortest=0, unprintable=UNPRINTABLE_IN_LINES)
 
 
 def _flag(value: Any) -> bool | None:

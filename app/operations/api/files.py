@@ -17,6 +17,8 @@ from app.core.errors import FieldError, Invalid
 from app.core.files import FileStore, file_store
 from app.core.running import settings
 from app.core.uploads import Upload, receive_file
+from app.operations.files.delimited import ENCODINGS
+from app.operations.files.table import FORMATS
 from app.operations.files.writing import CONTENT_TYPES
 from app.operations.services.imports.decisions import UPLOAD
 
@@ -52,6 +54,24 @@ def download(pieces: Iterator[bytes], format: str, name: str, size: int | None =
 def upload_limit() -> int:
     """How many bytes a file may have that is sent."""
     return settings().files.max_upload_mb * 1024 * 1024
+
+
+def form(file: str, **own: dict[str, Any]) -> dict[str, Any]:
+    """The body of a request that sends a file, as OpenAPI has it; ``file`` says what is in it."""
+    said: dict[str, Any] = {
+        "file": {"type": "string", "format": "binary", "description": file},
+        "run": {"type": "boolean", "default": False, "description": "Import at once what keeps the rules"},
+        **own,
+        "format": {"type": "string", "enum": list(FORMATS), "description": "Where it cannot be seen"},
+        "encoding": {
+            "type": "string",
+            "enum": list(ENCODINGS),
+            "description": "utf-8 unless a byte order mark says otherwise; windows-1252 is never guessed",
+        },
+        "delimiter": {"type": "string", "enum": [",", ";", "tab", "|"], "description": "Where it is guessed wrongly"},
+    }
+    schema = {"type": "object", "required": ["file"], "properties": said}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
 def read_fields(upload: Upload, schema: Schema) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from app.core.api import ApiBlueprint, current_principal, if_match
 from app.core.orm import utc_now
 from app.core.uploads import Upload
 from app.operations import queries
-from app.operations.api.files import download, read_fields, receiving, upload_limit
-from app.operations.files.table import FORMATS
+from app.operations.api.files import download, form, read_fields, receiving, upload_limit
 from app.operations.models import Operation, OperationState
 from app.products import kinds
 from app.products.schemas import files as schemas
@@ -20,33 +19,19 @@ from app.products.services.imports import decisions as services
 
 blp = ApiBlueprint("imports", __name__, description="Importing products from CSV, TSV, XLSX and JSON Lines")
 
-_FORM: Final = {
-    "type": "object",
-    "required": ["file"],
-    "properties": {
-        "file": {
-            "type": "string",
-            "format": "binary",
-            "description": "CSV, TSV, XLSX or JSON Lines; the first line names the columns. At most UPLOAD_MAX_MB. "
-            "Attributes that have no column (in JSON Lines: no member) stay as they are. An empty cell (null) clears: "
-            "no brand, description, GTIN, images, categories, attributes or low-stock threshold. The row is refused "
-            "where the ASIN, name or price is empty; an empty is_active or currency says nothing",
-        },
-        "run": {"type": "boolean", "default": False, "description": "Import at once what keeps the rules"},
-        "create_categories": {"type": "boolean", "default": False, "description": "Make categories that are missing"},
-        "format": {"type": "string", "enum": list(FORMATS), "description": "Where it cannot be seen"},
-        "encoding": {
-            "type": "string",
-            "enum": ["utf-8", "utf-16", "windows-1252"],
-            "description": "utf-8 unless a byte order mark says otherwise; windows-1252 is never guessed",
-        },
-        "delimiter": {"type": "string", "enum": [",", ";", "tab", "|"], "description": "Where it is guessed wrongly"},
-    },
-}
+_FILE: Final = (
+    "CSV, TSV, XLSX or JSON Lines; the first line names the columns. At most UPLOAD_MAX_MB. "
+    "Attributes that have no column (in JSON Lines: no member) stay as they are. An empty cell (null) clears: "
+    "no brand, description, GTIN, images, categories, attributes or low-stock threshold. The row is refused "
+    "where the ASIN, name or price is empty; an empty is_active or currency says nothing"
+)
+_MAKES_CATEGORIES: Final = {
+    "type": "boolean", "default": False, "description": "Make categories that are missing"
+}  # fmt: skip
 _RUN_IF_MATCH: Final = (
     "ETag of the import as you saw it: 412 when its columns were mapped anew since. Without it, it runs as it is now"
 )
-_BODY: Final = {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
+_BODY: Final = form(_FILE, create_categories=_MAKES_CATEGORIES)
 
 
 def _shown(operation: Operation) -> Any:

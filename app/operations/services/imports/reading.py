@@ -35,10 +35,10 @@ Guesser = Callable[[Work, Sequence[str], Sequence[Sequence[Any]]], list[Guess]]
 """Guesses what columns are, by their names and some values of each."""
 
 
-def read_upload(work: Work, *, guess: Guesser, needs: str) -> Work | None:
+def read_upload(work: Work, *, guess: Guesser, needs: frozenset[str]) -> Work | None:
     """Read the uploaded file; begun again from its start where a worker died, which costs nothing but time.
 
-    Where no column is what is needed (``needs`` is a target), somebody has to say which one is.
+    Where columns that are needed (``needs`` are targets) are not guessed, somebody has to say which they are.
     """
     reading = Reading(**{name: work.arguments.get(name) for name in ("format", "encoding", "delimiter")})
     key = work.key("rows")
@@ -65,7 +65,7 @@ def read_upload(work: Work, *, guess: Guesser, needs: str) -> Work | None:
         "delimiter": table.delimiter,
         "columns": columns,
     }
-    is_known = any(found.target == needs for found in guesses)
+    is_known = needs <= {found.target for found in guesses}
     return leases.move_on(
         work=work,
         state=OperationState.CHECKING if is_known else OperationState.MAPPING_NEEDED,

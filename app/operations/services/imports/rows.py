@@ -22,10 +22,6 @@ Values = dict[str, Any]
 MISSING: Final = "Missing data for required field."
 
 
-class Refused(ValueError):
-    """A value breaks a rule, which the message says."""
-
-
 class Row(NamedTuple):
     """A row that keeps the rules of its own: ``offset`` is where it stands in the file of what was read."""
 

@@ -14,7 +14,7 @@ from app.products.columns import THRESHOLD, guess_columns
 
 def read_upload(work: Work, _clock: Clock) -> Work | None:
     """Read the uploaded file; where no column is the ASIN, somebody has to say which one is."""
-    return reading.read_upload(work, guess=_guess, needs="asin")
+    return reading.read_upload(work, guess=_guess, needs=frozenset({"asin"}))
 
 
 def _guess(work: Work, names: Sequence[str], values: Sequence[Sequence[Any]]) -> list[Guess]:
