@@ -28,7 +28,7 @@ _APART: Final = re.compile(r"[\W_]+")
 def countries() -> frozenset[str]:
     """The codes of all countries (ISO 3166-1, two letters)."""
     known = Locale("en").territories
-    return frozenset(code for code in known if len(code) == 2 and code.isalpha()) - _NO_COUNTRIES
+    return frozenset(code for code in map(str, known) if len(code) == 2 and code.isalpha()) - _NO_COUNTRIES
 
 
 def recipient_key(name: str | None) -> str:
