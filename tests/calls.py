@@ -327,6 +327,13 @@ def _waiting(world: World) -> int:
     return found
 
 
+def _in_cart(world: World) -> int:
+    """A product that is in the person's own cart."""
+    product_id = _product(world)
+    world.ask("POST", "/cart/items", {"product_id": product_id})
+    return product_id
+
+
 def _storefront(world: World) -> int:
     made = world.run(
         storefronts.create_storefront, actor=system(), now=utc_now(), code="shop", name="Shop", profile=profile()
@@ -456,7 +463,7 @@ def _coupon(world: World, *, is_deleted: bool = False) -> dict[str, int]:
 
 _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
-    "/audit-events", "/auth/providers", "/bulk-actions",
+    "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
     "/categories", "/categories/tree", "/coupons", "/inventory", "/inventory/low-stock",
     "/jobs", "/me", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
@@ -602,6 +609,14 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
         200, {"name": "Pots"}, version=1, path={"category_id": _category(w)}
     ),
     ("DELETE", "/categories/<int:category_id>"): lambda w: Sent(204, version=1, path={"category_id": _category(w)}),
+    # the cart
+    ("POST", "/cart"): lambda _: Sent(201, {}),
+    ("PATCH", "/cart"): lambda _: Sent(200, {"note": "Please ring twice"}),
+    ("POST", "/cart/seen"): lambda _: Sent(200),
+    ("POST", "/cart/items"): lambda w: Sent(200, {"product_id": _product(w), "quantity": 2}),
+    ("DELETE", "/cart/items"): lambda w: Sent(200) if _in_cart(w) else Sent(0),
+    ("PATCH", "/cart/items/<int:product_id>"): lambda w: Sent(200, {"quantity": 3}, path={"product_id": _in_cart(w)}),
+    ("DELETE", "/cart/items/<int:product_id>"): lambda w: Sent(200, path={"product_id": _in_cart(w)}),
     # stock
     ("GET", "/inventory/<int:product_id>"): lambda w: Sent(200, path={"product_id": _product(w)}),
     ("PUT", "/inventory/<int:product_id>"): lambda w: Sent(

@@ -42,6 +42,7 @@ OPEN: Final = {
     "/api/v1/auth/forgot-password",
     "/api/v1/auth/reset-password",
     "/api/v1/auth/change-email",
+    "/api/v1/cart",
     "/healthz",
     "/readyz",
     "/docs",

@@ -39,6 +39,7 @@ SECRETS: Final = [
     "/api/v1/auth/passkeys/login",
     "/api/v1/me/passkeys/options",
     "/api/v1/me/keys",
+    "/api/v1/cart",
     "/api/v1/webhooks",
     "/api/v1/webhooks/{webhook_id}/rotate-secret",
 ]

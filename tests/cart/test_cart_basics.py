@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
-
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 
-from app.cart.models import Cart
-from app.core.extensions import db
-from app.core.orm import utc_now
-from tests.cart.carting import CART, ITEMS, Buyer, change_carts, new_customer, new_guest, rows, sell, states
-from tests.servers import on_sqlite
+from tests.cart.carting import ITEMS, Buyer, new_customer, new_guest, sell
 
 
 @pytest.fixture(params=["guest", "person"])
