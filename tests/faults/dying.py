@@ -156,7 +156,9 @@ def _error(dialect: str, fault: Fault) -> Exception:
         return error
     if dialect == "postgresql":
         return psycopg.OperationalError("lost") if is_lost else psycopg.errors.DeadlockDetected("deadlock detected")
-    return pymysql.err.OperationalError(*((2013, "Lost connection") if is_lost else (1213, "Deadlock found")))
+    said = (2013, "Lost connection") if is_lost else (1213, "Deadlock found")
+    raised: Exception = pymysql.err.OperationalError(*said)
+    return raised
 
 
 def _short(statement: str) -> str:

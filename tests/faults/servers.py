@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
-from app.config import Settings
+from app.config import Rates, Settings
 from scripts.supervisor import read_procfile
+from tests.faults.sizes import WEB_WORKERS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S: Final = 60.0
@@ -45,10 +46,16 @@ class WebServer:
 def web_server(
     settings: Settings, folder: Path, *, application: str = "wsgi:application", **environ: str
 ) -> Iterator[WebServer]:
-    """The command of the Procfile, with two workers; gone when the block ends."""
+    """The command of the Procfile, at full size with two workers; gone when the block ends."""
     port = free_port()
     command = read_procfile(ROOT / "Procfile")["web"].replace("wsgi:application", application)
-    variables = {"HOST": "127.0.0.1", "PORT": str(port), "WEB_WORKERS": "2", **environment(settings, folder), **environ}
+    variables = {
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "WEB_WORKERS": str(WEB_WORKERS),
+        **environment(settings, folder),
+        **environ,
+    }
     with running(["/bin/sh", "-c", f"exec {command}"], variables, folder / f"web-{port}.log") as process:
         server = WebServer(port, process, folder / f"web-{port}.log")
         _wait(server)
@@ -103,7 +110,7 @@ def environment(settings: Settings, folder: Path) -> dict[str, str]:
         "DATABASE_URL": settings.database_url,
         "REDIS_QUEUE_URL": settings.redis_queue_url,
         "REDIS_CACHE_URL": settings.redis_cache_url,
-        "WRITE_RATE": settings.rates.write,
+        **{f"{rate.name.upper()}_RATE": "1000000 per minute" for rate in fields(Rates)},
         "LOG_LEVEL": "WARNING",
         "CHECKOUT_HOLD_S": str(settings.checkout.hold_s),
         "PAYMENT_TIMEOUT_S": str(settings.payments.timeout_s),
