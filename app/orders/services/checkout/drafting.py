@@ -28,6 +28,8 @@ from app.products.services import allocations
 
 OPEN: Final = frozenset({HoldState.HELD, HoldState.RELEASED})
 """What a hold is in while nobody may be charged."""
+SHORT: Final = ("product_id", "asin", "name", "quantity")
+"""What of a line is told where its stock cannot be had."""
 
 
 def create(
@@ -59,7 +61,7 @@ def create(
     moving.begin(order, actor=actor, now=now)
     if places:
         placing.record_placed(order, lines, attempt=1, actor=actor, now=now)
-    _allocate(order, composed, is_new=True, actor=actor, now=now)
+    allocate(order, lines, is_new=True, actor=actor, now=now)
     return CheckedOut(order, lines)
 
 
@@ -85,8 +87,20 @@ def change(
     if places:
         placing.place(order, lines, actor=actor, now=now)
     db.session.flush()
-    _allocate(order, composed, is_new=False, actor=actor, now=now)
+    allocate(order, lines, actor=actor, now=now)
     return CheckedOut(order, lines)
+
+
+def allocate(
+    order: Order, lines: Sequence[OrderLine], *, is_new: bool = False, actor: Principal, now: datetime
+) -> None:
+    """Let a locked order hold just what its lines say; raises Short. The last thing its transaction does."""
+    items = {line.product_id: line.quantity for line in lines}
+    try:
+        allocations.adjust.joined(actor=actor, now=now, reference=reference_of(order), items=items, is_new=is_new)
+    except (OutOfStock, ProductNotFound, AlreadyAllocated) as error:
+        wanted = [{name: getattr(line, name) for name in SHORT} for line in lines]
+        raise Short(wanted, None if is_new else order.id) from error
 
 
 def read_lines(order_id: int) -> list[OrderLine]:
@@ -138,11 +152,3 @@ def _use_coupon(order: Order, composed: Composed, *, now: datetime) -> None:
             currency=order.currency,
             now=now,
         )
-
-
-def _allocate(order: Order, composed: Composed, *, is_new: bool, actor: Principal, now: datetime) -> None:
-    reference = reference_of(order)
-    try:
-        allocations.adjust.joined(actor=actor, now=now, reference=reference, items=composed.units, is_new=is_new)
-    except (OutOfStock, ProductNotFound, AlreadyAllocated) as error:
-        raise Short(composed.lines, None if is_new else order.id) from error

@@ -18,8 +18,9 @@ class Short(Exception):
 class Running(Exception):
     """A payment for the cart is under way; ``is_same`` where it is for just what is wanted now."""
 
-    def __init__(self, *, payment_id: int, is_same: bool) -> None:
+    def __init__(self, *, order_id: int, payment_id: int, is_same: bool) -> None:
         super().__init__("a payment is under way")
+        self.order_id = order_id
         self.payment_id = payment_id
         self.is_same = is_same
 

@@ -49,6 +49,14 @@ def place(order: Order, lines: Sequence[OrderLine], *, actor: Principal, now: da
     record_placed(order, lines, attempt=next_attempt(order.id), actor=actor, now=now)
 
 
+def place_paid(order: Order, lines: Sequence[OrderLine], *, actor: Principal, now: datetime) -> None:
+    """Place a locked order whose payment was captured just now, and write its sales facts."""
+    moving.move(order, Axis.ORDER, OrderState.PLACED, actor=actor, now=now)
+    moving.move(order, Axis.PAYMENT, PaymentState.PAID, actor=actor, now=now)
+    sales.record_sale(order, lines, now=now)
+    finish(order, lines, actor=actor)
+
+
 def record_placed(order: Order, lines: Sequence[OrderLine], *, attempt: int, actor: Principal, now: datetime) -> None:
     """Write what goes with an order that has just been placed and that no provider is asked about."""
     is_paid = order.total_minor == 0
@@ -59,11 +67,11 @@ def record_placed(order: Order, lines: Sequence[OrderLine], *, attempt: int, act
     finish(order, lines, actor=actor)
 
 
-def finish(order: Order, lines: Sequence[OrderLine], *, actor: Principal) -> None:
-    """Close the cart of an order that has just been placed, and note who placed it."""
+def finish(order: Order, lines: Sequence[OrderLine], action: str = "order.placed", *, actor: Principal) -> None:
+    """Close the cart of an order whose checkout has just ended, and note who ended it."""
     total = Money(order.total_minor, order.currency)
     what = {"total": str(total), "lines": len(lines), "payment_method": order.payment_method}
-    audit.record(actor=actor, action="order.placed", subject=("order", order.id), after=what)
+    audit.record(actor=actor, action=action, subject=("order", order.id), after=what)
     if order.cart_id is not None:
         close_cart(order.cart_id)
 

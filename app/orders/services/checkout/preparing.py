@@ -83,7 +83,7 @@ def _running(order: Order, cart: LockedCart, wanted: Wanted) -> Running:
         select(Payment.id, Payment.source_ref).where(Payment.active_order_id == order.id)
     ).one()
     is_same = _is_same(order, drafting.read_lines(order.id), payment.source_ref, cart, wanted)
-    return Running(payment_id=payment.id, is_same=is_same)
+    return Running(order_id=order.id, payment_id=payment.id, is_same=is_same)
 
 
 def _is_same(order: Order, lines: Sequence[OrderLine], source: str | None, cart: LockedCart, wanted: Wanted) -> bool:
