@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from app.core.errors import Busy, Conflict, FieldError, Invalid, NotFound, PaymentRequired, StaleVersion
+from app.core.errors import BadRequest, Busy, Conflict, FieldError, Invalid, NotFound, PaymentRequired, StaleVersion
 from app.core.money import Money
 
 
@@ -94,6 +94,85 @@ class PaymentUnknown(Busy):
     """The provider does not say whether it was paid; sent again, the same request finds out and never pays twice."""
 
     code = "PAYMENT_UNKNOWN"
+
+
+class PaymentNotFound(NotFound):
+    """The order has no payment that could be shown."""
+
+    code = "PAYMENT_NOT_FOUND"
+
+
+class ProviderNotFound(NotFound):
+    """No payment provider has this name, or it is not configured."""
+
+    code = "PROVIDER_NOT_FOUND"
+
+
+class ProviderEventNotFound(NotFound):
+    """No notice of a provider has this id, or it was purged."""
+
+    code = "PROVIDER_EVENT_NOT_FOUND"
+
+
+class NoticeRefused(BadRequest):
+    """A webhook that does not come from the provider, is too old, or cannot be read; nothing of it is kept."""
+
+    code = "NOTICE_REFUSED"
+
+
+class NothingToPay(Conflict):
+    """Nothing of the order is to be paid to staff: it is paid, over, or paid at a provider; ``facts`` say how far."""
+
+    code = "NOTHING_TO_PAY"
+
+    def __init__(self, *, state: str, payment_state: str, method: str) -> None:
+        super().__init__(f"Nothing is to be paid: the order is {state}, its payment by {method} is {payment_state}.")
+        self.facts = {"state": state, "payment_state": payment_state, "payment_method": method}
+
+
+class AmountNotDue(Conflict):
+    """Another amount was paid than is due; ``facts["due"]`` is what is."""
+
+    code = "AMOUNT_NOT_DUE"
+
+    def __init__(self, due: Money) -> None:
+        super().__init__(f"{due} is due; an order is paid as a whole.")
+        self.errors = (FieldError("/amount", f"{due} is due."),)
+        self.facts = {"due": _amount(due)}
+
+
+class NothingToRefund(Conflict):
+    """Nothing was paid for the order, or all of it went back."""
+
+    code = "NOTHING_TO_REFUND"
+
+
+class RefundTooLarge(Conflict):
+    """More was to go back than was paid and did not go back yet; ``facts["refundable"]`` is what may."""
+
+    code = "REFUND_TOO_LARGE"
+
+    def __init__(self, refundable: Money) -> None:
+        super().__init__(f"No more than {refundable} can go back.")
+        self.errors = (FieldError("/amount", f"at most {refundable}."),)
+        self.facts = {"refundable": _amount(refundable)}
+
+
+class RefundNotFound(NotFound):
+    """The order has no refund with this id."""
+
+    code = "REFUND_NOT_FOUND"
+
+
+class RefundNotFailed(Conflict):
+    """Only a refund that failed is tried again, and once; ``facts`` say how far this one is."""
+
+    code = "REFUND_NOT_FAILED"
+
+    def __init__(self, *, status: str, retried_by: int | None) -> None:
+        said = f"Refund {retried_by} has taken its place." if retried_by else f"It is {status}."
+        super().__init__(f"Only a refund that failed is tried again, and once. {said}")
+        self.facts = {"status": status, "retried_by": retried_by}
 
 
 class ShipmentNotFound(NotFound):

@@ -41,8 +41,13 @@ PAYMENT: Final[dict[str, frozenset[str]]] = {
         }
     ),
     PaymentState.PAID: frozenset({PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUNDED}),
-    PaymentState.PARTIALLY_REFUNDED: frozenset({PaymentState.REFUNDED}),
-    PaymentState.REFUNDED: frozenset(),
+    PaymentState.PARTIALLY_REFUNDED: frozenset(
+        {
+            PaymentState.REFUNDED,
+            PaymentState.PAID,  # a bank sent back what had gone
+        }
+    ),
+    PaymentState.REFUNDED: frozenset({PaymentState.PARTIALLY_REFUNDED, PaymentState.PAID}),  # likewise
     PaymentState.VOIDED: frozenset(
         {
             PaymentState.UNPAID,  # a checkout that had expired begins again

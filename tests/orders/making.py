@@ -14,6 +14,7 @@ from app.core.permissions import CATALOGUE, Principal
 from app.core.transactions import in_transaction
 from app.orders.models.orders import REFERENCE, Order, OrderEvent, OrderLine, OrderState, number_of
 from app.orders.models.payments import Payment, PaymentStatus
+from app.orders.services.sales import record_sale
 from app.products.models.products import Product
 from app.products.models.stock import Allocation, Stock
 from app.products.services.allocations import allocate
@@ -185,6 +186,8 @@ def _write(
         lines.append(line)
     payment = None if is_open and not paid else _payment(order, paid=paid)
     db.session.flush()
+    if paid:
+        record_sale(order, lines, now=NOW)
     return Made(
         order.id, order.number, tuple(line.id for line in lines), tuple(products), payment.id if payment else None
     )

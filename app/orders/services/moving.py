@@ -32,6 +32,8 @@ _TOLD: Final[dict[str, str]] = {
 }
 """Moves that others are told of. What can happen several times in one state (a shipment, a delivery, a return, a
 refund) is told by who does it, with ``tell``."""
+_WAS_PAID: Final = frozenset({PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUNDED})
+"""From these it becomes PAID again where a bank sent a refund back: nobody has paid anything then."""
 _ENDS: Final = frozenset({OrderState.COMPLETED, OrderState.CANCELLED, OrderState.EXPIRED})
 _TOUCHED: Final = "orders_touched"
 _INSERT_EVENT: Final = insert(table_of(OrderEvent))
@@ -88,10 +90,10 @@ def move(
         return False
     require(axis, before, after)
     setattr(order, column, str(after))
-    _set_times(order, axis, after, now)
+    _set_times(order, axis, before, after, now)
     _write(order, f"{axis}.state", before=before, after=after, actor=actor, now=now, details=details, public=public)
     what = _TOLD.get(f"{axis}:{after}")
-    if what is not None:
+    if what is not None and before not in _WAS_PAID:
         tell(order, what, now=now)
     if axis != Axis.ORDER:
         complete_if_done(order, actor=actor, now=now)
@@ -179,9 +181,9 @@ def _has_arrived(order: Order) -> bool:
     return not db.session.scalar(select(under_way | to_ship))
 
 
-def _set_times(order: Order, axis: Axis, after: str, now: datetime) -> None:
+def _set_times(order: Order, axis: Axis, before: str, after: str, now: datetime) -> None:
     if axis == Axis.PAYMENT:
-        if after == PaymentState.PAID:
+        if after == PaymentState.PAID and before not in _WAS_PAID:
             order.paid_at = now
         return
     if axis != Axis.ORDER:

@@ -45,24 +45,39 @@ def record_refund(refund: Refund, *, now: datetime) -> int:
 
     They are the refund's lines with the signs turned round, on the refund's own day. Raises NoTransaction.
     """
+    return _write([_fact_of(row, refund, "refund", -1) for row in _lines_of(refund)], now)
+
+
+def undo_refund(refund: Refund, *, now: datetime) -> int:
+    """Write the opposite of a refund's facts, today: a bank has sent the money back that had gone; how many are new.
+
+    Raises NoTransaction.
+    """
+    return _write([_fact_of(row, refund, "refund-returned", 1) for row in _lines_of(refund)], now)
+
+
+def day_of(instant: datetime) -> date:
+    """The shop's day of an instant."""
+    return instant.astimezone(settings().timezone).date()
+
+
+def _lines_of(refund: Refund) -> Sequence[Any]:
     of_refund = (
         select(_REFUND_LINE, _LINE.c.product_id, _LINE.c.asin, _LINE.c.name, _LINE.c.brand)
         .join(_LINE, _LINE.c.id == _REFUND_LINE.c.order_line_id)
         .where(_REFUND_LINE.c.refund_id == refund.id)
         .order_by(_LINE.c.position)
     )
+    return connection().execute(of_refund).all()
+
+
+def _fact_of(row: Any, refund: Refund, name: str, sign: int) -> dict[str, Any]:
+    """A line of a refund as a fact; ``sign`` is -1 where money goes back."""
+    parts = LineParts(row.gross_minor, row.discount_minor, row.tax_minor, row.shipping_minor, row.amount_minor)
+    signed = parts if sign > 0 else NOTHING - parts
+    fact = _fact(f"{name}:{refund.id}:{row.order_line_id}", row, sign * row.quantity, signed)
     own = {"kind": SaleKind.REFUND, "order_id": refund.order_id, "refund_id": refund.id, "currency": refund.currency}
-    rows = []
-    for row in connection().execute(of_refund):
-        back = LineParts(row.gross_minor, row.discount_minor, row.tax_minor, row.shipping_minor, row.amount_minor)
-        fact = _fact(f"refund:{refund.id}:{row.order_line_id}", row, -row.quantity, NOTHING - back)
-        rows.append(own | fact | {"order_line_id": row.order_line_id})
-    return _write(rows, now)
-
-
-def day_of(instant: datetime) -> date:
-    """The shop's day of an instant."""
-    return instant.astimezone(settings().timezone).date()
+    return own | fact | {"order_line_id": row.order_line_id}
 
 
 def _fact(key: str, line: Any, quantity: int, parts: LineParts) -> dict[str, Any]:

@@ -1,0 +1,201 @@
+"""Refunds: what goes back is set aside before any provider is asked, and never more than was captured.
+
+Sending them is the outbox's affair (``sending_refunds``).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import insert, select, update
+
+from app.core import audit, outbox
+from app.core.errors import Invalid
+from app.core.extensions import db
+from app.core.money import Money
+from app.core.orm import count_changed, table_of
+from app.core.permissions import Principal
+from app.core.transactions import in_transaction
+from app.orders import attention
+from app.orders.errors import NothingToRefund, RefundNotFailed, RefundNotFound, RefundTooLarge
+from app.orders.models.fulfilment import OrderReturn
+from app.orders.models.orders import Order, OrderLine
+from app.orders.models.payments import Payment, PaymentStatus, Refund, RefundLine, RefundStatus
+from app.orders.providers.registry import MANUAL
+from app.orders.services.moving import flag, lock_order, note
+from app.orders.services.refund_parts import Share, all_left, cut, left_of, of_units, total_of
+
+SEND: Final = "send_refund"
+"""The outbox kind that sends a refund to its provider."""
+
+
+@in_transaction
+def claim(
+    order: Order,
+    *,
+    units: Mapping[int, int] | None = None,
+    amount: Money | None = None,
+    reason: str,
+    actor: Principal,
+    now: datetime,
+    shipping: bool = True,
+) -> Refund | None:
+    """Set aside what goes back of a locked order, and have it sent; None where nothing was paid, or nothing is left.
+
+    ``units``: how many of which line were cancelled or came back, which count as such already; with ``shipping`` their
+    share of the fee goes back, too. ``amount``: less than they were paid with. Without units it is money that goes back
+    while the goods stay, of all lines alike; without both it is all that is left. Raises RefundTooLarge, and Invalid
+    for another currency.
+    """
+    payment = _captured(order.id)
+    if payment is None:
+        return None
+    _require_currency(amount, payment)
+    left = left_of(order.id)
+    shares = all_left(left) if units is None else of_units(_lines_of(order.id), units, left, shipping=shipping)
+    whole = total_of(shares)
+    if amount is not None and amount.minor > whole:
+        raise RefundTooLarge(Money(whole, payment.currency))
+    if amount is not None:
+        shares = cut(shares, amount.minor)
+    return _claim(order, payment, shares, reason=reason, actor=actor, now=now)
+
+
+@in_transaction
+def refund(*, actor: Principal, now: datetime, order_id: int, amount: Money | None, reason: str) -> Refund:
+    """Give money back while the goods stay: this much, or all that is left. Nothing is sent before it is set aside.
+
+    Raises OrderNotFound, NothingToRefund, RefundTooLarge, Invalid for another currency.
+    """
+    made = claim.joined(lock_order(order_id), amount=amount, reason=reason, actor=actor, now=now)
+    if made is None:
+        raise NothingToRefund("Nothing was paid for this order, or all of it went back.")
+    _audit("refund.made", made, actor)
+    return made
+
+
+@in_transaction
+def retry(*, actor: Principal, now: datetime, order_id: int, refund_id: int, by_hand: bool) -> Refund:
+    """Try a refund again that failed: a new one takes its place, and is sent with a key of its own.
+
+    ``by_hand``: staff have paid it back themselves, and it counts as done. Raises OrderNotFound, RefundNotFound,
+    RefundNotFailed, RefundTooLarge where the money went back in another way meanwhile.
+    """
+    order = lock_order(order_id)
+    failed = db.session.scalar(
+        select(Refund).where(Refund.id == refund_id, Refund.order_id == order_id), execution_options=_FRESH
+    )
+    if failed is None:
+        raise RefundNotFound(f"Order {order.number} has no refund {refund_id}.")
+    successor = db.session.scalar(select(Refund.id).where(Refund.retry_of_id == refund_id))
+    if failed.status != RefundStatus.FAILED or successor is not None:
+        raise RefundNotFailed(status=failed.status, retried_by=successor)
+    payment = db.session.get_one(Payment, failed.payment_id)
+    name = MANUAL if by_hand else payment.provider
+    about: dict[str, Any] = {"reason": failed.reason, "provider": name, "retry_of_id": failed.id}
+    made = _set_aside(order, payment, failed.amount_minor, actor=actor, now=now, **about)
+    lines = select(*(column for column in _LINES.columns if column.name != "id")).where(_LINES.c.refund_id == refund_id)
+    rows = [dict(row._mapping) | {"refund_id": made.id} for row in db.session.execute(lines)]  # noqa: SLF001  # its name
+    db.session.execute(insert(_LINES), rows)
+    moved = update(OrderReturn).where(OrderReturn.refund_id == refund_id).values(refund_id=made.id)
+    count_changed(db.session(), moved)
+    _calm_down(order, actor=actor, now=now)
+    _audit("refund.retried", made, actor)
+    return made
+
+
+def _claim(
+    order: Order, payment: Payment, shares: Sequence[Share], *, reason: str, actor: Principal, now: datetime
+) -> Refund | None:
+    total = total_of(shares)
+    if total == 0:
+        return None
+    made = _set_aside(order, payment, total, reason=reason, actor=actor, now=now, provider=payment.provider)
+    rows = [_row(made.id, share) for share in shares if share.parts.total or share.quantity]
+    db.session.execute(insert(_LINES), rows)
+    return made
+
+
+def _set_aside(
+    order: Order, payment: Payment, total: int, *, reason: str, actor: Principal, now: datetime, **values: Any
+) -> Refund:
+    """Take the amount off what the payment may still give back, in one guarded statement, and write the refund."""
+    claimed = (
+        update(Payment)
+        .where(Payment.id == payment.id, Payment.status == PaymentStatus.CAPTURED)
+        .where(Payment.refunded_minor + total <= Payment.captured_minor)
+        .values(refunded_minor=Payment.refunded_minor + total, updated_at=now)
+    )
+    if count_changed(db.session(), claimed) == 0:
+        db.session.refresh(payment)
+        raise RefundTooLarge(Money(payment.captured_minor - payment.refunded_minor, payment.currency))
+    made = Refund(
+        order_id=order.id,
+        payment_id=payment.id,
+        amount_minor=total,
+        currency=payment.currency,
+        reason=reason,
+        idempotency_key=f"refund-{order.number}-{secrets.token_hex(8)}",
+        created_at=now,
+        updated_at=now,
+        **values,
+        **actor.attribution(),
+    )
+    db.session.add(made)
+    db.session.flush()
+    amount = str(Money(total, payment.currency))
+    note(order, "refund.begun", actor=actor, now=now, details={"refund_id": made.id, "amount": amount}, public=True)
+    outbox.add(SEND, key=f"{SEND}:{made.id}", refund_id=made.id)
+    return made
+
+
+def _captured(order_id: int) -> Payment | None:
+    found = select(Payment).where(Payment.order_id == order_id, Payment.status == PaymentStatus.CAPTURED)
+    payment: Payment | None = db.session.scalar(found.with_for_update(), execution_options=_FRESH)
+    return payment
+
+
+def _lines_of(order_id: int) -> Sequence[OrderLine]:
+    found = select(OrderLine).where(OrderLine.order_id == order_id).order_by(OrderLine.id)
+    return db.session.scalars(found, execution_options=_FRESH).all()
+
+
+def _require_currency(amount: Money | None, payment: Payment) -> None:
+    if amount is not None and amount.currency != payment.currency:
+        raise Invalid.field("/amount", f"must be in {payment.currency}, as the order was paid.")
+
+
+def _calm_down(order: Order, *, actor: Principal, now: datetime) -> None:
+    """Say that all is well again, once no refund of the order has failed without a successor."""
+    successors = select(Refund.retry_of_id).where(Refund.order_id == order.id, Refund.retry_of_id.is_not(None))
+    failed = select(Refund.id).where(Refund.order_id == order.id, Refund.status == RefundStatus.FAILED)
+    still = db.session.scalar(failed.where(Refund.id.not_in(successors)).limit(1))
+    if still is None and order.attention == attention.REFUND_FAILED:
+        flag(order, None, actor=actor, now=now)
+
+
+def _audit(action: str, made: Refund, actor: Principal) -> None:
+    amount = str(Money(made.amount_minor, made.currency))
+    after = {"order_id": made.order_id, "amount": amount, "provider": made.provider, "retry_of": made.retry_of_id}
+    audit.record(actor=actor, action=action, subject=("refund", made.id), after=after)
+
+
+def _row(refund_id: int, share: Share) -> dict[str, Any]:
+    parts = share.parts
+    return {
+        "refund_id": refund_id,
+        "order_line_id": share.line_id,
+        "quantity": share.quantity,
+        "amount_minor": parts.total,
+        "tax_minor": parts.tax,
+        "shipping_minor": parts.shipping,
+        "discount_minor": parts.discount,
+        "gross_minor": parts.gross,
+    }
+
+
+_LINES: Final = table_of(RefundLine)
+_FRESH: Final = {"populate_existing": True}
