@@ -1,0 +1,95 @@
+"""Many people, and the same person many times, over real HTTP: nothing is bought, used or paid for twice."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from functools import partial
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app.core.extensions import db
+from app.core.orm import utc_now
+from app.orders.models.coupons import Coupon, CouponUse
+from app.orders.models.orders import Order, OrderState
+from app.orders.models.payments import Payment, PaymentStatus
+from app.orders.services.coupons.editing import create_coupon
+from app.products.models.stock import Allocation
+from tests.faults.buyers import Buyer, all_at_once, buyers, outcomes
+from tests.faults.invariants import violations
+from tests.faults.servers import WebServer
+from tests.faults.sizes import FULL, SEED
+from tests.orders.making import STAFF
+from tests.orders.shopping import Shop
+
+SUBMITS = 20 if FULL else 8
+
+
+@pytest.mark.parametrize("key", ["one-key", None], ids=["with one key", "without a key"])
+def test_a_cart_that_is_sent_many_times_at_once_is_one_order(
+    app: Flask, shop: Shop, web: WebServer, key: str | None
+) -> None:
+    buyer = Buyer(web.port, name="impatient")
+    buyer.fill([(shop.product(on_hand=50), 3)])
+    answers = all_at_once([partial(buyer.order, "30.00", key=key)] * SUBMITS)
+    assert set(outcomes(answers)) <= {"201", "IDEMPOTENCY_KEY_IN_USE"}
+    numbers = {answer.body["number"] for answer in answers if answer.status == 201}
+    refreshed = buyer.order("30.00", key=key)
+    assert numbers == {refreshed.body["number"]}
+    with app.app_context():
+        assert db.session.scalars(select(Order.state)).all() == [OrderState.PLACED]
+        assert db.session.scalars(select(Allocation.quantity)).all() == [3]
+        assert db.session.scalars(select(Payment.status)).all() == [PaymentStatus.CREATED]
+        assert violations(at_rest=False) == []
+
+
+def test_carts_with_the_same_products_in_any_order_never_wait_for_each_other_crosswise(
+    app: Flask, shop: Shop, web: WebServer
+) -> None:
+    count, chance = (50 if FULL else 16), random.Random(SEED)
+    products = [shop.product(on_hand=count) for _ in range(5)]
+    people = buyers(web.port, count)
+    for buyer in people:
+        buyer.fill([(product, 1) for product in chance.sample(products, 3)])
+    answers = all_at_once([partial(buyer.order, "30.00") for buyer in people])
+    assert outcomes(answers) == {"201": count}
+    with app.app_context():
+        assert violations(at_rest=False) == []
+
+
+def test_carts_that_compete_for_several_products_are_sold_whole_or_not_at_all(
+    app: Flask, shop: Shop, web: WebServer
+) -> None:
+    count, chance = (50 if FULL else 16), random.Random(SEED)
+    products = [shop.product(on_hand=count // 4) for _ in range(4)]
+    people = buyers(web.port, count)
+    for buyer in people:
+        buyer.fill([(product, 1) for product in chance.sample(products, 3)])
+    answers = all_at_once([partial(buyer.order, "30.00") for buyer in people])
+    seen = outcomes(answers)
+    assert set(seen) == {"201", "OUT_OF_STOCK"}
+    with app.app_context():
+        held = Counter(db.session.scalars(select(Allocation.product_id)).all())
+        assert held.total() == 3 * seen["201"]
+        assert max(held.values()) == count // 4
+        assert violations(at_rest=False) == []
+
+
+def test_a_coupon_for_three_is_used_by_three_of_many_who_order_with_it_at_once(
+    app: Flask, shop: Shop, web: WebServer
+) -> None:
+    with app.app_context():
+        create_coupon(actor=STAFF, now=utc_now(), code="FIRST3", amount_minor=100, max_uses=3)
+    product, people = shop.product(on_hand=100), buyers(web.port, 20 if FULL else 10)
+    for buyer in people:
+        buyer.fill([(product, 1)])
+    answers = all_at_once([partial(buyer.order, "9.00", coupon="FIRST3") for buyer in people])
+    assert outcomes(answers) == {"201": 3, "COUPON_NOT_USABLE": len(people) - 3}
+    assert {answer.body["reason"] for answer in answers if answer.status == 409} == {"used_up"}
+    with app.app_context():
+        assert db.session.scalars(select(Coupon.used)).all() == [3]
+        assert len(db.session.scalars(select(CouponUse.order_id)).all()) == 3
+        assert len(db.session.scalars(select(Allocation.id)).all()) == 3
+        assert violations(at_rest=False) == []
