@@ -45,7 +45,8 @@ from app.core.rates import register_rates
 from app.notifications.api import deliveries, webhooks
 from app.notifications.api.documentation import register_webhook_docs
 from app.operations.api import operations
-from app.orders.api import checkout, coupons, sales_imports
+from app.orders.api import checkout, coupons, order_desk, orders, sales_imports, shipments, tracking
+from app.orders.views import tracking as tracking_pages
 from app.products.api import (
     bulk,
     categories,
@@ -89,8 +90,12 @@ APIS = (
     bulk,
     carts,
     checkout,
+    orders,
+    order_desk,
     coupons,
     sales_imports,
+    shipments,
+    tracking,
     rpa,
     webhooks,
     deliveries,
@@ -108,6 +113,7 @@ PAGES = (
     role_pages,
     provider_pages,
     audit_pages,
+    tracking_pages,
 )
 
 

@@ -21,6 +21,7 @@ from app.orders.queries.owning import no_order
 MAX_PARTS: Final = 100
 """Payments, refunds, shipments and returns that are shown with an order, of each the newest; lists have all."""
 
+_PERSONAL: Final = ("email", "note", "shipping_address", "billing_address", "customer_name", "user_id")
 _ORDER: Final = table_of(Order)
 _USER, _HOLD, _LINE = table_of(User).c, table_of(Hold).c, table_of(OrderLine).c
 _PAYMENT, _REFUND, _REFUNDED = table_of(Payment).c, table_of(Refund).c, table_of(RefundLine).c
@@ -158,6 +159,11 @@ def with_parts(head: Row[Any]) -> OrderRecord:
         shipments=shipments,
         returns=returns,
     )
+
+
+def without_person(order: OrderRecord) -> OrderRecord:
+    """The order without whose it is, for whoever holds a link: a mail may be forwarded."""
+    return OrderRecord(**(vars(order) | dict.fromkeys(_PERSONAL)))
 
 
 def _filled(

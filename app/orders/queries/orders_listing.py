@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
+from app.cart.shopper import Shopper
 from app.core.pagination import MAX_LIMIT, Page, make_cursor, read_cursor
 from app.core.reading import reading
 from app.orders.models.fulfilment import Shipment
-from app.orders.models.orders import OrderLine
+from app.orders.models.orders import OrderLine, OrderState
 from app.orders.queries.orders_rows import COLUMNS
 from app.orders.queries.orders_walks import (
     LOOK_AT,
@@ -40,6 +41,7 @@ SORTS: Final[dict[str, Sort]] = {
 }
 """By its number an order is newer or older; where days of placing are asked for, by when it was placed."""
 _PLACED: Final = frozenset({"placed_from", "placed_to"})
+_SHOWN: Final = [state for state in OrderState if state != OrderState.EXPIRED]
 _LAST_CHARACTER: Final = "\U0010ffff"
 _LINE: Final = OrderLine.__table__.c
 _UNITS: Final = (
@@ -80,6 +82,19 @@ def list_orders(*, limit: int, cursor: str | None = None, sort: str = "newest", 
             return Page([], None)
         page = _Reader(connection, found, several, (name, down)).page(after, bounded)
         return Page(_orders(connection, page.items), page.next_cursor)
+
+
+def list_own_orders(shopper: Shopper, *, limit: int, cursor: str | None = None, state: str | None = None) -> Page[Any]:
+    """A shopper's own orders, newest first: those of their account, or the one that a guest's cart has become.
+
+    Without ``state`` checkouts that have expired are left out.
+    """
+    shown = [state] if state is not None else _SHOWN
+    if shopper.user_id is not None:
+        return list_orders(limit=limit, cursor=cursor, customer=shopper.user_id, state=shown)
+    if shopper.guest_cart_id is not None:
+        return list_orders(limit=limit, cursor=cursor, cart_id=shopper.guest_cart_id, state=shown)
+    return Page([], None)
 
 
 def _split(given: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:

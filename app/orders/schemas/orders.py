@@ -13,7 +13,6 @@ from app.orders.models.payments import RefundStatus
 from app.orders.schemas.addresses import PostalAddressSchema
 
 WHEN: Final = {"examples": ["2026-11-21T10:00:00.000000Z"]}
-MAYBE: Final = {"examples": [None]}
 NUMBER: Final = {"description": "What people call it", "examples": ["100042"]}
 CURRENCY: Final = {"description": "ISO 4217", "examples": ["USD"]}
 STATE: Final = {"examples": ["PLACED"]}
@@ -23,6 +22,9 @@ METHOD: Final = {"description": "invoice, cash or card", "examples": ["invoice"]
 LINE: Final = {"description": "Of the order's lines", "examples": [412]}
 ASIN: Final = {"examples": ["B0CW1A0001"]}
 COUNT: Final = {"examples": [2]}
+ID: Final = validate.Range(1, 2**63 - 1)
+ATTENTION: Final = {"description": "Why staff should look at it", "examples": ["STOCK_TAKEN"]}
+CUSTOMER: Final = {"description": "The customer's account", "examples": [7]}
 EVENT_KIND: Final = {
     "description": "`order.state`, `payment.state` and `fulfilment.state` for moves, else what was done",
     "examples": ["fulfilment.state"],
@@ -36,8 +38,10 @@ class JsonAddress(fields.Nested):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(PostalAddressSchema, **kwargs)
 
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return Fragment(value) if isinstance(value, str) else super()._serialize(value, attr, obj, **kwargs)
+    def _serialize(self, nested_obj: Any, attr: Any, obj: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # its
+        if isinstance(nested_obj, str):
+            return Fragment(nested_obj)
+        return super()._serialize(nested_obj, attr, obj, **kwargs)  # type: ignore[no-untyped-call]  # marshmallow's
 
 
 class OrderLineSchema(Schema):

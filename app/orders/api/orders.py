@@ -1,0 +1,66 @@
+"""Customers' orders: what they bought, and how far it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from app.cart.api.shopper import current_shopper, open_to_shoppers
+from app.core.api import ApiBlueprint, unless_known
+from app.core.fields import PageArguments
+from app.orders.api.visitors import open_to_holders, visible_order, with_cart_token, with_order_token
+from app.orders.queries import orders as queries
+from app.orders.queries.orders_listing import list_own_orders
+from app.orders.queries.orders_timeline import list_public_events
+from app.orders.schemas import orders as schemas
+
+blp = ApiBlueprint("orders", __name__, description="Orders, for those who made them")
+
+
+@blp.route("/orders")
+class Orders(MethodView):
+    """One's own orders."""
+
+    @open_to_shoppers
+    @with_cart_token
+    @blp.arguments(schemas.OwnOrderArguments, location="query")
+    @blp.answers(200, schemas.OrderPage)
+    def get(self, which: dict[str, Any]) -> Any:
+        """List one's own orders, the newest first; a guest has the one that the cart became."""
+        return list_own_orders(current_shopper(), **which)
+
+
+@blp.route("/orders/<number>")
+class Order(MethodView):
+    """One of one's own orders."""
+
+    @open_to_holders
+    @with_cart_token
+    @with_order_token
+    @blp.answers(200, schemas.OrderSchema, etag=True)
+    @blp.alt_response(304, description="If-None-Match names the ETag that the order has", success=True)
+    def get(self, number: str) -> Any:
+        """Get one of one's own orders; by a mail's link without email, note and addresses."""
+        order_id, by_link = visible_order(number)
+        head = unless_known(queries.read_head(order_id))
+        if isinstance(head, Response):
+            return head
+        order = queries.with_parts(head)
+        return queries.without_person(order) if by_link else order
+
+
+@blp.route("/orders/<number>/events")
+class OrderEvents(MethodView):
+    """What happened to an order."""
+
+    @open_to_holders
+    @with_cart_token
+    @with_order_token
+    @blp.arguments(PageArguments, location="query")
+    @blp.answers(200, schemas.OwnEventPage)
+    def get(self, page: dict[str, Any], number: str) -> Any:
+        """List what happened to one of one's own orders, the newest first."""
+        order_id, _by_link = visible_order(number)
+        return list_public_events(order_id, **page)
