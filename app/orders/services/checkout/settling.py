@@ -40,6 +40,8 @@ def settle(
 ) -> CheckedOut:
     """Write down what the provider says of a payment, once; the order as it is then, with its lines.
 
+    What was captured is the payment's amount in its currency: ``charging`` lets nothing else through.
+
     CAPTURED places the order, or claims a refund of all where its stock cannot be had any more; FAILED gives the
     customer time to pay in another way; WAITING leaves everything as it is; CANCELLED lets the stock go. With ``aside``
     it is not the work of the request. Raises OrderNotFound.
@@ -85,26 +87,34 @@ def _capture(
     now: datetime,
 ) -> None:
     """Write down that a payment was captured, and do what was paid for, or give the money back."""
-    is_only = payment.active_order_id is not None or not _is_paid_otherwise(order.id)
+    if payment.status == PaymentStatus.CAPTURED:
+        return
+    if not _is_for(order, payment):
+        captured = {"payment_id": payment.id, "captured_minor": answer.captured_minor}
+        giving_up.show_surplus(order, captured, actor=actor, now=now)
+        return
     values = {
         "status": PaymentStatus.CAPTURED,
-        "captured_minor": min(answer.captured_minor, payment.amount_minor),
+        "captured_minor": payment.amount_minor,
         "captured_at": now,
-        "active_order_id": order.id if is_only else None,
+        "active_order_id": order.id,
         "error_code": None,
     }
-    if not _change(payment, frozenset(PaymentStatus) - {PaymentStatus.CAPTURED}, answer, now=now, **values):
-        return
+    _change(payment, frozenset(PaymentStatus) - {PaymentStatus.CAPTURED}, answer, now=now, **values)
     lines = drafting.read_lines(order.id)
-    is_whole = answer.captured_minor == payment.amount_minor == order.total_minor
-    if not (is_only and is_whole) or order.state not in {OrderState.DRAFT, OrderState.EXPIRED}:
-        giving_up.give_back_surplus(order, payment.id, actor=actor, now=now)
-    elif holds.change_hold(order.id, [HoldState.PAYING, HoldState.HELD], HoldState.CONSUMED, now=now):
+    if holds.change_hold(order.id, [HoldState.PAYING, HoldState.HELD], HoldState.CONSUMED, now=now):
         place_paid(order, lines, actor=actor, now=now)
     elif gives_up:
         giving_up.cancel_and_refund(order, lines, actor=actor, now=now)
     else:
         late.place_late(order, lines, actor=actor, now=now)
+
+
+def _is_for(order: Order, payment: Any) -> bool:
+    """Whether this payment pays for the order as it is: whole, not paid otherwise, and not over yet."""
+    if order.state not in {OrderState.DRAFT, OrderState.EXPIRED} or payment.amount_minor != order.total_minor:
+        return False
+    return payment.active_order_id is not None or not _is_paid_otherwise(order.id)
 
 
 def _fail(order: Order, payment: Any, answer: Answer, *, actor: Principal, now: datetime) -> None:
