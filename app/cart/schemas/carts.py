@@ -127,7 +127,9 @@ class CartMergeSchema(Schema):
 
     at = Instant(metadata=_WHEN)
     lines = fields.Integer(metadata={"description": "Products in the guest's cart", "examples": [3]})
-    short = fields.List(fields.Nested(CartShortSchema), metadata={"description": "What found no room, wholly or partly"})
+    short = fields.List(
+        fields.Nested(CartShortSchema), metadata={"description": "What found no room, wholly or partly"}
+    )
 
 
 class CartSchema(Schema):

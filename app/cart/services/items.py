@@ -101,15 +101,14 @@ def _new_item(cart: Cart, offer: Offer, quantity: int, now: datetime) -> CartIte
     lines = db.session.scalar(select(func.count()).where(CartItem.cart_id == cart.id)) or 0
     if lines >= MAX_LINES:
         raise CartFull
-    item = CartItem(cart_id=cart.id, product_id=offer.product_id, quantity=quantity, added_at=now)
-    db.session.add(item)
-    return item
+    return CartItem(cart_id=cart.id, product_id=offer.product_id, quantity=quantity, added_at=now)
 
 
 def _saved(cart: Cart, item: CartItem, offer: Offer, now: datetime) -> CartView:
     """Note what the customer is told about this line now; what changed about the others stays to be told."""
     item.seen_price_minor = offer.price_minor
     item.seen_is_available = _is_enough(cart, offer, item.quantity)
+    db.session.add(item)
     touch(cart, now=now)
     db.session.flush()
     return read_cart(cart.id)
