@@ -14,8 +14,12 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "purge_accounts": timedelta(hours=1),
     "purge_webhooks": timedelta(hours=1),
     "purge_carts": timedelta(hours=1),
+    "purge_order_links": timedelta(hours=1),
+    "check_refunds": timedelta(minutes=10),
+    "purge_notices": timedelta(hours=1),
     "ring_for_operations": timedelta(minutes=1),
     "purge_operation_files": timedelta(hours=1),
     "purge_images": timedelta(hours=6),
     "tell_low_stock": timedelta(minutes=1),
+    "sweep_holds": timedelta(seconds=30),
 }

@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import JSON, Index, String, and_, delete, or_, select, update
+from sqlalchemy import JSON, Index, String, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.extensions import db
@@ -20,12 +20,14 @@ from app.core.orm import (
     PrimaryKey,
     Timestamps,
     UtcDateTime,
+    clock,
     count_changed,
     database_now,
     key_text,
+    table_of,
 )
 from app.core.queues import BACKGROUND, doorbell
-from app.core.transactions import after_commit, in_transaction
+from app.core.transactions import after_commit, connection, in_transaction
 
 LEASE_S: Final = 60
 MAX_ATTEMPTS: Final = 20
@@ -59,19 +61,18 @@ class Outbox(Timestamps, Base):
     last_error: Mapped[str | None] = mapped_column(String(500))
 
 
+_ADD: Final = insert(table_of(Outbox)).values(
+    {name: bindparam(name) for name in ("kind", "unique_key", "arguments")}
+    | {"not_before": clock(), "rung_until": clock(5), "attempts": 0}
+)
+
+
 def add(kind: str, *, key: str, **ids: int | str) -> None:
     """Ask for an effect in the open transaction; a second row with the same key is a programming error."""
-    session = db.session()
-    row = Outbox(
-        kind=kind,
-        unique_key=key,
-        arguments=ids,
-        not_before=database_now(session),
-        rung_until=database_now(session, plus_s=5),
+    (id_,) = connection().execute(_ADD, {"kind": kind, "unique_key": key, "arguments": ids}).inserted_primary_key or (
+        0,
     )
-    session.add(row)
-    session.flush()
-    after_commit(partial(_ring, [(row.id, 0)]))
+    after_commit(partial(_ring, [(id_, 0)]))
 
 
 def ring_due(*, limit: int = 200) -> int:

@@ -17,12 +17,17 @@ from app.core import idempotency, outbox
 from app.core.orm import utc_now
 from app.notifications.services import notices, purging
 from app.operations.services.running import purge_files, ring_for_orphans, run_operation, sweep_folders
+from app.orders.services import links as order_links
+from app.orders.services import mails as order_mails
+from app.orders.services.checkout.sweeping import SWEEP_HOLDS, sweep_holds
+from app.orders.services.promises import NOTE_STOCK_TAKEN, note_stock_taken
 from app.products.search.facets import keep_counted
 from app.products.services import low_stock
 from app.products.services.images import purge_images
 from app.rpa.services.jobs import prepare_job
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
+from workers.jobs import payments
 
 
 def _purge_idempotency_keys() -> None:
@@ -51,6 +56,15 @@ def _purge_webhooks() -> None:
 
 def _purge_carts() -> None:
     purge_carts(now=utc_now())
+
+
+def _purge_order_links() -> None:
+    order_links.purge_links(now=utc_now())
+
+
+def _note_stock_taken(*, order_id: int, product_id: int, quantity: int, notice: str) -> None:
+    about = {"order_id": order_id, "product_id": product_id, "quantity": quantity}
+    note_stock_taken(now=utc_now(), notice=notice, **about)
 
 
 def _send_mail(sender: Callable[..., None], **ids: int | str) -> None:
@@ -82,6 +96,10 @@ def _count_facets() -> None:
     keep_counted(now=utc_now())
 
 
+def _sweep_holds() -> None:
+    sweep_holds(clock=utc_now)
+
+
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
     "count_facets": _count_facets,
@@ -94,13 +112,17 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
     "purge_images": _purge_images,
+    SWEEP_HOLDS: _sweep_holds,
     "purge_webhooks": _purge_webhooks,
     "purge_carts": _purge_carts,
+    "purge_order_links": _purge_order_links,
+    NOTE_STOCK_TAKEN: _note_stock_taken,
     notices.KIND: partial(_send_mail, notices.send_disabled),
     "tell_low_stock": _tell_low_stock,
     "mail_low_stock": partial(_send_mail, low_stock.send_low_stock),
     "mail_job_ended": partial(_send_mail, send_job_ended),
-    **{kind: partial(_send_mail, sender) for kind, sender in mails.SENDERS.items()},
+    **payments.HANDLERS,
+    **{kind: partial(_send_mail, sender) for kind, sender in (mails.SENDERS | order_mails.SENDERS).items()},
 }
 
 

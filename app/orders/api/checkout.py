@@ -22,9 +22,20 @@ def _location(done: CheckedOut) -> str:
 @open_to_shoppers
 @blp.takes_header("Cart-Token", "The token of a guest's cart", "m1m3h9d3nWc6m0xkT9Aq3w")
 @blp.arguments(CheckoutIn)
-@blp.answers(201, CheckedOutSchema, location=_location)
+@blp.answers(201, CheckedOutSchema, location=_location, etag=True)
+@blp.alt_response(402, description="PAYMENT_DECLINED: nothing was charged; the stock stays held for another try")
+@blp.alt_response(404, description="CART_NOT_FOUND")
+@blp.alt_response(
+    409, description="CART_EMPTY, TOTAL_CHANGED, PRODUCT_UNAVAILABLE, OUT_OF_STOCK, COUPON_NOT_USABLE, TOTAL_TOO_LARGE"
+)
+@blp.alt_response(503, description="PAYMENT_UNKNOWN: the payment provider does not answer")
 def post_order(body: dict[str, Any]) -> CheckedOut:
-    """Order what is in a cart; the same cart again is the same order, and is never paid twice."""
+    """Order what is in a cart.
+
+    The same cart sent again is the same order and is never paid twice, with an Idempotency-Key or without; after a 503
+    send it again to find out. The order is PLACED, or DRAFT where the customer still has to pay at the provider: its
+    stock is held meanwhile. CANCELLED says that it was paid when the stock was gone; the money goes back.
+    """
     names = ("email", "shipping_address", "billing_address", "coupon", "note")
     particulars = Particulars(method=body["payment_method"], **{name: body[name] for name in names})
     kept = {name: body[name] for name in ("cart_id", "expected_total", "source", "return_url")}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from marshmallow import Schema, ValidationError, fields, post_load, pre_dump, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, pre_dump, validate, validates_schema
 
 from app.auth.models import MAX_EMAIL
-from app.core.fields import Instant, Price, StrictSchema, Text
+from app.core.fields import StrictSchema, Text
 from app.core.money import Money, MoneyError
 from app.core.running import settings
 from app.orders.schemas.addresses import AddressIn, PostalAddressSchema
+from app.orders.schemas.orders import OrderHeadSchema, OrderLineSchema
 from app.orders.services.checkout.wanted import CheckedOut
 from app.orders.services.coupons.claiming import normalised_code
 
@@ -18,7 +19,6 @@ MAX_ID: Final = 2**53
 MAX_NOTE: Final = 1000
 MAX_URL: Final = 500
 _CURRENCY: Final = {"description": "ISO 4217; the shop's", "examples": ["USD"]}
-_WHEN: Final = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 
 
 class ExpectedTotal(StrictSchema):
@@ -115,67 +115,36 @@ def _is_ours(url: str) -> bool:
     return url.startswith(f"{settings().public_url}/") and url.isascii() and url.isprintable() and " " not in url
 
 
-class CheckedOutLine(Schema):
-    """One product of the order."""
+class CheckedOutSchema(OrderHeadSchema):
+    """An order as a checkout leaves it, with fields named as in GET /api/v1/orders/{number}, which has more of it."""
 
-    product_id = fields.Integer(metadata={"examples": [17]})
-    asin = fields.String(metadata={"examples": ["B0CW1A0001"]})
-    name = fields.String(metadata={"examples": ["Copper kettle, 1.7 l"]})
-    quantity = fields.Integer(metadata={"examples": [2]})
-    unit_price = Price(attribute="unit_price_minor", metadata={"examples": ["20.00"]})
-    total = Price(
-        attribute="total_minor",
-        metadata={"description": "With its shares of coupon, shipping and tax", "examples": ["44.90"]},
-    )
+    class Meta:
+        exclude = ("due",)
 
-
-class CheckedOutSchema(Schema):
-    """An order as a checkout leaves it; GET /api/v1/orders/{number} has all of it."""
-
-    number = fields.String(metadata={"examples": ["100042"]})
-    state = fields.String(
-        metadata={"description": "PLACED; DRAFT while the customer has to pay at the provider", "examples": ["PLACED"]}
-    )
-    payment_state = fields.String(metadata={"examples": ["UNPAID"]})
-    payment_method = fields.String(metadata={"examples": ["invoice"]})
-    email = fields.String(metadata={"examples": ["ada@example.org"]})
-    currency = fields.String(metadata=_CURRENCY)
-    subtotal = Price(attribute="subtotal_minor", metadata={"examples": ["40.00"]})
-    discount = Price(attribute="discount_minor", metadata={"examples": ["0.00"]})
-    shipping = Price(attribute="shipping_minor", metadata={"examples": ["4.90"]})
-    tax = Price(attribute="tax_minor", metadata={"description": "Of goods and shipping", "examples": ["7.17"]})
-    total = Price(attribute="total_minor", metadata={"examples": ["44.90"]})
-    coupon = fields.String(attribute="coupon_code", allow_none=True, metadata={"examples": [None]})
-    note = fields.String(metadata={"examples": ["Please ring twice."]})
+    email = fields.String(metadata={"format": "email", "examples": ["ada@example.org"]})
+    note = fields.String(metadata={"description": "The customer's", "examples": ["Please ring twice."]})
     shipping_address = fields.Nested(PostalAddressSchema)
     billing_address = fields.Nested(PostalAddressSchema)
-    lines = fields.List(fields.Nested(CheckedOutLine))
-    placed_at = Instant(allow_none=True, metadata=_WHEN)
+    lines = fields.List(fields.Nested(OrderLineSchema))
 
     @pre_dump
     def flatten(self, done: CheckedOut, **_kwargs: Any) -> dict[str, Any]:
         """The order's columns beside its lines, each of which says its currency."""
         order = done.order
-        lines = [{name: getattr(line, name) for name in _LINE} | {"currency": order.currency} for line in done.lines]
+        lines = [
+            {name: getattr(line, name) for name in _LINE}
+            | {"currency": order.currency, "open": line.quantity - line.cancelled - line.shipped}
+            for line in done.lines
+        ]
         return {name: getattr(order, name) for name in _ORDER} | {"lines": lines}
 
 
-_LINE: Final = ("product_id", "asin", "name", "quantity", "unit_price_minor", "total_minor")
+_LINE: Final = (
+    *("id", "product_id", "asin", "name", "brand", "quantity", "unit_price_minor", "subtotal_minor"),
+    *("discount_minor", "shipping_minor", "tax_minor", "total_minor", "cancelled", "shipped", "returned"),
+)
 _ORDER: Final = (
-    "number",
-    "state",
-    "payment_state",
-    "payment_method",
-    "email",
-    "currency",
-    "subtotal_minor",
-    "discount_minor",
-    "shipping_minor",
-    "tax_minor",
-    "total_minor",
-    "coupon_code",
-    "note",
-    "shipping_address",
-    "billing_address",
-    "placed_at",
+    *("number", "state", "payment_state", "fulfilment_state", "payment_method", "currency", "subtotal_minor"),
+    *("discount_minor", "shipping_minor", "tax_minor", "total_minor", "cancelled_minor", "coupon_code"),
+    *("created_at", "placed_at", "version", "email", "note", "shipping_address", "billing_address"),
 )

@@ -61,3 +61,8 @@ class CheckedOut:
 
     order: Order
     lines: Sequence[OrderLine]
+
+    @property
+    def version(self) -> int:
+        """The order's, for its ETag."""
+        return self.order.version
