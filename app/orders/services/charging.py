@@ -76,18 +76,21 @@ def charge(payment_id: int) -> Answer:
         return Answer(ref=None, state=ProviderState.FAILED, error_code=refused.code)
 
 
-def look_up(payment_id: int) -> Answer:
-    """How far a payment is by now; raises ProviderUnreachable.
+def look_up(payment_id: int, *, ref: str | None = None) -> Answer:
+    """How far a payment is by now; ``ref`` is the provider's id of it where we have not written that down yet.
 
     A card of which we said that it is to be charged, and that its bank then refused, is FAILED: nobody can pay by it
-    any more. Customers who chose their card at the provider may still take another one there.
+    any more. Customers who chose their card at the provider may still take another one there. Raises
+    ProviderUnreachable.
     """
     asked = _asked(payment_id)
-    ref = _ref_of(asked)
-    answer = _examined(asked, lambda at: at.look_up(ref))
+    known = asked.ref or ref
+    if known is None:
+        raise ProviderUnreachable("The provider's id of the payment is not known.")
+    answer = _examined(asked, lambda at: at.look_up(known))
     if answer.state != ProviderState.WAITING or answer.error_code is None or not asked.is_of_source:
         return answer
-    ended = _examined(asked, lambda at: at.cancel(ref))
+    ended = _examined(asked, lambda at: at.cancel(known))
     if ended.state != ProviderState.CANCELLED:
         return ended
     return replace(ended, state=ProviderState.FAILED, error_code=answer.error_code)
@@ -107,11 +110,6 @@ def cancel(payment_id: int) -> Answer:
             return known
         ref = known.ref
     return _examined(asked, lambda at: at.cancel(ref))
-
-
-def is_as_asked(payment: Payment, answer: Answer) -> bool:
-    """Whether what was captured is the payment's amount in its currency; so it is where nothing was."""
-    return _is_as_asked(charge_for(payment), answer)
 
 
 def _found(at: Provider, key: str) -> Answer:
@@ -147,14 +145,10 @@ def _flag(*, order_id: int, asked: str, captured: str, now: datetime) -> None:
     flag(lock_order(order_id), attention.PAYMENT_MISMATCH, actor=system(), now=now, details=details)
 
 
-def _ref_of(asked: _Asked) -> str:
-    if asked.ref is None:
-        raise ProviderUnreachable("The provider's id of the payment is not known.")
-    return asked.ref
-
-
 def _asked(payment_id: int) -> _Asked:
-    payment = db.session.scalar(select(Payment).where(Payment.id == payment_id), execution_options=_FRESH)
+    payment = db.session.scalar(
+        select(Payment).where(Payment.id == payment_id), execution_options={"populate_existing": True}
+    )
     if payment is None:
         raise PaymentNotFound(f"There is no payment {payment_id}.")
     asked = _Asked(
@@ -167,6 +161,3 @@ def _asked(payment_id: int) -> _Asked:
     )
     db.session.rollback()  # a provider may take its time: nothing is held meanwhile
     return asked
-
-
-_FRESH: Final = {"populate_existing": True}

@@ -1,0 +1,75 @@
+"""Payments that staff collect themselves: recording that an invoice was paid, or the cash handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select, update
+
+from app.core import audit
+from app.core.errors import Invalid
+from app.core.extensions import db
+from app.core.money import Money
+from app.core.orm import count_changed
+from app.core.permissions import Principal
+from app.core.transactions import in_transaction
+from app.orders.errors import AmountNotDue, NothingToPay
+from app.orders.models.orders import Order, OrderLine, OrderState, PaymentState
+from app.orders.models.payments import Payment, PaymentStatus
+from app.orders.providers.registry import MANUAL
+from app.orders.services import sales
+from app.orders.services.moving import lock_order, move
+from app.orders.shares import parts_of
+from app.orders.transitions import Axis
+
+_OPEN: Final = (PaymentStatus.CREATED, PaymentStatus.WAITING)
+
+
+@in_transaction
+def record_payment(
+    *, actor: Principal, now: datetime, order_id: int, amount: Money, reference: str | None = None
+) -> Payment:
+    """Record that a placed order was paid to us, as a whole: what is due for what was neither cancelled nor returned.
+
+    The sales facts are written with it. ``reference`` is what a bank or a receipt calls it. Raises OrderNotFound,
+    NothingToPay (it is paid, over, or paid at a provider), AmountNotDue, Invalid for another currency.
+    """
+    order = lock_order(order_id)
+    payment = db.session.scalar(
+        select(Payment).where(Payment.active_order_id == order_id, Payment.provider == MANUAL).with_for_update(),
+        execution_options=_FRESH,
+    )
+    lines = db.session.scalars(
+        select(OrderLine).where(OrderLine.order_id == order_id).order_by(OrderLine.position), execution_options=_FRESH
+    ).all()
+    due = Money(_due(lines), order.currency)
+    if payment is None or payment.status not in _OPEN or order.state != OrderState.PLACED or due.minor == 0:
+        raise NothingToPay(state=order.state, payment_state=order.payment_state, method=order.payment_method)
+    if amount.currency != due.currency:
+        raise Invalid.field("/currency", f"must be {due.currency}, as the order is.")
+    if amount != due:
+        raise AmountNotDue(due)
+    _capture(order, payment, due, reference=reference, now=now)
+    sales.record_sale(order, lines, now=now)
+    move(order, Axis.PAYMENT, PaymentState.PAID, actor=actor, now=now)
+    after = {"order_id": order_id, "amount": str(due), "method": payment.method, "reference": reference}
+    audit.record(actor=actor, action="payment.recorded", subject=("payment", payment.id), after=after)
+    return payment
+
+
+def _due(lines: Sequence[OrderLine]) -> int:
+    """What is due for units that were neither cancelled nor returned: the sum of their sales facts."""
+    return sum(parts_of(line, line.cancelled + line.returned, line.quantity).total for line in lines)
+
+
+def _capture(order: Order, payment: Payment, due: Money, *, reference: str | None, now: datetime) -> None:
+    captured = update(Payment).where(Payment.id == payment.id, Payment.status.in_(_OPEN))
+    values = {"status": PaymentStatus.CAPTURED, "amount_minor": due.minor, "captured_minor": due.minor}
+    if not count_changed(db.session(), captured.values(captured_at=now, reference=reference, updated_at=now, **values)):
+        raise NothingToPay(state=order.state, payment_state=order.payment_state, method=order.payment_method)
+    db.session.refresh(payment)
+
+
+_FRESH: Final = {"populate_existing": True}
