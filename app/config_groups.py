@@ -65,6 +65,8 @@ class Rates:
     """Everything that changes something, per principal."""
     coupon: str = "20 per hour"
     """Codes of coupons that there are not, per client address."""
+    tracking: str = "60 per minute"
+    """Orders that are opened by the links of mails, per client address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,7 @@ def read_rates(read: Reader) -> Rates:
         cart=rate("CART_RATE", known.cart),
         write=rate("WRITE_RATE", known.write),
         coupon=rate("COUPON_RATE", known.coupon),
+        tracking=rate("TRACKING_RATE", known.tracking),
     )
 
 

@@ -12,10 +12,14 @@ from app.notifications.services import subscriptions
 from app.operations.kinds import register_kinds
 from app.operations.services.running import register_steps
 from app.orders import kinds as order_kinds
+from app.orders.events import OrderMoved
 from app.orders.queries.checkouts import CHECKOUTS
+from app.orders.services import mails as order_mails
+from app.orders.services import privacy as order_privacy
+from app.orders.services import promises
 from app.orders.services import steps as order_steps
 from app.products import kinds as product_kinds
-from app.products.events import ProductDeleted, ProductsChanged, StockLow
+from app.products.events import AllocationReleased, ProductDeleted, ProductsChanged, StockLow
 from app.products.services import steps as product_steps
 from app.rpa.services.baselines import forget_product
 
@@ -26,9 +30,14 @@ def connect() -> None:
     events.subscribe(ProductsChanged, subscriptions.tell_products_changed)
     events.subscribe(StockLow, subscriptions.tell_stock_low)
     events.subscribe(LoggedIn, merging.merge_at_login)
+    events.subscribe(AllocationReleased, promises.ask_to_note)
+    events.subscribe(OrderMoved, order_mails.tell_customer)
+    events.subscribe(OrderMoved, subscriptions.tell_order_moved)
     checkouts.register(CHECKOUTS)
     register_kinds((*product_kinds.KINDS, *order_kinds.KINDS))
     register_steps({**product_steps.STEPS, **order_steps.STEPS})
     personal_data.register("auth", personal_data.Holding(export=privacy.export_person, erase=privacy.erase_person))
     carts = personal_data.Holding(export=cart_privacy.export_carts, erase=cart_privacy.erase_carts)
     personal_data.register("cart", carts)
+    orders = personal_data.Holding(export=order_privacy.export_person, erase=order_privacy.erase_person)
+    personal_data.register("orders", orders)

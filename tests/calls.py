@@ -48,16 +48,21 @@ from app.operations.models import OperationState
 from app.operations.services import operations
 from app.operations.services.running import run_operation
 from app.orders.services.coupons.editing import create_coupon, delete_coupon
+from app.orders.services.links import make_link
+from app.orders.services.shipping import Tracking, ship
 from app.products import kinds
 from app.products.models.products import ProductUpdate
+from app.products.models.stock import MovementKind
 from app.products.services.bulk.actions import submit_bulk
 from app.products.services.categories import create_category
 from app.products.services.exports import writing as exports
 from app.products.services.imports import decisions as imports
 from app.products.services.products import create_product, delete_product, update_product
+from app.products.services.stock import Shortfall, change_stock
 from app.rpa.models import Action
 from app.rpa.services import jobs, storefronts
 from tests.auth.authenticator import Authenticator
+from tests.orders.making import Made, make_order
 from tests.rpa.conftest import profile
 
 API: Final = "/api/v1"
@@ -73,9 +78,10 @@ class Sent:
     status: int
     body: Any = None
     version: int | None = None
-    path: dict[str, int] = field(default_factory=dict)
+    path: dict[str, int | str] = field(default_factory=dict)
     file: bytes | None = None
     """What is sent as a file, instead of a body."""
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -193,6 +199,7 @@ def send(
     headers = {"X-Request-Id": request_id} if request_id else {}
     headers |= {"Authorization": f"Bearer {credential}"} if credential else {}
     headers |= {"If-Match": f'"v{sent.version}"'} if sent.version is not None else {}
+    headers |= sent.headers
     path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(sent.path[found[1]]), rule)
     body: dict[str, Any] = {"json": sent.body}
     if sent.file is not None:
@@ -461,6 +468,33 @@ def _coupon(world: World, *, is_deleted: bool = False) -> dict[str, int]:
     return made
 
 
+def _order(world: World) -> Made:
+    """A placed order of two of a product, to be paid by invoice."""
+    with world.app.app_context():
+        return make_order(2)
+
+
+def _shipped(world: World) -> dict[str, int | str]:
+    """An order that was shipped, by its number, and its shipment."""
+    made = _order(world)
+    about: dict[str, Any] = {"order_id": made.id, "expected_version": 1, "tracking": Tracking(carrier="DHL")}
+    record = world.run(ship, actor=system(), now=utc_now(), **about)
+    return {"number": made.number, "shipment_id": record.shipment.id}
+
+
+def _robbed(world: World) -> dict[str, int | str]:
+    """An order that a count took stock from, of which there is enough again."""
+    made = _order(world)
+    about: dict[str, Any] = {"actor": system(), "now": utc_now(), "product_id": made.products[0]}
+    world.run(change_stock, kind=MovementKind.ADJUSTED, delta=-9, reason="gone", shortfall=Shortfall.RELEASE, **about)
+    world.run(change_stock, kind=MovementKind.RECEIVED, delta=9, **about)
+    return {"number": made.number}
+
+
+def _link_of_order(world: World) -> dict[str, str]:
+    return {"Order-Token": world.run(make_link, order_id=_order(world).id, now=utc_now())}
+
+
 _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
     "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
@@ -617,6 +651,19 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("DELETE", "/cart/items"): lambda w: Sent(200) if _in_cart(w) else Sent(0),
     ("PATCH", "/cart/items/<int:product_id>"): lambda w: Sent(200, {"quantity": 3}, path={"product_id": _in_cart(w)}),
     ("DELETE", "/cart/items/<int:product_id>"): lambda w: Sent(200, path={"product_id": _in_cart(w)}),
+    # shipments
+    ("GET", "/admin/orders/<number>/shipments"): lambda w: Sent(200, path={"number": _order(w).number}),
+    ("POST", "/admin/orders/<number>/shipments"): lambda w: Sent(
+        201, {"carrier": "DHL"}, version=1, path={"number": _order(w).number}
+    ),
+    ("GET", "/admin/orders/<number>/shipments/<int:shipment_id>"): lambda w: Sent(200, path=_shipped(w)),
+    ("PATCH", "/admin/orders/<number>/shipments/<int:shipment_id>"): lambda w: Sent(
+        200, {"carrier": "UPS"}, version=1, path=_shipped(w)
+    ),
+    ("POST", "/admin/orders/<number>/shipments/<int:shipment_id>/deliver"): lambda w: Sent(200, path=_shipped(w)),
+    ("POST", "/admin/orders/<number>/deliver"): lambda w: Sent(200, path={"number": _shipped(w)["number"]}),
+    ("POST", "/admin/orders/<number>/allocate"): lambda w: Sent(200, path=_robbed(w)),
+    ("GET", "/tracking"): lambda w: Sent(200, headers=_link_of_order(w)),
     # stock
     ("GET", "/inventory/<int:product_id>"): lambda w: Sent(200, path={"product_id": _product(w)}),
     ("PUT", "/inventory/<int:product_id>"): lambda w: Sent(

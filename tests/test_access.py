@@ -42,6 +42,8 @@ OPEN: Final = {
     "/api/v1/auth/forgot-password",
     "/api/v1/auth/reset-password",
     "/api/v1/auth/change-email",
+    "/track/<token>",
+    "/api/v1/tracking",
     "/api/v1/cart",
     "/healthz",
     "/readyz",

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.api import current_principal
 from app.core.errors import Refusal
+from app.core.money import readable
 from app.core.orm import utc_now
 from app.core.running import settings
 
@@ -55,9 +56,10 @@ class Display:
 
 
 def register_display(app: Flask, find: Callable[[int], Display | None]) -> None:
-    """Give templates ``display()`` and ``instant``, ``day``, ``initials``; ``find`` reads what a user prefers."""
+    """Give templates ``display()`` and ``instant``, ``day``, ``amount``, ``initials``; ``find`` reads preferences."""
     app.extensions["display"] = find
     app.jinja_env.globals |= {"display": display, "instant": instant, "day": day, "initials": initials}
+    app.jinja_env.globals |= {"amount": amount}
 
 
 def display() -> Display:
@@ -85,6 +87,11 @@ def day(value: datetime | None, absent: str = "Never") -> Markup:
     return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>').format(
         value.isoformat(), value, text
     )
+
+
+def amount(minor: int, currency: str) -> str:
+    """An amount in minor units as the reader writes amounts."""
+    return readable(minor, currency, str(display().locale).replace("_", "-"))
 
 
 def initials(name: str) -> str:

@@ -37,6 +37,8 @@ RATES = [
     "REFRESH_RATE",
     "WRITE_RATE",
     "COUPON_RATE",
+    "CART_RATE",
+    "TRACKING_RATE",
 ]
 NO_ORIGINS = [
     "shop.example.org",

@@ -7,7 +7,21 @@ from typing import Final
 from marshmallow import Schema, fields, validate
 
 from app.core.fields import Instant
-from app.notifications.kinds import PRODUCT_UPDATED, STOCK_LOW, TEST
+from app.notifications.kinds import (
+    ORDER_ATTENTION,
+    ORDER_CANCELLED,
+    ORDER_DELIVERED,
+    ORDER_PAID,
+    ORDER_PLACED,
+    ORDER_REFUNDED,
+    ORDER_RETURNED,
+    ORDER_SHIPPED,
+    PRODUCT_UPDATED,
+    STOCK_LOW,
+    TEST,
+)
+from app.orders.attention import REASONS
+from app.orders.models.orders import FulfilmentState, OrderState, PaymentState
 
 _ID: Final = {
     "description": "Equal to the header webhook-id: who has seen it has been told",
@@ -65,6 +79,37 @@ class LowStockSchema(Schema):
     threshold = fields.Integer(metadata={"examples": [5]})
 
 
+class MovedOrderSchema(Schema):
+    """An order as it was left by what happened; amounts are decimals in its currency."""
+
+    number = fields.String(metadata={"description": "What people call it", "examples": ["100042"]})
+    version = fields.Integer(
+        metadata={"description": "Counts up: of two events the one with the higher is the later", "examples": [3]}
+    )
+    state = fields.String(validate=validate.OneOf(list(OrderState)), metadata={"examples": ["PLACED"]})
+    payment_state = fields.String(validate=validate.OneOf(list(PaymentState)), metadata={"examples": ["PAID"]})
+    fulfilment_state = fields.String(
+        validate=validate.OneOf(list(FulfilmentState)), metadata={"examples": ["UNFULFILLED"]}
+    )
+    attention = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Why somebody should look at it: "
+            + "; ".join(f"`{reason}`: {meaning}" for reason, meaning in REASONS.items()),
+            "examples": [None],
+        },
+    )
+    payment_method = fields.String(metadata={"examples": ["invoice"]})
+    currency = fields.String(metadata={"description": "ISO 4217", "examples": ["USD"]})
+    total = fields.String(metadata={"examples": ["44.90"]})
+    cancelled = fields.String(
+        metadata={"description": "What of the total was cancelled before it was paid", "examples": ["0.00"]}
+    )
+    captured = fields.String(metadata={"description": "What was paid", "examples": ["44.90"]})
+    refunded = fields.String(metadata={"description": "What of it was given back", "examples": ["0.00"]})
+    placed_at = Instant(allow_none=True, metadata={"examples": ["2026-11-21T10:00:00.000000Z"]})
+
+
 class TestSchema(Schema):
     """What a test event says."""
 
@@ -86,6 +131,58 @@ class StockLowEvent(_Event):
     data = fields.Nested(LowStockSchema)
 
 
+class _OrderEvent(_Event):
+    data = fields.Nested(MovedOrderSchema)
+
+
+class OrderPlacedEvent(_OrderEvent):
+    """An order was placed."""
+
+    type = fields.Constant(ORDER_PLACED, metadata={"examples": [ORDER_PLACED]})
+
+
+class OrderPaidEvent(_OrderEvent):
+    """An order was paid."""
+
+    type = fields.Constant(ORDER_PAID, metadata={"examples": [ORDER_PAID]})
+
+
+class OrderShippedEvent(_OrderEvent):
+    """A parcel of an order has left."""
+
+    type = fields.Constant(ORDER_SHIPPED, metadata={"examples": [ORDER_SHIPPED]})
+
+
+class OrderDeliveredEvent(_OrderEvent):
+    """Parcels of an order have arrived."""
+
+    type = fields.Constant(ORDER_DELIVERED, metadata={"examples": [ORDER_DELIVERED]})
+
+
+class OrderCancelledEvent(_OrderEvent):
+    """An order, or a part of it, was cancelled."""
+
+    type = fields.Constant(ORDER_CANCELLED, metadata={"examples": [ORDER_CANCELLED]})
+
+
+class OrderReturnedEvent(_OrderEvent):
+    """Goods of an order came back."""
+
+    type = fields.Constant(ORDER_RETURNED, metadata={"examples": [ORDER_RETURNED]})
+
+
+class OrderRefundedEvent(_OrderEvent):
+    """Money of an order was given back."""
+
+    type = fields.Constant(ORDER_REFUNDED, metadata={"examples": [ORDER_REFUNDED]})
+
+
+class OrderAttentionEvent(_OrderEvent):
+    """Somebody should look at an order."""
+
+    type = fields.Constant(ORDER_ATTENTION, metadata={"examples": [ORDER_ATTENTION]})
+
+
 class TestEvent(_Event):
     """Somebody tests the way to a webhook."""
 
@@ -96,6 +193,14 @@ class TestEvent(_Event):
 EVENTS: Final[dict[str, type[Schema]]] = {
     PRODUCT_UPDATED: ProductUpdatedEvent,
     STOCK_LOW: StockLowEvent,
+    ORDER_PLACED: OrderPlacedEvent,
+    ORDER_PAID: OrderPaidEvent,
+    ORDER_SHIPPED: OrderShippedEvent,
+    ORDER_DELIVERED: OrderDeliveredEvent,
+    ORDER_CANCELLED: OrderCancelledEvent,
+    ORDER_RETURNED: OrderReturnedEvent,
+    ORDER_REFUNDED: OrderRefundedEvent,
+    ORDER_ATTENTION: OrderAttentionEvent,
     TEST: TestEvent,
 }
 """The body of every kind of event."""

@@ -1,4 +1,4 @@
-"""What webhooks are told of products and their stock; called inside the transactions that change them."""
+"""What webhooks are told of products, their stock and orders; called inside the transactions that change them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from app.core.orm import utc_now
 from app.notifications.kinds import PRODUCT_UPDATED, STOCK_LOW
 from app.notifications.queries.webhooks import who_wants
 from app.notifications.services import events
+from app.orders.events import OrderMoved
+from app.orders.queries.sums import describe_order
 from app.products.events import ProductChange, ProductsChanged, StockLow
 
 MOST_PRODUCTS: Final = 100
@@ -33,6 +35,14 @@ def tell_stock_low(event: StockLow) -> None:
     webhooks = who_wants(STOCK_LOW)
     if webhooks:
         events.record(STOCK_LOW, [asdict(event)], to=webhooks, now=utc_now())
+
+
+def tell_order_moved(event: OrderMoved) -> None:
+    """Record ``order.placed``, ``order.shipped`` and their likes for the webhooks that want it."""
+    kind = f"order.{event.what}"
+    webhooks = who_wants(kind)
+    if webhooks:
+        events.record(kind, [describe_order(event.order_id)], to=webhooks, now=event.at)
 
 
 def _portions(products: Sequence[ProductChange]) -> Iterator[list[orjson.Fragment]]:

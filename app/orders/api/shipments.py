@@ -12,7 +12,8 @@ from app.core.fields import PageArguments
 from app.core.orm import utc_now
 from app.orders.models.orders import Order
 from app.orders.queries import shipments as queries
-from app.orders.queries.shipments import ShipmentRecord, find_order_id
+from app.orders.queries.owning import find_order
+from app.orders.queries.shipments import ShipmentRecord
 from app.orders.schemas.shipments import OrderStateSchema, ShipmentIn, ShipmentPage, ShipmentSchema, TrackingIn
 from app.orders.services import delivering, shipping
 from app.orders.services.promises import allocate_again
@@ -33,7 +34,7 @@ class Shipments(MethodView):
     @blp.answers(200, ShipmentPage)
     def get(self, page: dict[str, Any], number: str) -> Any:
         """List the shipments of an order, newest first."""
-        return queries.list_shipments(find_order_id(number), **page)
+        return queries.list_shipments(find_order(number), **page)
 
     @blp.versioned
     @blp.requires("orders:write")
@@ -46,7 +47,7 @@ class Shipments(MethodView):
 
         If-Match is the order's version; it is another one afterwards, so that a second click ships nothing.
         """
-        which: dict[str, Any] = {"order_id": find_order_id(number), "expected_version": if_match()}
+        which: dict[str, Any] = {"order_id": find_order(number), "expected_version": if_match()}
         return shipping.ship(actor=current_principal(), now=utc_now(), **which, **sent)
 
 
@@ -58,7 +59,7 @@ class ShipmentById(MethodView):
     @blp.answers(200, ShipmentSchema, etag=True)
     def get(self, number: str, shipment_id: int) -> Any:
         """Get a shipment."""
-        return queries.get_shipment(find_order_id(number), shipment_id)
+        return queries.get_shipment(find_order(number), shipment_id)
 
     @blp.requires("orders:write")
     @blp.arguments(TrackingIn)
@@ -66,7 +67,7 @@ class ShipmentById(MethodView):
     @blp.alt_response(412, description="The shipment has changed since")
     def patch(self, sent: dict[str, Any], number: str, shipment_id: int) -> Any:
         """Change how a shipment is followed; If-Match is the shipment's version."""
-        which = {"order_id": find_order_id(number), "shipment_id": shipment_id, "expected_version": if_match()}
+        which = {"order_id": find_order(number), "shipment_id": shipment_id, "expected_version": if_match()}
         return shipping.change_tracking(actor=current_principal(), now=utc_now(), **which, **sent)
 
 
@@ -78,7 +79,7 @@ class ShipmentDelivery(MethodView):
     @blp.answers(200, ShipmentSchema, etag=True)
     def post(self, number: str, shipment_id: int) -> Any:
         """Note that a shipment has arrived; one that has already stays as it is."""
-        which = {"order_id": find_order_id(number), "shipment_id": shipment_id}
+        which = {"order_id": find_order(number), "shipment_id": shipment_id}
         return delivering.deliver(actor=current_principal(), now=utc_now(), **which)
 
 
@@ -91,7 +92,7 @@ class OrderDelivery(MethodView):
     @blp.alt_response(409, description="Nothing was shipped yet")
     def post(self, number: str) -> Order:
         """Note that all shipments of an order have arrived; those that have already stay as they are."""
-        return delivering.deliver_all(actor=current_principal(), now=utc_now(), order_id=find_order_id(number))
+        return delivering.deliver_all(actor=current_principal(), now=utc_now(), order_id=find_order(number))
 
 
 @blp.route("/admin/orders/<number>/allocate")
@@ -103,4 +104,4 @@ class OrderPromise(MethodView):
     @blp.alt_response(409, description="There is too little, or the order is not placed")
     def post(self, number: str) -> Order:
         """Promise an order the stock that a count took away from it; where nothing is missing, nothing changes."""
-        return allocate_again(actor=current_principal(), now=utc_now(), order_id=find_order_id(number))
+        return allocate_again(actor=current_principal(), now=utc_now(), order_id=find_order(number))

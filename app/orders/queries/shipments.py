@@ -13,7 +13,7 @@ from app.core.extensions import db
 from app.core.pagination import Page, fetch_page
 from app.orders.errors import OrderNotFound, ReturnNotFound, ShipmentNotFound
 from app.orders.models.fulfilment import OrderReturn, OrderReturnLine, Shipment, ShipmentLine
-from app.orders.models.orders import Order, OrderLine, id_of_number
+from app.orders.models.orders import Order, OrderLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,6 @@ class ReturnRecord:
     returned: OrderReturn
     order: Order
     lines: list[Any]
-
-
-def find_order_id(number: str) -> int:
-    """The id of the order with this number, whether or not there is one; raises OrderNotFound for what is no number."""
-    order_id = id_of_number(number)
-    if order_id is None:
-        raise OrderNotFound(f"There is no order {number[:32]}.")
-    return order_id
 
 
 def list_shipments(order_id: int, *, limit: int, cursor: str | None = None) -> Page[ShipmentRecord]:
