@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
@@ -78,7 +78,7 @@ class Sent:
     status: int
     body: Any = None
     version: int | None = None
-    path: dict[str, int | str] = field(default_factory=dict)
+    path: Mapping[str, int | str] = field(default_factory=dict)
     file: bytes | None = None
     """What is sent as a file, instead of a body."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -503,7 +503,7 @@ _LISTS: Final = (
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/permissions",
     "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
-    "/products/facets", "/roles", "/storefronts", "/users", "/webhooks",
+    "/products/facets", "/roles", "/sales", "/storefronts", "/users", "/webhooks",
 )  # fmt: skip
 
 CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
@@ -680,6 +680,7 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("DELETE", "/coupons/<int:coupon_id>"): lambda w: Sent(204, version=1, path=_coupon(w)),
     ("POST", "/coupons/<int:coupon_id>/restore"): lambda w: Sent(200, path=_coupon(w, is_deleted=True)),
     ("GET", "/coupons/<int:coupon_id>/uses"): lambda w: Sent(200, path=_coupon(w)),
+    ("GET", "/sales/totals"): lambda _: Sent(200),
     # the farm
     ("POST", "/storefronts"): lambda _: Sent(201, {"code": "shop", "name": "Shop", "profile": profile()}),
     ("GET", "/storefronts/<int:storefront_id>"): lambda w: Sent(200, path={"storefront_id": _storefront(w)}),
