@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.core.extensions import db
 from app.core.orm import utc_now
@@ -25,6 +25,17 @@ from tests.orders.making import STAFF
 from tests.orders.shopping import Shop
 
 SUBMITS = 20 if FULL else 8
+
+
+def deadlocks(app: Flask) -> int:
+    """How many the database has counted so far, also those that were over before anybody heard of them."""
+    counts = {
+        "mysql": "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'INNODB_DEADLOCKS'",
+        "postgresql": "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
+        "sqlite": "SELECT 0",  # writers wait for one lock
+    }
+    with app.app_context(), db.engine.connect() as connection:
+        return int(connection.scalar(text(counts[connection.dialect.name])))
 
 
 @pytest.mark.parametrize("key", ["one-key", None], ids=["with one key", "without a key"])
@@ -53,8 +64,10 @@ def test_carts_with_the_same_products_in_any_order_never_wait_for_each_other_cro
     people = buyers(web.port, count)
     for buyer in people:
         buyer.fill([(product, 1) for product in chance.sample(products, 3)])
+    before = deadlocks(app)
     answers = all_at_once([partial(buyer.order, "30.00") for buyer in people])
     assert outcomes(answers) == {"201": count}
+    assert deadlocks(app) == before
     with app.app_context():
         assert violations(at_rest=False) == []
 
