@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, or_
@@ -100,6 +100,8 @@ def _typed(value: Any, kind: type[Any]) -> Any:
         if instant.tzinfo is None:
             raise ValueError(value)
         return instant.astimezone(UTC)
+    if kind is date and isinstance(value, str):
+        return date.fromisoformat(value)
     if type(value) is not kind or (kind is int and abs(value) >= 2**63) or (kind is str and "\0" in value):
         raise TypeError(kind)
     return value

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Date, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.orm import Base, BigId, Instant, PrimaryKey, UtcDateTime, key_text, utc_now
+from app.orders.models.orders import number_of
 from app.products.models.products import MAX_BRAND, MAX_NAME
 
 
@@ -67,3 +68,8 @@ class Sale(Base):
     """What the goods brought: without discount, tax and shipping."""
     total_minor: Mapped[int] = mapped_column(BigInteger)
     """What was paid: net + shipping + tax."""
+
+    @property
+    def order_number(self) -> str | None:
+        """The number of its order; None for what was imported."""
+        return None if self.order_id is None else number_of(self.order_id)
