@@ -245,17 +245,6 @@ class MoreThanLeft(Conflict):
         self.facts = {"lines": [{name: each[name] for name in ("line_id", "asin", "wanted", "left")} for each in lines]}
 
 
-class RefundAboveValue(Conflict):
-    """More money was to go back than what came back is worth; ``facts["most"]`` is what it is worth."""
-
-    code = "REFUND_ABOVE_VALUE"
-
-    def __init__(self, most: Money) -> None:
-        super().__init__(f"What came back is worth {most}; no more can be given back for it.")
-        self.errors = (FieldError("/refund/amount", f"at most {most}."),)
-        self.facts = {"most": _amount(most)}
-
-
 class LinkNotValid(NotFound):
     """No order is shown by this link: it has expired, or was not copied as a whole."""
 
