@@ -13,14 +13,17 @@ from app.auth.models import User
 from app.core.orm import table_of
 from app.core.reading import instant, reading
 from app.orders.models.fulfilment import OrderReturn, OrderReturnLine, Shipment, ShipmentLine
-from app.orders.models.orders import Hold, Order, OrderLine, number_of
+from app.orders.models.orders import Hold, Order, OrderLine, OrderState, PaymentState, number_of
 from app.orders.models.payments import Payment, Refund, RefundLine, RefundStatus
 from app.orders.queries.orders_rows import COLUMNS, ORDER
 from app.orders.queries.owning import no_order
+from app.orders.shares import parts_of
 
 MAX_PARTS: Final = 100
 """Payments, refunds, shipments and returns that are shown with an order, of each the newest; lists have all."""
 
+_UNPAID: Final = frozenset({PaymentState.UNPAID, PaymentState.PENDING})
+_OPEN: Final = frozenset({OrderState.DRAFT, OrderState.PLACED})
 _PERSONAL: Final = ("email", "note", "shipping_address", "billing_address", "customer_name", "user_id")
 _ORDER: Final = table_of(Order)
 _USER, _HOLD, _LINE = table_of(User).c, table_of(Hold).c, table_of(OrderLine).c
@@ -49,6 +52,7 @@ _LINES: Final = (
         _LINE.subtotal_minor,
         _LINE.discount_minor,
         _LINE.shipping_minor,
+        _LINE.shipping_tax_minor,
         _LINE.tax_minor,
         _LINE.total_minor,
         _LINE.quantity,
@@ -151,6 +155,7 @@ def with_parts(head: Row[Any]) -> OrderRecord:
         returns = _filled(connection, connection.execute(_RETURNS, about), _OF_RETURNS)
     return OrderRecord(
         **head._mapping,  # noqa: SLF001  # a Row's public way to be a mapping
+        due_minor=_due(head, lines),
         captured_minor=sum(each.captured_minor for each in payments),
         refunded_minor=sum(each.amount_minor for each in refunds if each.status == RefundStatus.SUCCEEDED),
         lines=lines,
@@ -159,6 +164,13 @@ def with_parts(head: Row[Any]) -> OrderRecord:
         shipments=shipments,
         returns=returns,
     )
+
+
+def _due(head: Row[Any], lines: Sequence[Any]) -> int:
+    """What is still to be paid for the units that were neither cancelled nor have come back."""
+    if head.payment_state not in _UNPAID or head.state not in _OPEN:
+        return 0
+    return sum(parts_of(line, line.cancelled + line.returned, line.quantity).total for line in lines)
 
 
 def without_person(order: OrderRecord) -> OrderRecord:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import String, case, cast, literal
+from sqlalchemy import String, cast, literal
 
 from app.core.reading import instant, raw_json
-from app.orders.models.orders import FIRST_NUMBER, Order, PaymentState
+from app.orders.models.orders import FIRST_NUMBER, Order
 
 ORDER: Final = Order.__table__.c
-_OPEN: Final = (PaymentState.UNPAID, PaymentState.PENDING)
 
 NUMBER: Final = cast(ORDER.id + literal(FIRST_NUMBER, literal_execute=True), String(20)).label("number")
-DUE: Final = case((ORDER.payment_state.in_(_OPEN), ORDER.total_minor - ORDER.cancelled_minor), else_=0).label(
-    "due_minor"
-)
 COLUMNS: Final[tuple[Any, ...]] = (
     ORDER.id,
     NUMBER,
@@ -36,7 +32,6 @@ COLUMNS: Final[tuple[Any, ...]] = (
     ORDER.tax_minor,
     ORDER.total_minor,
     ORDER.cancelled_minor,
-    DUE,
     ORDER.coupon_code,
     ORDER.note,
     raw_json(ORDER.shipping_address),

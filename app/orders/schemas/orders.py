@@ -120,10 +120,8 @@ class OrderHeadSchema(Schema):
     tax = Price(attribute="tax_minor", metadata={"description": "Of goods and shipping", "examples": ["6.53"]})
     total = Price(attribute="total_minor", metadata={"examples": ["40.90"]})
     cancelled = Price(
-        attribute="cancelled_minor",
-        metadata={"description": "What of the total was cancelled before it was paid", "examples": ["0.00"]},
+        attribute="cancelled_minor", metadata={"description": "What of the total was cancelled", "examples": ["0.00"]}
     )
-    due = Price(attribute="due_minor", metadata={"description": "What is still to be paid", "examples": ["40.90"]})
     coupon = fields.String(attribute="coupon_code", allow_none=True, metadata={"examples": ["SPRING10"]})
     created_at = Instant(metadata=WHEN)
     placed_at = Instant(allow_none=True, metadata=WHEN)
@@ -154,6 +152,7 @@ class OrderSchema(OrderHeadSchema):
     ended_at = Instant(
         allow_none=True, metadata=WHEN | {"description": "When it was completed, cancelled or had expired"}
     )
+    due = Price(attribute="due_minor", metadata={"description": "What is still to be paid", "examples": ["40.90"]})
     captured = Price(attribute="captured_minor", metadata={"description": "What was paid", "examples": ["40.90"]})
     refunded = Price(attribute="refunded_minor", metadata={"description": "What of it went back", "examples": ["0.00"]})
     lines = fields.List(fields.Nested(OrderLineSchema))

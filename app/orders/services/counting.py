@@ -60,6 +60,12 @@ def count_shipped(units: Sequence[Units]) -> None:
     _count(units, OrderLine.shipped, left)
 
 
+def count_cancelled(units: Sequence[Units]) -> None:
+    """Count units as cancelled; raises MoreThanLeft where there are fewer, whoever changes the lines meanwhile."""
+    left = OrderLine.quantity - OrderLine.shipped - OrderLine.cancelled
+    _count(units, OrderLine.cancelled, left)
+
+
 def count_returned(units: Sequence[Units]) -> None:
     """Count units as returned; raises MoreThanLeft where fewer are outside, whoever changes the lines meanwhile."""
     _count(units, OrderLine.returned, OrderLine.shipped - OrderLine.returned)

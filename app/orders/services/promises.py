@@ -43,11 +43,15 @@ def open_units(order_id: int) -> dict[int, int]:
     return dict(rows)
 
 
+def held_units(order_id: int) -> dict[int, int]:
+    """How many units of each product are promised to the order, by product id."""
+    of_order = Allocation.reference_kind == REFERENCE, Allocation.reference_id == order_id
+    return dict(db.session.execute(select(Allocation.product_id, Allocation.quantity).where(*of_order)).tuples().all())
+
+
 def missing_units(order_id: int) -> dict[int, int]:
     """How many of the units that are still to be shipped nobody has promised to the order, by product id."""
-    of_order = Allocation.reference_kind == REFERENCE, Allocation.reference_id == order_id
-    rows = db.session.execute(select(Allocation.product_id, Allocation.quantity).where(*of_order)).all()
-    held = dict(rows)
+    held = held_units(order_id)
     lacking = {product_id: count - held.get(product_id, 0) for product_id, count in open_units(order_id).items()}
     return {product_id: count for product_id, count in lacking.items() if count > 0}
 
