@@ -62,7 +62,7 @@ from app.products.services.stock import Shortfall, change_stock
 from app.rpa.models import Action
 from app.rpa.services import jobs, storefronts
 from tests.auth.authenticator import Authenticator
-from tests.orders.making import Made, make_order
+from tests.orders.making import ADDRESS, Made, make_order
 from tests.rpa.conftest import profile
 
 API: Final = "/api/v1"
@@ -474,6 +474,20 @@ def _order(world: World) -> Made:
         return make_order(2)
 
 
+def _own_order(world: World) -> dict[str, int | str]:
+    """The same of the person who asks, by its number."""
+    with world.app.app_context():
+        return {"number": make_order(2, user_id=world.me).number}
+
+
+def _order_in(world: World) -> dict[str, Any]:
+    """An order as staff place it."""
+    about: dict[str, Any] = {"kind": MovementKind.RECEIVED, "delta": 5, "product_id": _product(world)}
+    world.run(change_stock, actor=system(), now=utc_now(), **about)
+    items = [{"product_id": about["product_id"], "quantity": 2}]
+    return {"email": "grace@example.org", "items": items, "shipping_address": ADDRESS, "payment_method": "cash"}
+
+
 def _shipped(world: World) -> dict[str, int | str]:
     """An order that was shipped, by its number, and its shipment."""
     made = _order(world)
@@ -497,11 +511,11 @@ def _link_of_order(world: World) -> dict[str, str]:
 
 _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
-    "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
+    "/admin/orders", "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
     "/categories", "/categories/tree", "/coupons", "/inventory", "/inventory/low-stock",
     "/jobs", "/me", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
-    "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/permissions",
+    "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/orders", "/permissions",
     "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
     "/products/facets", "/roles", "/sales", "/storefronts", "/users", "/webhooks",
 )  # fmt: skip
@@ -651,6 +665,20 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("DELETE", "/cart/items"): lambda w: Sent(200) if _in_cart(w) else Sent(0),
     ("PATCH", "/cart/items/<int:product_id>"): lambda w: Sent(200, {"quantity": 3}, path={"product_id": _in_cart(w)}),
     ("DELETE", "/cart/items/<int:product_id>"): lambda w: Sent(200, path={"product_id": _in_cart(w)}),
+    # orders
+    ("GET", "/orders/<number>"): lambda w: Sent(200, path=_own_order(w)),
+    ("GET", "/orders/<number>/events"): lambda w: Sent(200, path=_own_order(w)),
+    ("POST", "/orders/<number>/cancel"): lambda w: Sent(200, {"reason": "Too late"}, path=_own_order(w)),
+    ("POST", "/admin/orders"): lambda w: Sent(201, _order_in(w)),
+    ("GET", "/admin/orders/<number>"): lambda w: Sent(200, path={"number": _order(w).number}),
+    ("PATCH", "/admin/orders/<number>"): lambda w: Sent(
+        200, {"email": "ada@example.org"}, version=1, path={"number": _order(w).number}
+    ),
+    ("POST", "/admin/orders/<number>/cancel"): lambda w: Sent(200, {}, version=1, path={"number": _order(w).number}),
+    ("POST", "/admin/orders/<number>/notes"): lambda w: Sent(
+        201, {"text": "Called"}, path={"number": _order(w).number}
+    ),
+    ("GET", "/admin/orders/<number>/events"): lambda w: Sent(200, path={"number": _order(w).number}),
     # shipments
     ("GET", "/admin/orders/<number>/shipments"): lambda w: Sent(200, path={"number": _order(w).number}),
     ("POST", "/admin/orders/<number>/shipments"): lambda w: Sent(

@@ -18,6 +18,7 @@ from app.orders.schemas import orders_deeds as deeds
 from app.orders.schemas import orders_desk as schemas
 from app.orders.schemas.checkout import CheckedOutSchema
 from app.orders.schemas.orders_search import OrderArguments
+from app.orders.services.cancelling import cancel_order
 from app.orders.services.checkout.wanted import CheckedOut
 from app.orders.services.creating import create_order
 from app.orders.services.editing import change_order
@@ -71,6 +72,27 @@ class DeskOrder(MethodView):
         """Change email, addresses or note of a placed order of which nothing was shipped; If-Match is its version."""
         which: dict[str, Any] = {"order_id": find_order(number), "expected_version": if_match()}
         return change_order(actor=current_principal(), now=utc_now(), **which, **sent)
+
+
+@blp.route("/admin/orders/<number>/cancel")
+class DeskOrderCancellation(MethodView):
+    """Cancelling an order, or units of it."""
+
+    @blp.versioned
+    @blp.requires("orders:write")
+    @blp.arguments(deeds.CancellationIn, example={"lines": [{"line_id": 412, "quantity": 1}], "reason": "Sold out"})
+    @blp.answers(200, schemas.DeskOrderSchema, etag=True)
+    @blp.alt_response(409, description="Nothing is left to cancel, or less than that; nothing was changed")
+    @blp.alt_response(412, description="The order has changed since: somebody else may have cancelled it")
+    @blp.alt_response(503, description="A payment is under way, and the provider does not say how it ends")
+    def post(self, sent: dict[str, Any], number: str) -> Any:
+        """Cancel what was not shipped of an order, or units of some lines; If-Match is its version.
+
+        Their stock is free again, less is due, and what was paid for them goes back. Checkouts are cancelled whole.
+        """
+        which: dict[str, Any] = {"order_id": find_order(number), "expected_version": if_match()}
+        units = {"units": sent["lines"], "reason": sent["reason"]}
+        return cancel_order(actor=current_principal(), clock=utc_now, **which, **units)
 
 
 @blp.route("/admin/orders/<number>/notes")

@@ -10,11 +10,13 @@ from flask.views import MethodView
 from app.cart.api.shopper import current_shopper, open_to_shoppers
 from app.core.api import ApiBlueprint, unless_known
 from app.core.fields import PageArguments
-from app.orders.api.visitors import open_to_holders, visible_order, with_cart_token, with_order_token
+from app.core.orm import utc_now
+from app.orders.api.visitors import open_to_holders, own_order, visible_order, with_cart_token, with_order_token
 from app.orders.queries import orders as queries
 from app.orders.queries.orders_listing import list_own_orders
 from app.orders.queries.orders_timeline import list_public_events
 from app.orders.schemas import orders as schemas
+from app.orders.services.cancelling import cancel_order
 
 blp = ApiBlueprint("orders", __name__, description="Orders, for those who made them")
 
@@ -49,6 +51,22 @@ class Order(MethodView):
             return head
         order = queries.with_parts(head)
         return queries.without_person(order) if by_link else order
+
+
+@blp.route("/orders/<number>/cancel")
+class OrderCancellation(MethodView):
+    """Taking an order back."""
+
+    @open_to_shoppers
+    @with_cart_token
+    @blp.arguments(schemas.OwnCancellationIn)
+    @blp.answers(200, schemas.OrderSchema, etag=True)
+    @blp.alt_response(409, description="Something was shipped, or nothing is left to cancel; nothing was changed")
+    @blp.alt_response(503, description="A payment is under way, and the provider does not say how it ends")
+    def post(self, sent: dict[str, Any], number: str) -> Any:
+        """Cancel one of one's own orders, or checkouts, of which nothing was shipped; what was paid goes back."""
+        which: dict[str, Any] = {"order_id": own_order(number), "by_customer": True}
+        return cancel_order(actor=current_shopper().principal, clock=utc_now, **which, **sent)
 
 
 @blp.route("/orders/<number>/events")

@@ -7,11 +7,13 @@ from typing import Any, Final
 from marshmallow import Schema, fields, validate
 from orjson import Fragment
 
-from app.core.fields import Instant, Json, PageArguments, Price, page_of
+from app.core.fields import Instant, Json, PageArguments, Price, StrictSchema, Text, page_of
 from app.orders.models.orders import FulfilmentState, OrderState, PaymentState
 from app.orders.models.payments import RefundStatus
 from app.orders.schemas.addresses import PostalAddressSchema
 
+MAX_REASON: Final = 200
+REASON: Final = {"description": "Why; customer and staff read it", "examples": ["Ordered twice"]}
 WHEN: Final = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 NUMBER: Final = {"description": "What people call it", "examples": ["100042"]}
 CURRENCY: Final = {"description": "ISO 4217", "examples": ["USD"]}
@@ -170,6 +172,12 @@ class OwnOrderArguments(PageArguments):
             "examples": ["PLACED"],
         },
     )
+
+
+class OwnCancellationIn(StrictSchema):
+    """That an order is no longer wanted."""
+
+    reason = Text(longest=MAX_REASON, load_default=None, allow_none=True, metadata=REASON)
 
 
 class OwnEventSchema(Schema):

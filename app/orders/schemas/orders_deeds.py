@@ -18,9 +18,7 @@ from app.orders.services.checkout.wanted import Ordered
 from app.orders.services.coupons.claiming import normalised_code
 from app.orders.services.notes import MAX_TEXT
 
-MAX_REASON: Final = 200
 _METHODS: Final = ("invoice", "cash")
-_REASON: Final = {"description": "Why; the customer reads it", "examples": ["Ordered twice"]}
 
 
 _ADDRESS: Final = {
@@ -130,7 +128,7 @@ class CancellationIn(StrictSchema):
         validate=validate.Length(1, MAX_ORDER_LINES),
         metadata={"description": "null: all that was not shipped"},
     )
-    reason = Text(longest=MAX_REASON, load_default=None, allow_none=True, metadata=_REASON)
+    reason = Text(longest=own.MAX_REASON, load_default=None, allow_none=True, metadata=own.REASON)
 
 
 class NoteIn(StrictSchema):
