@@ -118,9 +118,6 @@ def _is_ours(url: str) -> bool:
 class CheckedOutSchema(OrderHeadSchema):
     """An order as a checkout leaves it, with fields named as in GET /api/v1/orders/{number}, which has more of it."""
 
-    class Meta:
-        exclude = ("due",)
-
     email = fields.String(metadata={"format": "email", "examples": ["ada@example.org"]})
     note = fields.String(metadata={"description": "The customer's", "examples": ["Please ring twice."]})
     shipping_address = fields.Nested(PostalAddressSchema)

@@ -33,7 +33,7 @@ def cancel_and_refund(order: Order, lines: Sequence[OrderLine], *, actor: Princi
     db.session.flush()
     units = {line.id: line.quantity for line in lines}
     refunds.claim.joined(order, units=units, reason=REASON, actor=actor, now=now)
-    placing.finish(order, lines, "order.not_fulfillable", actor=actor)
+    placing.finish(order, lines, "order.cancel", actor=actor)
 
 
 def show_surplus(order: Order, about: dict[str, Any], *, actor: Principal, now: datetime) -> None:

@@ -67,7 +67,7 @@ def record_placed(order: Order, lines: Sequence[OrderLine], *, attempt: int, act
     finish(order, lines, actor=actor)
 
 
-def finish(order: Order, lines: Sequence[OrderLine], action: str = "order.placed", *, actor: Principal) -> None:
+def finish(order: Order, lines: Sequence[OrderLine], action: str = "order.place", *, actor: Principal) -> None:
     """Close the cart of an order whose checkout has just ended, and note who ended it."""
     total = Money(order.total_minor, order.currency)
     what = {"total": str(total), "lines": len(lines), "payment_method": order.payment_method}
