@@ -45,7 +45,7 @@ from app.core.rates import register_rates
 from app.notifications.api import deliveries, webhooks
 from app.notifications.api.documentation import register_webhook_docs
 from app.operations.api import operations
-from app.orders.api import checkout, coupons, order_desk, orders, sales, sales_imports, shipments, tracking
+from app.orders.api import checkout, coupons, order_desk, orders, returns, sales, sales_imports, shipments, tracking
 from app.orders.views import tracking as tracking_pages
 from app.products.api import (
     bulk,
@@ -96,6 +96,7 @@ APIS = (
     sales,
     sales_imports,
     shipments,
+    returns,
     tracking,
     rpa,
     webhooks,

@@ -47,8 +47,10 @@ from app.notifications.services import redelivery, webhooks
 from app.operations.models import OperationState
 from app.operations.services import operations
 from app.operations.services.running import run_operation
+from app.orders.models.orders import Order, OrderLine
 from app.orders.services.coupons.editing import create_coupon, delete_coupon
 from app.orders.services.links import make_link
+from app.orders.services.returns import Returned, take_back
 from app.orders.services.shipping import Tracking, ship
 from app.products import kinds
 from app.products.models.products import ProductUpdate
@@ -496,6 +498,22 @@ def _shipped(world: World) -> dict[str, int | str]:
     return {"number": made.number, "shipment_id": record.shipment.id}
 
 
+def _return_body(world: World) -> Sent:
+    """A call by which one of two comes back that were shipped."""
+    shipped = _shipped(world)
+    line = world.find(select(OrderLine.id))
+    body = {"lines": [{"line_id": line, "quantity": 1, "resaleable": 1}], "reason": "The lid does not close."}
+    return Sent(201, body, version=2, path={"number": shipped["number"]})
+
+
+def _returned(world: World) -> dict[str, int | str]:
+    sent = _return_body(world)
+    units = [Returned(line["line_id"], line["quantity"], line["resaleable"]) for line in sent.body["lines"]]
+    about: dict[str, Any] = {"order_id": world.find(select(Order.id)), "expected_version": 2, "units": units}
+    record = world.run(take_back, actor=system(), now=utc_now(), reason="x", **about)
+    return dict(sent.path) | {"return_id": record.returned.id}
+
+
 def _robbed(world: World) -> dict[str, int | str]:
     """An order that a count took stock from, of which there is enough again."""
     made = _order(world)
@@ -691,6 +709,9 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/admin/orders/<number>/shipments/<int:shipment_id>/deliver"): lambda w: Sent(200, path=_shipped(w)),
     ("POST", "/admin/orders/<number>/deliver"): lambda w: Sent(200, path={"number": _shipped(w)["number"]}),
     ("POST", "/admin/orders/<number>/allocate"): lambda w: Sent(200, path=_robbed(w)),
+    ("GET", "/admin/orders/<number>/returns"): lambda w: Sent(200, path={"number": _order(w).number}),
+    ("POST", "/admin/orders/<number>/returns"): _return_body,
+    ("GET", "/admin/orders/<number>/returns/<int:return_id>"): lambda w: Sent(200, path=_returned(w)),
     ("GET", "/tracking"): lambda w: Sent(200, headers=_link_of_order(w)),
     # stock
     ("GET", "/inventory/<int:product_id>"): lambda w: Sent(200, path={"product_id": _product(w)}),

@@ -14,6 +14,7 @@ from app.core.pagination import Page, fetch_page
 from app.orders.errors import OrderNotFound, ReturnNotFound, ShipmentNotFound
 from app.orders.models.fulfilment import OrderReturn, OrderReturnLine, Shipment, ShipmentLine
 from app.orders.models.orders import Order, OrderLine
+from app.orders.models.payments import Refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class ReturnRecord:
     returned: OrderReturn
     order: Order
     lines: list[Any]
+    refund: Refund | None
 
 
 def list_shipments(order_id: int, *, limit: int, cursor: str | None = None) -> Page[ShipmentRecord]:
@@ -102,7 +104,9 @@ def _with_what_came_back(order: Order, returns: Sequence[OrderReturn]) -> list[R
         .order_by(OrderLine.position)
     )
     lines = _grouped(rows)
-    return [ReturnRecord(each, order, lines[each.id]) for each in returns]
+    known = select(Refund).where(Refund.id.in_([each.refund_id for each in returns if each.refund_id is not None]))
+    refunds = {refund.id: refund for refund in db.session.scalars(known)}
+    return [ReturnRecord(each, order, lines[each.id], refunds.get(each.refund_id or 0)) for each in returns]
 
 
 def _grouped(rows: Select[Any]) -> dict[int, list[Any]]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from app.core.fields import Instant, PageArguments, StrictSchema, Text, page_of
+from app.core.fields import Instant, StrictSchema, Text, page_of
 from app.orders.carriers import MAX_TRACKING_URL, problem_with
 from app.orders.models.fulfilment import ShipmentState
 from app.orders.models.orders import MAX_ORDER_LINES, FulfilmentState, OrderState, PaymentState
@@ -138,10 +138,6 @@ class ShipmentSchema(Schema):
     version = fields.Integer(metadata={"description": "The number in the ETag", "examples": [1]})
     lines = fields.List(fields.Nested(ParcelLineSchema))
     order = fields.Nested(OrderStateSchema)
-
-
-class ShipmentArguments(PageArguments):
-    """How much of the list, and from where."""
 
 
 ShipmentPage = page_of(ShipmentSchema)

@@ -19,7 +19,7 @@ from app.orders.models.orders import Order
 from app.orders.models.payments import Payment, Refund, RefundStatus
 from app.orders.providers.port import Answer, ProviderRefused, ProviderState, ProviderUnreachable
 from app.orders.providers.registry import provider
-from app.orders.services import sales
+from app.orders.services import mails, sales
 from app.orders.services.moving import flag, lock_order, move, note, tell
 from app.orders.transitions import Axis, payment_state_of
 
@@ -121,6 +121,7 @@ def _succeed(order: Order, refund: Refund, *, actor: Principal, now: datetime) -
     _note(order, "refund.succeeded", refund, actor=actor, now=now)
     _move_money(order, refund, actor=actor, now=now)
     tell(order, "refunded", now=now)
+    mails.request_refunded(refund.id)
 
 
 def _fail(order: Order, refund: Refund, answer: Answer, *, actor: Principal, now: datetime) -> None:
