@@ -46,7 +46,8 @@ def open_units(order_id: int) -> dict[int, int]:
 def held_units(order_id: int) -> dict[int, int]:
     """How many units of each product are promised to the order, by product id."""
     of_order = Allocation.reference_kind == REFERENCE, Allocation.reference_id == order_id
-    return dict(db.session.execute(select(Allocation.product_id, Allocation.quantity).where(*of_order)).tuples().all())
+    rows = db.session.execute(select(Allocation.product_id, Allocation.quantity).where(*of_order)).all()
+    return dict(rows)
 
 
 def missing_units(order_id: int) -> dict[int, int]:
