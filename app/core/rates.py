@@ -58,21 +58,27 @@ def address() -> str:
 
 
 def limited(
-    rate: str, *, by: Callable[[], str] = address, but_reads: bool = False, but_refusals: bool = False
+    rate: str,
+    *,
+    by: Callable[[], str] = address,
+    but_reads: bool = False,
+    but_refusals: bool = False,
+    unless: Callable[[], bool] | None = None,
+    counting: Callable[[Response], bool] | None = None,
 ) -> Callable[[Any], Any]:
     """Limit a view to the rate of that name in ``Settings.rates``, counted by client address or by what ``by`` says.
 
     All views with the same rate share one count: who may not go on by the API may not by the page, either. With
     ``but_reads`` only requests that change something count, for pages that show a form and take it; with
-    ``but_refusals`` only what is not refused, for counts that somebody else than the sender suffers from. The limit on
-    all writes counts as well.
+    ``but_refusals`` only what is not refused, for counts that somebody else than the sender suffers from. ``unless``
+    names requests that are not limited at all, ``counting`` answers that count. The limit on all writes counts as well.
     """
     decorate: Callable[[Any], Any] = limiter.shared_limit(
         lambda: getattr(settings().rates, rate),
         scope=rate,
         key_func=lambda: _known(by),
-        exempt_when=is_read if but_reads else None,
-        deduct_when=_is_accepted if but_refusals else None,
+        exempt_when=is_read if but_reads else unless,
+        deduct_when=_is_accepted if but_refusals else counting,
         error_message=_TOO_OFTEN,
     )
     return decorate

@@ -7,6 +7,7 @@ from typing import Any
 from app.cart.api.shopper import current_shopper, open_to_shoppers
 from app.core.api import ApiBlueprint
 from app.core.orm import utc_now
+from app.orders.api.guessing import guards_coupons
 from app.orders.schemas.checkout import CheckedOutSchema, CheckoutIn
 from app.orders.services.checkout.checking_out import check_out
 from app.orders.services.checkout.wanted import CheckedOut, Particulars, Wanted
@@ -20,6 +21,7 @@ def _location(done: CheckedOut) -> str:
 
 @blp.route("/orders", methods=["POST"])
 @open_to_shoppers
+@guards_coupons
 @blp.takes_header("Cart-Token", "The token of a guest's cart", "m1m3h9d3nWc6m0xkT9Aq3w")
 @blp.arguments(CheckoutIn)
 @blp.answers(201, CheckedOutSchema, location=_location, etag=True)
@@ -28,6 +30,7 @@ def _location(done: CheckedOut) -> str:
 @blp.alt_response(
     409, description="CART_EMPTY, TOTAL_CHANGED, PRODUCT_UNAVAILABLE, OUT_OF_STOCK, COUPON_NOT_USABLE, TOTAL_TOO_LARGE"
 )
+@blp.alt_response(429, description="Too many unknown coupons from this network address")
 @blp.alt_response(503, description="PAYMENT_UNKNOWN: the payment provider does not answer")
 def post_order(body: dict[str, Any]) -> CheckedOut:
     """Order what is in a cart.
