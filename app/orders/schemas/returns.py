@@ -69,7 +69,10 @@ class ReturnIn(StrictSchema):
         WishIn,
         load_default=None,
         allow_none=True,
-        metadata={"description": "null: no money goes back. Giving money back needs the permission refunds:write, too"},
+        metadata={
+            "description": "null: no money goes back. Giving money back needs the permission refunds:write, too",
+            "examples": [{"shipping": True, "amount": None}],
+        },
     )
 
 
@@ -98,7 +101,11 @@ class ReturnSchema(Schema):
     created_at = Instant(attribute="returned.created_at", metadata=_WHEN)
     reason = fields.String(attribute="returned.reason", metadata=_REASON)
     lines = fields.List(fields.Nested(ReturnedLineSchema))
-    refund = fields.Nested(ReturnRefundSchema, allow_none=True)
+    refund = fields.Nested(
+        ReturnRefundSchema,
+        allow_none=True,
+        metadata={"examples": [{"id": 12, "amount": "20.00", "currency": "USD", "status": "CLAIMED"}]},
+    )
     order = fields.Nested(OrderStateSchema)
 
 
