@@ -17,6 +17,18 @@ from app.orders.addresses import (
     countries,
 )
 
+ADDRESS: Final[dict[str, Any]] = {
+    "name": "Grace Hopper",
+    "company": None,
+    "line1": "1 Compiler Road",
+    "line2": None,
+    "city": "Arlington",
+    "region": "VA",
+    "postal_code": "22201",
+    "country": "US",
+    "phone": None,
+}
+"""For examples."""
 _COUNTRY: Final = {"description": "Two letters (ISO 3166-1)", "examples": ["US"]}
 
 

@@ -10,7 +10,7 @@ from orjson import Fragment
 from app.core.fields import Instant, Json, PageArguments, Price, StrictSchema, Text, page_of
 from app.orders.models.orders import FulfilmentState, OrderState, PaymentState
 from app.orders.models.payments import RefundStatus
-from app.orders.schemas.addresses import PostalAddressSchema
+from app.orders.schemas.addresses import ADDRESS, PostalAddressSchema
 
 MAX_REASON: Final = 200
 REASON: Final = {"description": "Why; customer and staff read it", "examples": ["Ordered twice"]}
@@ -143,8 +143,8 @@ class OrderSchema(OrderHeadSchema):
     note = fields.String(
         allow_none=True, metadata={"description": "The customer's", "examples": ["Please ring twice."]}
     )
-    shipping_address = JsonAddress(allow_none=True)
-    billing_address = JsonAddress(allow_none=True)
+    shipping_address = JsonAddress(allow_none=True, metadata={"examples": [ADDRESS]})
+    billing_address = JsonAddress(allow_none=True, metadata={"examples": [ADDRESS]})
     tax_rate_ppm = fields.Integer(metadata={"description": "Millionths: 190000 is 19 %", "examples": [190000]})
     tax_included = fields.Boolean(
         metadata={"description": "Whether prices and the shipping fee contain the tax", "examples": [True]}

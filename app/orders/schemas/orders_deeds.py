@@ -11,7 +11,7 @@ from app.cart.models import MAX_NOTE, MAX_QUANTITY
 from app.core.fields import StrictSchema, Text
 from app.orders.models.orders import MAX_ORDER_LINES
 from app.orders.schemas import orders as own
-from app.orders.schemas.addresses import AddressIn
+from app.orders.schemas.addresses import ADDRESS, AddressIn
 from app.orders.schemas.checkout import ExpectedTotal
 from app.orders.schemas.shipments import UnitsIn
 from app.orders.services.checkout.wanted import Ordered
@@ -21,18 +21,10 @@ from app.orders.services.notes import MAX_TEXT
 _METHODS: Final = ("invoice", "cash")
 
 
-_ADDRESS: Final = {
-    "name": "Grace Hopper",
-    "line1": "1 Compiler Road",
-    "city": "Arlington",
-    "region": "VA",
-    "postal_code": "22201",
-    "country": "US",
-}
 ORDER: Final[dict[str, Any]] = {
     "email": "grace@example.org",
     "items": [{"product_id": 17, "quantity": 2}],
-    "shipping_address": _ADDRESS,
+    "shipping_address": ADDRESS,
     "payment_method": "invoice",
 }
 
@@ -68,11 +60,14 @@ class OrderIn(StrictSchema):
         ExpectedTotal,
         load_default=None,
         allow_none=True,
-        metadata={"description": "What the customer was told; with another total nothing is ordered. null: whatever"},
+        metadata={
+            "description": "What the customer was told; with another total nothing is ordered. null: whatever it is",
+            "examples": [None],
+        },
     )
     shipping_address = fields.Nested(AddressIn, required=True)
     billing_address = fields.Nested(
-        AddressIn, load_default=None, allow_none=True, metadata={"description": "null: the same"}
+        AddressIn, load_default=None, allow_none=True, metadata={"description": "null: the same", "examples": [None]}
     )
     payment_method = fields.String(required=True, validate=validate.OneOf(_METHODS), metadata={"examples": ["invoice"]})
     coupon = Text(longest=60, load_default=None, allow_none=True, metadata={"examples": ["SPRING10"]})

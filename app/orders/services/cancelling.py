@@ -10,35 +10,33 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from app.core import audit
 from app.core.extensions import db
 from app.core.money import Money
-from app.core.orm import count_changed
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.orders.errors import AlreadyShipped, OrderNotPlaced, OrderOver, PaymentUnknown
 from app.orders.models.orders import HoldState, Order, OrderLine, OrderState, PaymentState
-from app.orders.models.payments import Payment, PaymentStatus
+from app.orders.models.payments import Payment
 from app.orders.providers.port import ProviderState, ProviderUnreachable
 from app.orders.queries.orders import OrderRecord, read_order
-from app.orders.services import refunds
+from app.orders.services import owing, refunds
 from app.orders.services.checkout import holds
 from app.orders.services.checkout.paying import end_payment
 from app.orders.services.counting import Units, check_units, count_cancelled, read_lines
 from app.orders.services.coupons import claiming
 from app.orders.services.fulfilling import move_goods
 from app.orders.services.moving import lock_order, move, note, tell
+from app.orders.services.owing import lower_payment, value_of
 from app.orders.services.promises import held_units, open_units, reference_of, review_promises
-from app.orders.shares import parts_of
 from app.orders.transitions import Axis
 from app.products.services import allocations, ledger
 
 TRIES: Final = 4
 REASON: Final = "cancelled"
 """Of a refund, where nobody says more."""
-_OPEN: Final = (PaymentStatus.CREATED, PaymentStatus.WAITING)
 
 
 class _PaymentRuns(Exception):
@@ -157,24 +155,23 @@ def _cancel_units(
     now: datetime,
 ) -> None:
     counts = {each.line_id: each.quantity for each in units}
-    value = sum(_value(line, counts[line.id]) for line in lines if line.id in counts)
+    value = value_of(lines, counts)
+    was_paid = order.payment_state != PaymentState.UNPAID
     count_cancelled(units)
     order.cancelled_minor = min(order.total_minor, order.cancelled_minor + value)
-    was_paid = order.payment_state != PaymentState.UNPAID
-    is_whole = not any(line.shipped for line in lines) and not open_units(order.id)
     shown = _shown(order, lines, counts, value)
     details = shown | ({"reason": reason} if reason else {})
     note(order, "units.cancelled", actor=actor, now=now, details=details, public=True)
-    if not was_paid:
-        _lower_payment(order, is_whole=is_whole, now=now)
-    refunds.claim.joined(order, units=counts, reason=reason or REASON, actor=actor, now=now)
-    if is_whole and not was_paid:
-        claiming.give_back.joined(order_id=order.id)
-        move(order, Axis.PAYMENT, PaymentState.VOIDED, actor=actor, now=now)
-    if is_whole:
-        move(order, Axis.ORDER, OrderState.CANCELLED, actor=actor, now=now, details={"reason": reason or ""})
+    if was_paid:
+        refunds.claim.joined(order, units=counts, reason=reason or REASON, actor=actor, now=now)
     else:
+        _owe_less(order, actor=actor, now=now)
+    if any(line.shipped for line in lines) or open_units(order.id):
         tell(order, "cancelled", now=now)
+    else:
+        if not was_paid:
+            claiming.give_back.joined(order_id=order.id)
+        move(order, Axis.ORDER, OrderState.CANCELLED, actor=actor, now=now)
     move_goods(order, actor=actor, now=now)
     audit.record(actor=actor, action="order.cancel", subject=("order", order.id), after=shown)
     db.session.flush()
@@ -182,19 +179,12 @@ def _cancel_units(
     _release(order, products, actor=actor, now=now)
 
 
-def _value(line: OrderLine, count: int) -> int:
-    """What the next units of a line that leave the order are worth, in minor units."""
-    gone = line.cancelled + line.returned
-    return parts_of(line, gone, gone + count).total
-
-
-def _lower_payment(order: Order, *, is_whole: bool, now: datetime) -> None:
-    """Have an open payment be of what is due now; of an order that is cancelled it will never be."""
-    values: Mapping[str, Any] = {"amount_minor": order.total_minor - order.cancelled_minor}
-    if is_whole:
-        values = {"status": PaymentStatus.CANCELLED, "active_order_id": None}
-    mine = update(Payment).where(Payment.active_order_id == order.id, Payment.status.in_(_OPEN))
-    count_changed(db.session(), mine.values(updated_at=now, **values))
+def _owe_less(order: Order, *, actor: Principal, now: datetime) -> None:
+    if order.cancelled_minor < order.total_minor:
+        lower_payment(order, now=now)
+    else:
+        owing.end_payment(order, now=now)
+        move(order, Axis.PAYMENT, PaymentState.VOIDED, actor=actor, now=now)
 
 
 def _release(order: Order, products: Sequence[int], *, actor: Principal, now: datetime) -> None:
