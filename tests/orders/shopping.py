@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from flask import Flask
@@ -10,6 +13,7 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from app.auth.visitor import HEADER, hash_of_visitor
+from app.cart.models import Cart
 from app.cart.services import items as cart_items
 from app.cart.services.carts import start_cart
 from app.cart.shopper import Shopper
@@ -17,9 +21,12 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.permissions import Principal
-from app.orders.models.orders import Hold, Order
+from app.orders.models.coupons import CouponUse
+from app.orders.models.orders import Hold, Order, OrderEvent, OrderLine
 from app.orders.models.payments import Payment
+from app.orders.models.sales import Sale
 from app.products.models.products import Product
+from app.products.models.stock import Allocation, StockMovement
 from app.products.services.products import create_product
 from tests.auth.people import new_person
 from tests.orders.making import ADDRESS
@@ -133,6 +140,32 @@ class Customer:
         """Send a checkout as it is."""
         headers = self.headers | ({} if key is None else {"Idempotency-Key": key})
         return self.app.test_client().post(ORDERS, json=body, headers=headers)
+
+
+def together(*deeds: Callable[[], Any]) -> list[Any]:
+    """Start all deeds together, each in a thread without an application context, as requests come; what they return."""
+    barrier = threading.Barrier(len(deeds))
+
+    def run(deed: Callable[[], Any]) -> Any:
+        barrier.wait(30)
+        return deed()
+
+    with ThreadPoolExecutor(len(deeds)) as pool:
+        return [future.result(60) for future in [pool.submit(run, deed) for deed in deeds]]
+
+
+def change(app: Flask, statement: Any) -> None:
+    """Change something behind the application's back."""
+    with app.app_context(), db.engine.begin() as connection:
+        connection.execute(statement)
+
+
+CHECKED: Final = (Order, OrderLine, Hold, OrderEvent, Payment, Sale, Cart, Allocation, StockMovement, CouponUse)
+
+
+def everything(app: Flask) -> list[list[tuple[Any, ...]]]:
+    """All rows of all that a checkout may change."""
+    return everything_of(app, *CHECKED)
 
 
 def everything_of(app: Flask, *models: Any) -> list[list[tuple[Any, ...]]]:

@@ -19,7 +19,7 @@ def held_stock(cart_id: int) -> Mapping[int, int]:
         .join(Order, (Allocation.reference_kind == REFERENCE) & (Allocation.reference_id == Order.id))
         .where(Order.cart_id == cart_id, Order.state == OrderState.DRAFT)
     )
-    return dict(db.session.execute(held).tuples().all())
+    return {row.product_id: row.quantity for row in db.session.execute(held)}
 
 
 def unfinished(cart_ids: Collection[int]) -> set[int]:

@@ -91,16 +91,14 @@ def _sold_out(short: Short) -> SoldOut:
 
 
 def _available(product_ids: Collection[int], order_id: int | None) -> dict[int, int]:
-    rows = db.session.execute(
-        select(Stock.product_id, Stock.on_hand - Stock.allocated).where(Stock.product_id.in_(product_ids))
-    )
-    free = dict(rows.tuples().all())
+    counters = select(Stock.product_id, Stock.on_hand, Stock.allocated).where(Stock.product_id.in_(product_ids))
+    free = {row.product_id: row.on_hand - row.allocated for row in db.session.execute(counters)}
     if order_id is not None:
         own = select(Allocation.product_id, Allocation.quantity).where(
             Allocation.reference_kind == REFERENCE, Allocation.reference_id == order_id
         )
-        for product_id, quantity in db.session.execute(own).tuples():
-            free[product_id] = free.get(product_id, 0) + quantity
+        for row in db.session.execute(own):
+            free[row.product_id] = free.get(row.product_id, 0) + row.quantity
     db.session.rollback()
     return free
 
