@@ -1,6 +1,6 @@
 """A process that dies, or is failed by those it depends on, at a place that is counted beforehand.
 
-Places are: after every SQL statement, before and after every COMMIT, before and after every call of the provider. A
+Places are: after every SQL statement, before and after every COMMIT, before and after every request to the provider. A
 process that has died says nothing more to anybody: every later statement of it is refused, and its connections are
 closed with what they had open, as the kernel does it.
 """
@@ -13,17 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import psycopg
 import pymysql
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from app.orders.providers.port import ProviderUnreachable
-
-CALLS: Final = ("charge", "look_up", "cancel", "refund")
-"""What of a provider goes over the network."""
-
+from app.core.errors import NotReachable
 
 _NO_PLACES: Final = ("BEGIN", "PRAGMA", "SAVEPOINT", "RELEASE")
 
@@ -80,6 +77,14 @@ class Process:
             raise Killed(f"{place}: {what}")
         return True
 
+    @property
+    def where(self) -> str:
+        """The place at which the fault happened."""
+        if self.at is None or self.at >= len(self.came_by):
+            return "nowhere: it was not reached"
+        place, what = self.came_by[self.at]
+        return f"{place} {what} (place {self.at} of this scenario)"
+
     def refuse_if_dead(self) -> None:
         """What is dead does nothing more."""
         if self.is_dead:
@@ -120,15 +125,16 @@ class Process:
             event.remove(engine, "before_cursor_execute", before)
             event.remove(engine, "after_cursor_execute", after)
 
-    def calling(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """A call of the provider that comes by here."""
+    def calling(self, fetch: Callable[..., Any]) -> Callable[..., Any]:
+        """What sends requests to the provider, by way of here."""
 
-        def called(*args: Any, **kwargs: Any) -> Any:
-            if self.reached(Place.CALL, name):
-                raise ProviderUnreachable(f"{name} was not sent")
-            answer = call(*args, **kwargs)
-            if self.reached(Place.CALLED, name):
-                raise ProviderUnreachable(f"the answer to {name} was lost")
+        def called(method: str, url: str, **options: Any) -> Any:
+            what = f"{method} {urlsplit(url).path}"
+            if self.reached(Place.CALL, what):
+                raise NotReachable("It was not sent.")
+            answer = fetch(method, url, **options)
+            if self.reached(Place.CALLED, what):
+                raise NotReachable("The answer was lost.")
             return answer
 
         return called

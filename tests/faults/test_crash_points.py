@@ -1,0 +1,118 @@
+"""Whatever is interrupted, wherever: once everything has come to rest nothing is lost, leaked, or paid twice.
+
+Each scenario runs once to the end and notes its places. Then it runs once for each place, and there the process dies,
+its connection or the provider's answer is lost, or the database gives its transaction up. Afterwards whoever asked asks
+again, or comes back hours later, or never: in any case the rules of tests.faults.invariants hold.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final
+
+import pytest
+
+from tests.conftest import AppWith
+from tests.faults import scenarios
+from tests.faults.dying import POSSIBLE, Fault, Place, Process
+from tests.faults.scenarios import Scenario, must_be_tried_again
+from tests.faults.sizes import FULL, SEED
+from tests.faults.stage import LOCK_S, Stage
+from tests.orders.stripe_server import StripeServer
+from tests.servers import on_sqlite
+
+SCENARIOS: Final[tuple[type[Scenario], ...]] = (
+    scenarios.Invoice,
+    scenarios.Card,
+    scenarios.Declined,
+    scenarios.Edited,
+    scenarios.EditedToInvoice,
+    scenarios.PaidByNotice,
+)
+
+
+pytestmark = [] if FULL else [on_sqlite]
+
+
+class Aftermath(StrEnum):
+    """What whoever asked does afterwards."""
+
+    AGAIN = "asks again"
+    LATE = "asks again when everything has expired"
+    NEVER = "never comes back"
+
+
+@pytest.fixture
+def stage(app_with: AppWith, double: StripeServer, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return Stage(app_with(payments=double.payments()), double, monkeypatch)
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+@pytest.mark.parametrize("story", SCENARIOS, ids=lambda story: story.__name__)
+def test_an_interruption_anywhere_leaves_nothing_behind(stage: Stage, story: type[Scenario], fault: Fault) -> None:
+    chance = random.Random(SEED)
+    places = _places(stage, story)
+    for at, aftermath in _tried(places, fault, chance):
+        _interrupt(stage, story(stage), Process(at, fault), aftermath, chance)
+
+
+def _places(stage: Stage, story: type[Scenario]) -> list[tuple[Place, str]]:
+    """The places that the scenario comes by when nothing happens, which must end well."""
+    scenario, whole = story(stage), Process()
+    scenario.prepare()
+    with stage.dying(whole):
+        scenario.steps()
+    scenario.assert_done()
+    stage.come_to_rest()
+    assert stage.violations() == []
+    return whole.came_by
+
+
+def _tried(places: list[tuple[Place, str]], fault: Fault, chance: random.Random) -> Iterator[tuple[int, Aftermath]]:
+    """The places at which the fault happens, and what comes after it."""
+    possible = [at for at, (place, _) in enumerate(places) if place in POSSIBLE[fault]]
+    if FULL:
+        turns = itertools.cycle(Aftermath)
+        for at in possible:
+            yield from ((at, each) for each in (Aftermath if places[at][0] != Place.STATEMENT else [next(turns)]))
+        return
+    # within a transaction all places are alike to a database, so that a few of them are enough
+    statements = [at for at in possible if places[at][0] == Place.STATEMENT]
+    few = chance.sample(statements, min(len(statements), 4 if fault == Fault.KILL else 2))
+    others = [at for at in possible if places[at][0] != Place.STATEMENT]
+    for at in sorted([*few, *(others if fault == Fault.KILL else chance.sample(others, min(len(others), 4)))]):
+        yield at, chance.choice(list(Aftermath))
+
+
+def _interrupt(stage: Stage, scenario: Scenario, process: Process, aftermath: Aftermath, chance: random.Random) -> None:
+    scenario.prepare()
+    with stage.dying(process):
+        scenario.steps()
+    if chance.random() < 0.5:
+        stage.tell(chance)
+    if aftermath == Aftermath.AGAIN:
+        _try_again(stage, scenario)
+    else:
+        stage.come_to_rest()
+    if aftermath == Aftermath.LATE:
+        _try_again(stage, scenario)
+    stage.tell(chance)
+    stage.come_to_rest()
+    said = f"{process.fault} {process.where}; whoever asked {aftermath}; FAULTS_SEED={SEED}"
+    assert stage.violations() == [], said
+    if aftermath != Aftermath.NEVER:
+        try:
+            scenario.assert_done()
+        except AssertionError as error:
+            raise AssertionError(said) from error
+
+
+def _try_again(stage: Stage, scenario: Scenario) -> None:
+    for _ in range(5):
+        stage.time_passes(LOCK_S)
+        if not any(must_be_tried_again(answer) for answer in scenario.steps()):
+            return
+    raise AssertionError("it is not done after five tries")
