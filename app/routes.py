@@ -45,7 +45,20 @@ from app.core.rates import register_rates
 from app.notifications.api import deliveries, webhooks
 from app.notifications.api.documentation import register_webhook_docs
 from app.operations.api import operations
-from app.orders.api import checkout, coupons, order_desk, orders, returns, sales, sales_imports, shipments, tracking
+from app.orders.api import (
+    checkout,
+    coupons,
+    notices,
+    order_desk,
+    orders,
+    payments,
+    payments_desk,
+    returns,
+    sales,
+    sales_imports,
+    shipments,
+    tracking,
+)
 from app.orders.views import tracking as tracking_pages
 from app.products.api import (
     bulk,
@@ -92,6 +105,9 @@ APIS = (
     checkout,
     orders,
     order_desk,
+    payments,
+    payments_desk,
+    notices,
     coupons,
     sales,
     sales_imports,

@@ -48,9 +48,13 @@ from app.operations.models import OperationState
 from app.operations.services import operations
 from app.operations.services.running import run_operation
 from app.orders.models.orders import Order, OrderLine
+from app.orders.models.payments import ProviderEvent
+from app.orders.providers.port import Answer, ProviderState
 from app.orders.services.coupons.editing import create_coupon, delete_coupon
 from app.orders.services.links import make_link
+from app.orders.services.refunds import refund
 from app.orders.services.returns import Returned, take_back
+from app.orders.services.sending_refunds import record_answer
 from app.orders.services.shipping import Tracking, ship
 from app.products import kinds
 from app.products.models.products import ProductUpdate
@@ -476,6 +480,34 @@ def _order(world: World) -> Made:
         return make_order(2)
 
 
+def _paid(world: World) -> Made:
+    """An order that was paid."""
+    with world.app.app_context():
+        return make_order(2, paid=True)
+
+
+def _refunded(world: World, *, is_failed: bool = False) -> dict[str, int | str]:
+    """A paid order by its number, and the refund of a part of it."""
+    made = _paid(world)
+    about: dict[str, Any] = {"order_id": made.id, "expected_version": 1, "amount": Money(500, "USD"), "reason": "Late"}
+    refund_id = world.run(refund, actor=system(), now=utc_now(), **about).id
+    if is_failed:
+        failed = Answer(ref=None, state=ProviderState.FAILED, error_code="no_money")
+        which = {"order_id": made.id, "refund_id": refund_id, "answer": failed}
+        world.run(record_answer, actor=system(), now=utc_now(), **which)
+    return {"number": made.number, "refund_id": refund_id}
+
+
+def _notice(world: World) -> dict[str, int | str]:
+    """Something that a payment provider told us."""
+    about = {"provider": "stripe", "event_id": "evt_1", "kind": "charge.succeeded", "body": "{}"}
+    return {"event_id": world.add(ProviderEvent(received_at=utc_now(), **about))}
+
+
+_REFUND: Final = {"refunded": {"amount": "5.00", "currency": "USD"}, "reason": "Scratched"}
+_RECORDED: Final = {"paid": {"amount": "20.00", "currency": "USD"}, "reference": "Bank slip 17"}
+
+
 def _own_order(world: World) -> dict[str, int | str]:
     """The same of the person who asks, by its number."""
     with world.app.app_context():
@@ -687,6 +719,21 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", "/orders/<number>"): lambda w: Sent(200, path=_own_order(w)),
     ("GET", "/orders/<number>/events"): lambda w: Sent(200, path=_own_order(w)),
     ("POST", "/orders/<number>/cancel"): lambda w: Sent(200, {"reason": "Too late"}, path=_own_order(w)),
+    ("GET", "/orders/<number>/payment"): lambda w: Sent(200, path=_own_order(w)),
+    ("POST", "/orders/<number>/payment/refresh"): lambda w: Sent(200, path=_own_order(w)),
+    ("GET", "/admin/orders/<number>/payments"): lambda w: Sent(200, path={"number": _order(w).number}),
+    ("POST", "/admin/orders/<number>/payments"): lambda w: Sent(200, _RECORDED, path={"number": _order(w).number}),
+    ("GET", "/admin/orders/<number>/refunds"): lambda w: Sent(200, path={"number": _order(w).number}),
+    ("POST", "/admin/orders/<number>/refunds"): lambda w: Sent(
+        201, _REFUND, version=1, path={"number": _paid(w).number}
+    ),
+    ("GET", "/admin/orders/<number>/refunds/<int:refund_id>"): lambda w: Sent(200, path=_refunded(w)),
+    ("POST", "/admin/orders/<number>/refunds/<int:refund_id>/retry"): lambda w: Sent(
+        201, {"by_hand": True}, path=_refunded(w, is_failed=True)
+    ),
+    ("GET", "/admin/provider-events"): lambda _: Sent(200),
+    ("GET", "/admin/provider-events/<int:event_id>"): lambda w: Sent(200, path=_notice(w)),
+    ("POST", "/payments/<provider>/webhook"): lambda _: Sent(400, {}, path={"provider": "manual"}),  # nobody sends any
     ("POST", "/admin/orders"): lambda w: Sent(201, _order_in(w)),
     ("GET", "/admin/orders/<number>"): lambda w: Sent(200, path={"number": _order(w).number}),
     ("PATCH", "/admin/orders/<number>"): lambda w: Sent(

@@ -45,6 +45,7 @@ OPEN: Final = {
     "/track/<token>",
     "/api/v1/tracking",
     "/api/v1/cart",
+    "/api/v1/payments/<provider>/webhook",
     "/healthz",
     "/readyz",
     "/docs",

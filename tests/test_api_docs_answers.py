@@ -40,6 +40,7 @@ SECRETS: Final = [
     "/api/v1/me/passkeys/options",
     "/api/v1/me/keys",
     "/api/v1/cart",
+    "/api/v1/orders/{number}/payment/refresh",
     "/api/v1/webhooks",
     "/api/v1/webhooks/{webhook_id}/rotate-secret",
 ]

@@ -49,7 +49,7 @@ class Answer:
     currency: str | None = None
     """What that is an amount of; None where nothing is captured."""
     error_code: str | None = None
-    """Why it failed; of what waits: why the last attempt of the customer did, who may try again."""
+    """Why it failed; of what waits or was cancelled: why the last attempt to pay it did."""
     client_secret: str | None = None
     """What the customer's browser needs to go on; never stored."""
     redirect_url: str | None = None

@@ -172,7 +172,7 @@ def _answer(intent: Mapping[str, Any]) -> Answer:
         state=state,
         captured_minor=received.minor if is_captured else 0,
         currency=received.currency if is_captured else None,
-        error_code=str(code)[:64] if code and is_waiting else None,
+        error_code=str(code)[:64] if code and not is_captured else None,
         client_secret=intent.get("client_secret") if is_waiting else None,
         redirect_url=_redirect(intent) if is_waiting else None,
         key=(intent.get("metadata") or {}).get(PAYMENT),

@@ -88,12 +88,23 @@ def look_up(payment_id: int, *, ref: str | None = None) -> Answer:
     if known is None:
         raise ProviderUnreachable("The provider's id of the payment is not known.")
     answer = _examined(asked, lambda at: at.look_up(known))
-    if answer.state != ProviderState.WAITING or answer.error_code is None or not asked.is_of_source:
+    if answer.error_code is None or not asked.is_of_source:
         return answer
-    ended = _examined(asked, lambda at: at.cancel(known))
-    if ended.state != ProviderState.CANCELLED:
-        return ended
-    return replace(ended, state=ProviderState.FAILED, error_code=answer.error_code)
+    if answer.state == ProviderState.WAITING:
+        answer = replace(_examined(asked, lambda at: at.cancel(known)), error_code=answer.error_code)
+    return replace(answer, state=ProviderState.FAILED) if answer.state == ProviderState.CANCELLED else answer
+
+
+def peek(payment_id: int) -> Answer | None:
+    """What the provider says of a payment, for its customer; changes nothing there, and None where it knows nothing.
+
+    Raises ProviderUnreachable.
+    """
+    asked = _asked(payment_id)
+    if asked.ref is None:
+        return None
+    ref = asked.ref
+    return _examined(asked, lambda at: at.look_up(ref))
 
 
 def cancel(payment_id: int) -> Answer:

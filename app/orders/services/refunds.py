@@ -25,6 +25,7 @@ from app.orders.models.fulfilment import OrderReturn
 from app.orders.models.orders import Order, OrderLine
 from app.orders.models.payments import Payment, PaymentStatus, Refund, RefundLine, RefundStatus
 from app.orders.providers.registry import MANUAL
+from app.orders.queries.payments import RefundRecord, refund_record
 from app.orders.services.moving import flag, lock_order, note
 from app.orders.services.refund_parts import Share, all_left, cut, left_of, of_units, total_of
 
@@ -65,20 +66,24 @@ def claim(
 
 
 @in_transaction
-def refund(*, actor: Principal, now: datetime, order_id: int, amount: Money | None, reason: str) -> Refund:
+def refund(
+    *, actor: Principal, now: datetime, order_id: int, expected_version: int, amount: Money | None, reason: str
+) -> RefundRecord:
     """Give money back while the goods stay: this much, or all that is left. Nothing is sent before it is set aside.
 
-    Raises OrderNotFound, NothingToRefund, RefundTooLarge, Invalid for another currency.
+    ``expected_version`` is the order's, which counts up, so that a second click gives nothing back. Raises
+    OrderNotFound, OrderChanged, NothingToRefund, RefundTooLarge, Invalid for another currency.
     """
-    made = claim.joined(lock_order(order_id), amount=amount, reason=reason, actor=actor, now=now)
+    order = lock_order(order_id, version=expected_version)
+    made = claim.joined(order, amount=amount, reason=reason, actor=actor, now=now)
     if made is None:
         raise NothingToRefund("Nothing was paid for this order, or all of it went back.")
     _audit("refund.made", made, actor)
-    return made
+    return refund_record(made)
 
 
 @in_transaction
-def retry(*, actor: Principal, now: datetime, order_id: int, refund_id: int, by_hand: bool) -> Refund:
+def retry(*, actor: Principal, now: datetime, order_id: int, refund_id: int, by_hand: bool) -> RefundRecord:
     """Try a refund again that failed: a new one takes its place, and is sent with a key of its own.
 
     ``by_hand``: staff have paid it back themselves, and it counts as done. Raises OrderNotFound, RefundNotFound,
@@ -104,7 +109,7 @@ def retry(*, actor: Principal, now: datetime, order_id: int, refund_id: int, by_
     count_changed(db.session(), moved)
     _calm_down(order, actor=actor, now=now)
     _audit("refund.retried", made, actor)
-    return made
+    return refund_record(made)
 
 
 def _claim(
