@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from app.cart.models import Cart, CartState
+from app.core.extensions import db
 from app.core.orm import utc_now
 from tests.cart.carting import (
     CART,
@@ -243,15 +244,13 @@ def test_the_database_itself_takes_neither_a_second_open_cart_nor_a_quantity_out
     when = utc_now()
     second = {"user_id": customer.user_id, "open_user_id": customer.user_id, "state": "OPEN", "note": "", "version": 1}
     times = {"created_at": when, "updated_at": when, "expires_at": when}
-    statements = [
+    statements: list[Any] = [
         sa.insert(Cart).values(**second, **times),
         sa.text("UPDATE cart_item SET quantity = 0"),
         sa.text("UPDATE cart_item SET quantity = 1000"),
     ]
     before = rows(app)
     with app.app_context():
-        from app.core.extensions import db
-
         for statement in statements:
             with pytest.raises(sa.exc.IntegrityError):
                 db.session.execute(statement)

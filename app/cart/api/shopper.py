@@ -51,7 +51,10 @@ def current_shopper() -> Shopper:
 
 
 def find_shopper() -> Shopper | None:
-    """Who shops, or None for somebody who has yet to get a cart."""
+    """Who shops, or None for somebody who has yet to get a cart; looked up once a request."""
+    known: Shopper | None = g.get("shopper")
+    if known is not None and known.principal is g.get("principal"):  # which every request begins without
+        return known
     token_hash = visitor_hash()
     principal = _authenticated()
     if principal is None and token_hash is None:
@@ -62,15 +65,15 @@ def find_shopper() -> Shopper | None:
             csrf.protect()
         principal = g.principal = _guest(cart_id)
     principal.require_complete_login()
-    return Shopper(principal, principal.user_id, token_hash, cart_id)
+    shopper = g.shopper = Shopper(principal, principal.user_id, token_hash, cart_id)
+    return shopper
 
 
 def _authenticated() -> Principal | None:
-    """Who is logged in, if anybody; a guest that an earlier call has found is none."""
     if "principal" not in g:
         g.principal = current_app.extensions["authenticate"]()
     principal: Principal | None = g.principal
-    return None if principal is None or principal.kind == "guest" else principal
+    return principal
 
 
 def _guest(cart_id: int | None) -> Principal:
