@@ -69,6 +69,12 @@ def review_promises(order: Order, *, actor: Principal, now: datetime) -> None:
         flag(order, None, actor=actor, now=now)
 
 
+def promise_all(order: Order, *, actor: Principal, now: datetime) -> None:
+    """Say of a locked order that it is about to hold all that it needs, before that is done or refused as a whole."""
+    if order.attention == STOCK_TAKEN:
+        flag(order, None, actor=actor, now=now)
+
+
 def ask_to_note(event: AllocationReleased) -> None:
     """Ask, in the open transaction, for the order to be marked that has just lost stock."""
     if event.reference_kind != REFERENCE:
@@ -107,8 +113,7 @@ def allocate_again(*, actor: Principal, now: datetime, order_id: int) -> Order:
         audit.record(
             actor=actor, action="order.allocate", subject=("order", order_id), after={"items": _shown(missing)}
         )
-    if order.attention == STOCK_TAKEN:
-        flag(order, None, actor=actor, now=now)
+    promise_all(order, actor=actor, now=now)
     db.session.flush()
     allocations.adjust.joined(actor=actor, now=now, reference=reference_of(order), items=open_units(order_id))
     return order

@@ -21,7 +21,7 @@ from app.orders.services.checkout.composing import Composed
 from app.orders.services.checkout.errors import Short
 from app.orders.services.checkout.wanted import CheckedOut, Particulars
 from app.orders.services.coupons import claiming
-from app.orders.services.promises import reference_of
+from app.orders.services.promises import promise_all, reference_of
 from app.orders.transitions import Axis
 from app.products.errors import AlreadyAllocated, OutOfStock, ProductNotFound
 from app.products.services import allocations
@@ -70,6 +70,7 @@ def change(
 ) -> CheckedOut:
     """Change a locked draft, or one that has expired, to what is wanted now; its stock is held afresh. Raises Short."""
     _reopen(order, actor=actor, now=now)
+    promise_all(order, actor=actor, now=now)
     had_coupon = order.coupon_code is not None
     before = order.total_minor
     for name, value in (composed.columns | _columns(particulars)).items():

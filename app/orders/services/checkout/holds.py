@@ -18,7 +18,7 @@ from app.core.transactions import connection
 from app.orders.models.orders import Hold, HoldState, Order, OrderState, PaymentState
 from app.orders.services.coupons.claiming import give_back
 from app.orders.services.moving import move
-from app.orders.services.promises import reference_of
+from app.orders.services.promises import reference_of, review_promises
 from app.orders.transitions import Axis
 from app.products.services import allocations
 
@@ -66,6 +66,7 @@ def let_go(order: Order, before: HoldState, *, actor: Principal, now: datetime) 
         return False
     move(order, Axis.PAYMENT, PaymentState.VOIDED, actor=actor, now=now)
     move(order, Axis.ORDER, OrderState.EXPIRED, actor=actor, now=now)
+    review_promises(order, actor=actor, now=now)
     if order.coupon_code is not None:
         give_back.joined(order_id=order.id)
     db.session.flush()
