@@ -504,8 +504,8 @@ def _notice(world: World) -> dict[str, int | str]:
     return {"event_id": world.add(ProviderEvent(received_at=utc_now(), **about))}
 
 
-_REFUND: Final = {"refunded": {"amount": "5.00", "currency": "USD"}, "reason": "Scratched"}
-_RECORDED: Final = {"paid": {"amount": "20.00", "currency": "USD"}, "reference": "Bank slip 17"}
+_REFUND: Final = {"amount": {"amount": "5.00", "currency": "USD"}, "reason": "Scratched"}
+_RECORDED: Final = {"amount": {"amount": "20.00", "currency": "USD"}, "reference": "Bank slip 17"}
 
 
 def _own_order(world: World) -> dict[str, int | str]:

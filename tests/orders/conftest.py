@@ -11,9 +11,13 @@ from pathlib import Path
 import pytest
 import requests
 from flask import Flask
+from flask.testing import FlaskClient
 
-from app.config import Payments
+from app.config import Checkout, Payments
+from tests.conftest import AppWith
 from tests.faults.servers import free_port
+from tests.orders.paying import Till
+from tests.orders.sales_files import SalesFiles
 from tests.orders.shopping import Shop
 from tests.orders.stripe_server import SECRET, StripeServer
 
@@ -25,10 +29,23 @@ def shop(app: Flask) -> Shop:
 
 
 @pytest.fixture
+def sales_files(app: Flask, client: FlaskClient, auth_headers: dict[str, str]) -> SalesFiles:
+    """Sends files of sales as the administrator."""
+    return SalesFiles(app, client, auth_headers)
+
+
+@pytest.fixture
 def stripe_double() -> Iterator[StripeServer]:
     """A double of Stripe, with empty books."""
     with StripeServer() as server:
         yield server
+
+
+@pytest.fixture
+def till(app_with: AppWith, stripe_double: StripeServer, auth_headers: dict[str, str]) -> Till:
+    """The shop as it takes cards at that double."""
+    app = app_with(payments=stripe_double.payments(timeout_s=2.0), checkout=Checkout(hold_s=60))
+    return Till(app, stripe_double, auth_headers)
 
 
 @pytest.fixture(scope="session")

@@ -42,8 +42,7 @@ class DeskPayments(MethodView):
     @blp.alt_response(409, description="Nothing is to be paid, or another amount; the facts say what")
     def post(self, sent: dict[str, Any], number: str) -> Any:
         """Record that an invoice was paid, or the cash handed over: all that is due, in one sum."""
-        which: dict[str, Any] = {"order_id": find_order(number), "amount": sent["paid"]}
-        return record_payment(actor=current_principal(), now=utc_now(), reference=sent["reference"], **which)
+        return record_payment(actor=current_principal(), now=utc_now(), order_id=find_order(number), **sent)
 
 
 @blp.route("/admin/orders/<number>/refunds")
@@ -70,8 +69,7 @@ class DeskRefunds(MethodView):
         money is set aside at once and given back in the background.
         """
         which: dict[str, Any] = {"order_id": find_order(number), "expected_version": if_match()}
-        about = {"amount": sent["refunded"], "reason": sent["reason"]}
-        return refund(actor=current_principal(), now=utc_now(), **which, **about)
+        return refund(actor=current_principal(), now=utc_now(), **which, **sent)
 
 
 @blp.route("/admin/orders/<number>/refunds/<int:refund_id>")

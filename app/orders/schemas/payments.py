@@ -48,7 +48,7 @@ class MoneyIn(StrictSchema):
 class PaymentIn(StrictSchema):
     """A payment that came in."""
 
-    paid = fields.Nested(MoneyIn, required=True, metadata={"description": "All that is due, in one sum"})
+    amount = fields.Nested(MoneyIn, required=True, metadata={"description": "All that is due, in one sum"})
     reference = Text(
         longest=200,
         load_default=None,
@@ -59,7 +59,7 @@ class PaymentIn(StrictSchema):
 class RefundIn(StrictSchema):
     """Money that is to go back while the goods stay; what is cancelled or returned is refunded there."""
 
-    refunded = fields.Nested(MoneyIn, load_default=None, metadata={"description": "Without: all that is left"})
+    amount = fields.Nested(MoneyIn, load_default=None, metadata={"description": "Without: all that is left"})
     reason = Text(longest=500, required=True, metadata=_REASON)
 
 

@@ -48,7 +48,7 @@ def record_payment(
     if payment is None or payment.status not in _OPEN or order.state != OrderState.PLACED or due.minor == 0:
         raise NothingToPay(state=order.state, payment_state=order.payment_state, method=order.payment_method)
     if amount.currency != due.currency:
-        raise Invalid.field("/currency", f"must be {due.currency}, as the order is.")
+        raise Invalid.field("/amount/currency", f"must be {due.currency}, as the order is.")
     if amount != due:
         raise AmountNotDue(due)
     _capture(order, payment, due, reference=reference, now=now)

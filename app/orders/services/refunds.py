@@ -170,7 +170,7 @@ def _lines_of(order_id: int) -> Sequence[OrderLine]:
 
 def _require_currency(amount: Money | None, payment: Payment) -> None:
     if amount is not None and amount.currency != payment.currency:
-        raise Invalid.field("/amount", f"must be in {payment.currency}, as the order was paid.")
+        raise Invalid.field("/amount/currency", f"must be {payment.currency}, as the order was paid.")
 
 
 def _calm_down(order: Order, *, actor: Principal, now: datetime) -> None:
