@@ -95,11 +95,13 @@ class Paying:
         """Let the provider say this of the payment."""
         with self.app.app_context():
             amount = db.session.scalars(select(Payment.amount_minor).where(Payment.id == self.payment_id)).one()
-            captured = {"captured_minor": amount, "currency": "USD"} if state == CAPTURED else {}
+            about: dict[str, Any] = {"ref": "pi_1", "state": state, **said}
+            if state == CAPTURED:
+                about |= {"captured_minor": amount, "currency": "USD"}
             return settle(
                 order_id=self.order_id,
                 payment_id=self.payment_id,
-                answer=Answer(**({"ref": "pi_1", "state": state} | captured | said)),
+                answer=Answer(**about),
                 actor=system(),
                 now=utc_now(),
             )
