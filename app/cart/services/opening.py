@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 
 from app.auth.models import User
 from app.cart.errors import CartClosed, CartNotFound
@@ -12,6 +13,9 @@ from app.cart.models import Cart, CartState
 from app.cart.shopper import Shopper
 from app.core.extensions import db
 from app.core.running import settings
+
+_TRIES: Final = 5
+"""A cart that is found and then is another's is one that was closed between two statements."""
 
 
 def open_cart(shopper: Shopper, *, now: datetime) -> Cart:
@@ -21,7 +25,7 @@ def open_cart(shopper: Shopper, *, now: datetime) -> Cart:
     """
     if shopper.user_id is not None:
         return open_cart_of(shopper.user_id, now=now)
-    cart = _locked(Cart.token_hash == shopper.cart_token_hash)
+    cart = _locked(Cart.token_hash, shopper.cart_token_hash)
     if cart is None or cart.state == CartState.MERGED:
         raise CartNotFound("This Cart-Token opens no cart (any more). POST /api/v1/cart gives you a new one.")
     if cart.state != CartState.OPEN:
@@ -33,7 +37,7 @@ def find_open_cart(shopper: Shopper, *, now: datetime) -> Cart | None:
     """The same, but None for a person who has none yet: for what makes no sense in an empty cart."""
     if shopper.user_id is None:
         return open_cart(shopper, now=now)
-    return _locked(Cart.open_user_id == shopper.user_id)
+    return _locked(Cart.open_user_id, shopper.user_id)
 
 
 def open_cart_of(user_id: int, *, now: datetime) -> Cart:
@@ -42,13 +46,13 @@ def open_cart_of(user_id: int, *, now: datetime) -> Cart:
     The person's own row is locked before one is made, as every login does: of two first writes the second finds what
     the first has made. Raises CartNotFound for somebody who is not active (any more).
     """
-    cart = _locked(Cart.open_user_id == user_id)
+    cart = _locked(Cart.open_user_id, user_id)
     if cart is not None:
         return cart
     active = select(User.id).where(User.id == user_id, User.is_active.is_(True))
     if db.session.scalar(active.with_for_update()) is None:
         raise CartNotFound("This access belongs to nobody who is active.")
-    cart = _locked(Cart.open_user_id == user_id)
+    cart = _locked(Cart.open_user_id, user_id)
     if cart is None:
         cart = Cart(user_id=user_id, open_user_id=user_id, state=CartState.OPEN, version=1, expires_at=now)
         touch(cart, now=now)
@@ -65,7 +69,17 @@ def touch(cart: Cart, *, now: datetime) -> None:
     cart.expires_at = now + timedelta(days=days)
 
 
-def _locked(condition: ColumnElement[bool]) -> Cart | None:
-    wanted = select(Cart).where(condition).with_for_update().execution_options(populate_existing=True)
-    found: Cart | None = db.session.scalar(wanted)
-    return found
+def _locked(column: Any, value: Any) -> Cart | None:
+    """The cart with this value in a unique column, locked by its id.
+
+    Who locks it by another index holds that entry of it, too, and waits for the row: MariaDB then undoes the checkout
+    that has the row and is about to change the entry.
+    """
+    for _ in range(_TRIES):
+        cart_id = db.session.scalar(select(Cart.id).where(column == value))
+        if cart_id is None:
+            break
+        found = db.session.get(Cart, cart_id, with_for_update=True, populate_existing=True)
+        if found is not None and getattr(found, column.key) == value:
+            return found
+    return None

@@ -40,7 +40,8 @@ def export_carts(user_id: int) -> list[dict[str, Any]]:
 def erase_carts(user_id: int) -> None:
     """Delete the carts of a person, in the open transaction; orders that came of them keep what they need."""
     session = db.session()
-    ids = list(session.scalars(select(Cart.id).where(Cart.user_id == user_id).order_by(Cart.id).with_for_update()))
+    ids = list(session.scalars(select(Cart.id).where(Cart.user_id == user_id)))
     if ids:
+        session.execute(select(Cart.id).where(Cart.id.in_(ids)).order_by(Cart.id).with_for_update())
         session.execute(delete(CartItem).where(CartItem.cart_id.in_(ids)))
         session.execute(delete(Cart).where(Cart.id.in_(ids)))

@@ -40,8 +40,8 @@ def _purge_some(*, now: datetime) -> tuple[int, int]:
     over = select(Cart.id).where(Cart.expires_at < now).order_by(Cart.expires_at, Cart.id).limit(CHUNK)
     found = list(session.scalars(over))
     # locked in ascending order, and looked at again: somebody may have touched one meanwhile
-    still = select(Cart.id).where(Cart.id.in_(found), Cart.expires_at < now).order_by(Cart.id).with_for_update()
-    ids = list(session.scalars(still)) if found else []
+    rows = select(Cart.id, Cart.expires_at).where(Cart.id.in_(found)).order_by(Cart.id).with_for_update()
+    ids = [row.id for row in session.execute(rows) if row.expires_at < now] if found else []
     kept = checkouts.unfinished(ids)
     gone = [cart_id for cart_id in ids if cart_id not in kept]
     if kept:
