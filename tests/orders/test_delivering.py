@@ -36,7 +36,7 @@ def arrive(made: Made, shipment_id: int) -> Shipment:
     return deliver(actor=STAFF, now=NOW + HOUR, order_id=made.id, shipment_id=shipment_id).shipment
 
 
-def parcels() -> list[tuple[str, Any, int]]:
+def parcels() -> list[Any]:
     db.session.rollback()
     rows = db.session.execute(select(Shipment.state, Shipment.delivered_at, Shipment.version).order_by(Shipment.id))
     return [tuple(row) for row in rows]

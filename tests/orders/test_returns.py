@@ -269,7 +269,7 @@ class TestShares:
         products = [make_product(900 + at, on_hand=10) for at in range(len(quantities))]
         items = [Ordered(product, count) for product, count in zip(products, quantities, strict=True)]
         about: dict[str, Any] = {"email": "grace@example.org", "customer_id": None, "payment_method": "invoice"}
-        addresses = {"shipping_address": ADDRESS, "billing_address": ADDRESS}
+        addresses: dict[str, Any] = {"shipping_address": ADDRESS, "billing_address": ADDRESS}
         create_order(actor=STAFF, now=NOW, items=items, coupon=None, note="", **about, **addresses)
         order = db.session.scalars(select(Order)).one()
         if pays:
