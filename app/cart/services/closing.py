@@ -44,13 +44,12 @@ def lock_cart(cart_id: int, shopper: Shopper) -> LockedCart:
 
     Raises CartNotFound for one that is not the shopper's, and for a guest's whose contents went into another cart.
     """
-    read = select(Cart.id, Cart.user_id, Cart.token_hash, Cart.state, Cart.version, Cart.note)
-    row = db.session.execute(read.where(Cart.id == cart_id).with_for_update()).one_or_none()
-    if row is None or not shopper.owns(user_id=row.user_id, token_hash=row.token_hash) or row.state == CartState.MERGED:
-        raise CartNotFound(f"There is no cart {cart_id}.")
-    of_cart = select(CartItem.product_id, CartItem.quantity).where(CartItem.cart_id == cart_id).order_by(CartItem.id)
-    items = tuple(LockedItem(item.product_id, item.quantity) for item in db.session.execute(of_cart))
-    return LockedCart(row.id, row.user_id, CartState(row.state), row.version, row.note, items)
+    return _read(cart_id, shopper, is_locked=True)
+
+
+def look_at_cart(cart_id: int, shopper: Shopper) -> LockedCart:
+    """The same without a lock, for who only wants to know what it would cost."""
+    return _read(cart_id, shopper, is_locked=False)
 
 
 def close_cart(cart_id: int) -> bool:
@@ -63,3 +62,14 @@ def close_cart(cart_id: int) -> bool:
         expires_at=clock(KEEP_CLOSED_DAYS * 86400),
     )
     return count_changed(db.session(), closed) == 1
+
+
+def _read(cart_id: int, shopper: Shopper, *, is_locked: bool) -> LockedCart:
+    read = select(Cart.id, Cart.user_id, Cart.token_hash, Cart.state, Cart.version, Cart.note)
+    read = read.where(Cart.id == cart_id)
+    row = db.session.execute(read.with_for_update() if is_locked else read).one_or_none()
+    if row is None or not shopper.owns(user_id=row.user_id, token_hash=row.token_hash) or row.state == CartState.MERGED:
+        raise CartNotFound(f"There is no cart {cart_id}.")
+    of_cart = select(CartItem.product_id, CartItem.quantity).where(CartItem.cart_id == cart_id).order_by(CartItem.id)
+    items = tuple(LockedItem(item.product_id, item.quantity) for item in db.session.execute(of_cart))
+    return LockedCart(row.id, row.user_id, CartState(row.state), row.version, row.note, items)

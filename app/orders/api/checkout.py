@@ -9,10 +9,29 @@ from app.core.api import ApiBlueprint
 from app.core.orm import utc_now
 from app.orders.api.guessing import guards_coupons
 from app.orders.schemas.checkout import CheckedOutSchema, CheckoutIn
+from app.orders.schemas.quotes import QuoteArguments, QuoteSchema
 from app.orders.services.checkout.checking_out import check_out
+from app.orders.services.checkout.quoting import Quote, quote
 from app.orders.services.checkout.wanted import CheckedOut, Particulars, Wanted
 
 blp = ApiBlueprint("checkout", __name__, description="Making orders of carts")
+
+
+@blp.route("/orders/quote")
+@open_to_shoppers
+@guards_coupons
+@blp.takes_header("Cart-Token", "The token of a guest's cart", "m1m3h9d3nWc6m0xkT9Aq3w")
+@blp.arguments(QuoteArguments, location="query")
+@blp.answers(200, QuoteSchema)
+@blp.alt_response(404, description="CART_NOT_FOUND")
+@blp.alt_response(409, description="CART_CLOSED, CART_EMPTY, PRODUCT_UNAVAILABLE, COUPON_NOT_USABLE, TOTAL_TOO_LARGE")
+@blp.alt_response(429, description="Too many unknown coupons from this network address")
+def get_quote(arguments: dict[str, Any]) -> Quote:
+    """Get what a cart costs now, with discount, shipping and tax: its total is what a checkout is to expect.
+
+    Nothing is held by it, and availability is the cart's to say.
+    """
+    return quote(shopper=current_shopper(), now=utc_now(), **arguments)
 
 
 def _location(done: CheckedOut) -> str:

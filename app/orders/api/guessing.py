@@ -14,12 +14,14 @@ from app.orders.errors import UnknownCoupon
 def guards_coupons(view: Any) -> Any:
     """Let nobody name more unknown coupons than ``COUPON_RATE`` says; stands directly below who may enter.
 
-    Only requests with a ``coupon`` in their body are held up then: who has none can still buy.
+    Only requests with a ``coupon`` in their body or query are held up then: who has none can still buy.
     """
     return limited("coupon", unless=_names_no_coupon, counting=_was_unknown)(view)
 
 
 def _names_no_coupon() -> bool:
+    if request.method == "GET":
+        return not request.args.get("coupon")
     body = request.get_json(silent=True)
     return not (isinstance(body, dict) and body.get("coupon"))
 

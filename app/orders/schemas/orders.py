@@ -11,6 +11,7 @@ from app.core.fields import Instant, Json, PageArguments, Price, StrictSchema, T
 from app.orders.models.orders import FulfilmentState, OrderState, PaymentState
 from app.orders.models.payments import RefundStatus
 from app.orders.schemas.addresses import ADDRESS, PostalAddressSchema
+from app.orders.schemas.kinds import Percent
 
 MAX_REASON: Final = 200
 REASON: Final = {"description": "Why; customer and staff read it", "examples": ["Ordered twice"]}
@@ -24,6 +25,7 @@ METHOD: Final = {"description": "invoice, cash or card", "examples": ["invoice"]
 LINE: Final = {"description": "Of the order's lines", "examples": [412]}
 ASIN: Final = {"examples": ["B0CW1A0001"]}
 COUNT: Final = {"examples": [2]}
+TAX_RATE: Final = {"description": "Percent", "examples": ["19"]}
 ID: Final = validate.Range(1, 2**63 - 1)
 ATTENTION: Final = {"description": "Why staff should look at it", "examples": ["STOCK_TAKEN"]}
 CUSTOMER: Final = {"description": "The customer's account", "examples": [7]}
@@ -145,7 +147,7 @@ class OrderSchema(OrderHeadSchema):
     )
     shipping_address = JsonAddress(allow_none=True, metadata={"examples": [ADDRESS]})
     billing_address = JsonAddress(allow_none=True, metadata={"examples": [ADDRESS]})
-    tax_rate_ppm = fields.Integer(metadata={"description": "Millionths: 190000 is 19 %", "examples": [190000]})
+    tax_rate = Percent(attribute="tax_rate_ppm", metadata=TAX_RATE)
     tax_included = fields.Boolean(
         metadata={"description": "Whether prices and the shipping fee contain the tax", "examples": [True]}
     )

@@ -45,7 +45,7 @@ def prepare(*, wanted: Wanted, now: datetime) -> CheckedOut:
     order = _order_of(cart.id)
     if order is not None and order.state in ENDED:
         return CheckedOut(order, drafting.read_lines(order.id))
-    email = _email_of(wanted.shopper, wanted.particulars.email)
+    email = address_of(wanted.shopper, wanted.particulars.email)
     particulars = replace(wanted.particulars, email=email)
     if order is not None and holds.hold_of(order.id) == HoldState.PAYING:
         raise _running(order, cart, replace(wanted, particulars=particulars))
@@ -66,7 +66,7 @@ def _order_of(cart_id: int) -> Order | None:
     return db.session.scalar(found.execution_options(populate_existing=True))
 
 
-def _email_of(shopper: Shopper, given: str) -> str:
+def address_of(shopper: Shopper, given: str) -> str:
     """The address of an order: of people that of their account, of guests what they say; raises Invalid."""
     if shopper.user_id is None:
         if not given:
