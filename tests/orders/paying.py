@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import inspect, select, update
 from werkzeug.test import TestResponse
 
 from app.core import outbox
@@ -114,11 +113,15 @@ class Till(Shop):
 
     def order(self, number: str) -> Order:
         """An order as it is now."""
-        return self._one(select(Order).where(Order.id == int(number) - 100_000))
+        found: Order = self._one(select(Order).where(Order.id == int(number) - 100_000))
+        return found
 
     def payment(self, order_id: int) -> Payment:
         """The newest payment of an order as it is now."""
-        return self._one(select(Payment).where(Payment.order_id == order_id).order_by(Payment.id.desc()).limit(1))
+        found: Payment = self._one(
+            select(Payment).where(Payment.order_id == order_id).order_by(Payment.id.desc()).limit(1)
+        )
+        return found
 
     def refunds(self) -> list[Refund]:
         """All refunds as they are now, the oldest first."""
@@ -146,10 +149,10 @@ class Till(Shop):
         """Which tables hold one of these texts anywhere."""
         found = []
         with self.app.app_context(), db.engine.connect() as connection:
-            for table in db.metadata.sorted_tables:
-                with suppress(Exception):
-                    rows = str(connection.execute(select(table)).all())
-                    found += [table.name for secret in secrets if secret in rows]
+            existing = set(inspect(connection).get_table_names())
+            for table in (each for each in db.metadata.sorted_tables if each.name in existing):
+                rows = str(connection.execute(select(table)).all())
+                found += [table.name for secret in secrets if secret in rows]
         return found
 
     def _one(self, found: Any) -> Any:

@@ -48,7 +48,7 @@ def receive(*, name: str, body: bytes, headers: Mapping[str, str], now: datetime
     try:
         notice = provider(name).read_notice(body, headers)
     except LookupError:
-        raise ProviderNotFound(f"No provider {name!r} is configured.") from None
+        raise ProviderNotFound(f"No provider {name[:32]!r} is configured.") from None
     except NoticeForged as forged:
         raise NoticeRefused(str(forged)) from None
     try:
