@@ -35,6 +35,7 @@ from app.auth.models import (
 from app.auth.services import links, sessions, tokens
 from app.auth.services.second_factor import hash_of
 from app.auth.services.sessions import Client, Proof
+from app.cart.models import Cart
 from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.core.files import FileStore, file_store
@@ -345,6 +346,18 @@ def _in_cart(world: World) -> int:
     product_id = _product(world)
     world.ask("POST", "/cart/items", {"product_id": product_id})
     return product_id
+
+
+def _checkout(world: World) -> dict[str, Any]:
+    """A checkout of the person's own cart, of which there is enough."""
+    about: dict[str, Any] = {"kind": MovementKind.RECEIVED, "delta": 5, "product_id": _in_cart(world)}
+    world.run(change_stock, actor=system(), now=utc_now(), **about)
+    return {
+        "cart_id": world.find(select(Cart.id).where(Cart.user_id == world.me)),
+        "expected_total": {"amount": "10.00", "currency": "USD"},
+        "shipping_address": ADDRESS,
+        "payment_method": "invoice",
+    }
 
 
 def _storefront(world: World) -> int:
@@ -716,6 +729,7 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("PATCH", "/cart/items/<int:product_id>"): lambda w: Sent(200, {"quantity": 3}, path={"product_id": _in_cart(w)}),
     ("DELETE", "/cart/items/<int:product_id>"): lambda w: Sent(200, path={"product_id": _in_cart(w)}),
     # orders
+    ("POST", "/orders"): lambda w: Sent(201, _checkout(w)),
     ("GET", "/orders/<number>"): lambda w: Sent(200, path=_own_order(w)),
     ("GET", "/orders/<number>/events"): lambda w: Sent(200, path=_own_order(w)),
     ("POST", "/orders/<number>/cancel"): lambda w: Sent(200, {"reason": "Too late"}, path=_own_order(w)),
