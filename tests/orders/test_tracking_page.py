@@ -49,8 +49,18 @@ def address(app: Flask) -> Iterator[str]:
 
 def busy_order() -> str:
     """The token of an order with parcels, returns and sums of every kind."""
-    sums = {"subtotal_minor": 1_234_567, "discount_minor": 34_567, "shipping_minor": 1_490, "tax_minor": 191_849}
-    made = make_order(3, 12, 2, 1, on_hand=20, **sums, total_minor=1_201_490, placed_at=utc_now() - timedelta(days=3))
+    sums: dict[str, Any] = {"subtotal_minor": 1_234_567, "discount_minor": 34_567, "shipping_minor": 1_490}
+    made = make_order(
+        3,
+        12,
+        2,
+        1,
+        on_hand=20,
+        **sums,
+        tax_minor=191_849,
+        total_minor=1_201_490,
+        placed_at=utc_now() - timedelta(days=3),
+    )
     now = utc_now()
 
     @in_transaction

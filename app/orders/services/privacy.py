@@ -15,8 +15,9 @@ from typing import Any, Final
 from sqlalchemy import and_, delete, exists, or_, select, update
 
 from app.core.extensions import db
-from app.core.orm import count_changed, utc_now
+from app.core.orm import count_changed, table_of, utc_now
 from app.core.permissions import system
+from app.core.transactions import connection
 from app.orders.addresses import FIELDS
 from app.orders.errors import OrdersUnderWay
 from app.orders.models.fulfilment import OrderReturn, OrderReturnLine, Shipment, ShipmentLine
@@ -30,13 +31,17 @@ from app.orders.models.orders import (
     OrderState,
     number_of,
 )
-from app.orders.models.payments import Payment, ProviderEvent, Refund
+from app.orders.models.payments import Payment, ProviderEvent, Refund, RefundStatus
 from app.orders.services.moving import note
+from app.orders.services.notes import ADDED
 
 ERASED_EMAIL: Final = "erased@invalid"
 """Nobody can be written to there (RFC 2606); mails about such an order are not sent."""
 _ERASED_NAME: Final = "Erased user"
 _BATCH: Final = 200
+_EVENT: Final = table_of(OrderEvent)
+_WORDS: Final = frozenset({"text", "reason"})
+"""What of an event's details somebody has written."""
 
 
 def export_person(user_id: int) -> list[dict[str, Any]]:
@@ -104,6 +109,24 @@ def _erase_beside(order_ids: list[int]) -> None:
     count_changed(session, update(Payment).where(Payment.order_id.in_(order_ids)).values(source_ref=None))
     handled = ProviderEvent.payment_ref.in_(known), ProviderEvent.handled_at.is_not(None)
     count_changed(session, update(ProviderEvent).where(*handled).values(body="{}"))
+    _erase_words(order_ids)
+
+
+def _erase_words(order_ids: list[int]) -> None:
+    """Erase what people wrote about orders: notes, and reasons of cancellations, returns and refunds.
+
+    That it was written stays, and who did it. It goes past the session, which has events stay as they are.
+    """
+    session = db.session()
+    done = Refund.order_id.in_(order_ids), Refund.status != RefundStatus.CLAIMED  # a claimed one is sent as it is
+    count_changed(session, update(Refund).where(*done).values(reason="", updated_at=Refund.updated_at))
+    returns = update(OrderReturn).where(OrderReturn.order_id.in_(order_ids))
+    count_changed(session, returns.values(reason="", updated_at=OrderReturn.updated_at))
+    rows = session.execute(select(OrderEvent.id, OrderEvent.details).where(OrderEvent.order_id.in_(order_ids))).all()
+    for row in rows:
+        kept = {name: value for name, value in row.details.items() if name not in _WORDS}
+        if kept != row.details:
+            connection().execute(update(_EVENT).where(_EVENT.c.id == row.id).values(details=kept))
 
 
 _PARTS: Final[dict[str, tuple[Any, set[str]]]] = {
@@ -122,8 +145,9 @@ def _export(order_ids: list[int]) -> Iterator[dict[str, Any]]:
     parts = {name: _rows(model, model.order_id.in_(order_ids), but) for name, (model, but) in _PARTS.items()}
     in_parcels = _contents(ShipmentLine, ShipmentLine.shipment_id, parts["shipments"])
     came_back = _contents(OrderReturnLine, OrderReturnLine.order_return_id, parts["returns"])
-    public = and_(OrderEvent.order_id.in_(order_ids), OrderEvent.is_public.is_(True))
-    events = _rows(OrderEvent, public, {"actor_kind", "actor_id", "request_id", "is_public"})
+    theirs = or_(OrderEvent.is_public.is_(True), OrderEvent.kind == ADDED)
+    of_orders = and_(OrderEvent.order_id.in_(order_ids), theirs)
+    events = _rows(OrderEvent, of_orders, {"actor_kind", "actor_id", "request_id", "is_public"})
     for order in orders:
         found = {name: rows[order.id] for name, rows in (parts | {"events": events}).items()}
         for shipment in found["shipments"]:
