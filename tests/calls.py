@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import pyotp
@@ -55,6 +55,7 @@ from app.orders.services.coupons.editing import create_coupon, delete_coupon
 from app.orders.services.links import make_link
 from app.orders.services.refunds import refund
 from app.orders.services.returns import Returned, take_back
+from app.orders.services.sales_imports import decisions as sales_imports
 from app.orders.services.sending_refunds import record_answer
 from app.orders.services.shipping import Tracking, ship
 from app.products import kinds
@@ -418,17 +419,29 @@ def _signed(world: World) -> dict[str, Any]:
 _CSV: Final = b"asin,name,price\nB000000009,Kettle,10.00\n"
 
 
+_SALES: Final = b"id,date,asin,name,quantity,gross\n7,2025-03-01,B000000009,Kettle,1,10.00\n"
+
+
 def _import(world: World) -> int:
     """An import that is checked."""
+    return _uploaded(world, _CSV, imports.create_import)
+
+
+def _sales_import(world: World, *, run: bool = False) -> int:
+    """An import of sales that is checked, or has added a fact."""
+    return _uploaded(world, _SALES, partial(sales_imports.create_import, run=run))
+
+
+def _uploaded(world: World, content: bytes, create: Callable[..., Any]) -> int:
+    """An import of this file, as far as it gets by itself."""
     folder = FileStore.new_folder("operations")
     with world.app.app_context():
         with file_store().writing(f"{folder}/upload") as upload:
-            upload.write(_CSV)
-        made = imports.create_import(
-            actor=system(), now=utc_now(), folder=folder, filename="products.csv", size=len(_CSV), limit=2**20
-        )
+            upload.write(content)
+        named: dict[str, Any] = {"folder": folder, "filename": "a.csv", "size": len(content), "limit": 2**20}
+        made = create(actor=system(), now=utc_now(), **named)
         run_operation(operation_id=made.id, slice_no=made.slice_no)
-        return made.id
+        return int(made.id)
 
 
 def _export(world: World, *, is_done: bool = True) -> int:
@@ -580,7 +593,7 @@ _LISTS: Final = (
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/orders", "/permissions",
     "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
-    "/products/facets", "/roles", "/sales", "/storefronts", "/users", "/webhooks",
+    "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks",
 )  # fmt: skip
 
 CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
@@ -692,6 +705,20 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", "/exports/<int:export_id>/file"): lambda w: Sent(200, path={"export_id": _export(w)}),
     ("GET", "/operations/<int:operation_id>"): lambda w: Sent(200, path={"operation_id": _import(w)}),
     ("POST", "/operations/<int:operation_id>/cancel"): lambda w: Sent(202, path={"operation_id": _import(w)}),
+    ("POST", "/sales/imports"): lambda _: Sent(202, file=_SALES),
+    ("GET", "/sales/imports/<int:import_id>"): lambda w: Sent(200, path={"import_id": _sales_import(w)}),
+    ("PUT", "/sales/imports/<int:import_id>/mapping"): lambda w: Sent(
+        200,
+        {"targets": ["external_id", "sold_at", "asin", "name", "quantity", "gross"]},
+        version=1,
+        path={"import_id": _sales_import(w)},
+    ),
+    ("POST", "/sales/imports/<int:import_id>/run"): lambda w: Sent(202, path={"import_id": _sales_import(w)}),
+    ("POST", "/sales/imports/<int:import_id>/cancel"): lambda w: Sent(202, path={"import_id": _sales_import(w)}),
+    ("POST", "/sales/imports/<int:import_id>/undo"): lambda w: Sent(
+        202, path={"import_id": _sales_import(w, run=True)}
+    ),
+    ("GET", "/sales/imports/<int:import_id>/refused-rows"): lambda w: Sent(200, path={"import_id": _sales_import(w)}),
     ("POST", "/products"): lambda _: Sent(201, _product_body()),
     ("GET", "/products/<int:product_id>"): lambda w: Sent(200, path={"product_id": _product(w)}),
     ("PUT", "/products/<int:product_id>"): lambda w: Sent(

@@ -35,7 +35,7 @@ class SaleImportSampleSchema(Schema):
     external_id = fields.String(metadata={"examples": ["2025-10017-1"]})
     kind = fields.String(validate=validate.OneOf([kind.value for kind in SaleKind]))
     sold_at = Instant(metadata=WHEN)
-    sold_on = fields.Date(metadata={"description": "The shop's day", "examples": ["2026-11-21"]})
+    sold_on = fields.String(metadata={"format": "date", "description": "The shop's day", "examples": ["2026-11-21"]})
     asin = fields.String(metadata={"examples": ["B0CW1A0001"]})
     product_id = fields.Integer(
         allow_none=True, metadata={"description": "null: no product has this ASIN", "examples": [42]}
