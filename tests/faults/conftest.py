@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app.config import Settings
+from app import create_app
+from app.config import Accounts, Settings
+from app.core.extensions import db
 from tests.conftest import Database
 from tests.faults.servers import WebServer, web_server
 from tests.faults.sizes import LONG_S
@@ -19,6 +21,7 @@ from tests.orders.stripe_books import Books
 from tests.orders.stripe_server import StripeServer
 
 OpenServer = Callable[..., WebServer]
+OpenApp = Callable[[Database], Flask]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,6 +84,29 @@ def web(app: Flask, double: StripeServer, database: Database, open_web_server: O
 def unguarded_web(app: Flask, double: StripeServer, database: Database, open_web_server: OpenServer) -> WebServer:
     """The same without what keeps stock from being promised twice."""
     return open_web_server(database, "tests.faults.unguarded:application")
+
+
+@pytest.fixture(scope="session")
+def open_card_app(card_settings: Callable[[Settings], Settings]) -> Iterator[Callable[[Database], Flask]]:
+    """Starts the application that takes cards on a database of the session at its first use and keeps it."""
+    made: dict[str, Flask] = {}
+
+    def opened(database: Database) -> Flask:
+        if database.kind not in made:
+            settings = card_settings(database.app.extensions["settings"])
+            made[database.kind] = create_app(dataclasses.replace(settings, accounts=Accounts(access_minutes=1440)))
+        return made[database.kind]
+
+    yield opened
+    for app in made.values():
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def card_app(app: Flask, double: StripeServer, database: Database, open_card_app: OpenApp) -> Flask:
+    """The application in this process, on the database of the test, taking cards at the double."""
+    return open_card_app(database)
 
 
 @pytest.fixture

@@ -78,10 +78,15 @@ class Process:
         return True
 
     @property
+    def is_reached(self) -> bool:
+        """Whether the fault has happened."""
+        return self.at is not None and self.at < len(self.came_by)
+
+    @property
     def where(self) -> str:
         """The place at which the fault happened."""
-        if self.at is None or self.at >= len(self.came_by):
-            return "nowhere: it was not reached"
+        if self.at is None or not self.is_reached:
+            return "nowhere"
         place, what = self.came_by[self.at]
         return f"{place} {what} (place {self.at} of this scenario)"
 

@@ -18,7 +18,8 @@ def placed_orders_have_a_payment(world: World) -> Iterator[str]:
     """No PLACED or COMPLETED order without a payment record that stands."""
     for order in world.orders.values():
         standing = [row for row in world.payments[order.id] if row.active_order_id == order.id]
-        if order.state in {OrderState.PLACED, OrderState.COMPLETED} and not standing:
+        is_due = order.cancelled_minor < order.total_minor or not world.payments[order.id]
+        if order.state in {OrderState.PLACED, OrderState.COMPLETED} and is_due and not standing:
             yield f"order {order.id} is {order.state} and has no payment"
 
 
@@ -98,8 +99,17 @@ def cancelled_is_what_is_not_to_be_paid(world: World) -> Iterator[str]:
         if order.placed_at is not None and all(line.cancelled == line.quantity for line in lines):
             if order.cancelled_minor != order.total_minor:
                 yield f"order {order.id}: all is cancelled, {order.cancelled_minor} of {order.total_minor}"
-        elif not any(line.cancelled for line in lines) and order.cancelled_minor and order.placed_at is not None:
+        elif order.cancelled_minor and not any(line.cancelled + line.returned for line in lines):
             yield f"order {order.id}: nothing is cancelled, {order.cancelled_minor} of {order.total_minor}"
+
+
+def open_payments_are_of_what_is_due(world: World) -> Iterator[str]:
+    """What is still to be paid is the order's total less what was cancelled."""
+    for order in world.orders.values():
+        for row in world.payments[order.id]:
+            due = order.total_minor - order.cancelled_minor
+            if row.status in OPEN and row.amount_minor != due:
+                yield f"order {order.id}: {due} are due, payment {row.id} is of {row.amount_minor}"
 
 
 def the_provider_took_what_we_recorded(world: World) -> Iterator[str]:
@@ -182,6 +192,7 @@ MONEY_RULES: Final[Sequence[Callable[[World], Iterator[str]]]] = (
     refunds_are_sums_of_lines,
     sales_are_what_was_kept,
     cancelled_is_what_is_not_to_be_paid,
+    open_payments_are_of_what_is_due,
 )
 MONEY_RULES_AT_REST: Final[Sequence[Callable[[World], Iterator[str]]]] = (
     the_provider_took_what_we_recorded,

@@ -9,19 +9,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.test import TestResponse
 
 from app.core import outbox
 from app.core.extensions import db
 from app.core.idempotency import IdempotencyKey
-from app.core.orm import database_now, table_of, utc_now
+from app.core.orm import clock, table_of, utc_now
 from app.core.outbox import Outbox
 from app.core.outgoing import fetch
 from app.orders.models.orders import Hold, HoldState, Order
@@ -30,6 +31,7 @@ from app.orders.services.checkout.sweeping import sweep_holds
 from tests.auth.people import Person, new_person
 from tests.faults.dying import Killed, Process
 from tests.faults.invariants import Violation, violations
+from tests.faults.sizes import FULL
 from tests.faults.world import Books, Charged, PaidBack
 from tests.orders.shopping import Shop
 from tests.orders.stripe_server import StripeServer
@@ -106,30 +108,34 @@ class Stage:
                     connection.execute(sa.update(table).where(table.c.id == row.id).values(moved))
 
     def sweep(self) -> None:
-        """What runs every half minute."""
-        with self.app.app_context():
+        """What runs every half minute; what fails in it is done by the next run."""
+        with self.app.app_context(), contextlib.suppress(Exception):
             sweep_holds(clock=utc_now)
 
     def deliver(self, *kinds: str) -> bool:
         """What background workers do with the outbox (some kinds, or all); whether everything that is due was done."""
-        with self.app.app_context():
-            due = sa.select(Outbox.id, Outbox.kind).where(Outbox.done_at.is_(None))
-            due = due.where(Outbox.not_before <= database_now(db.session())).order_by(Outbox.id)
-            rows = db.session.execute(due.where(Outbox.kind.in_(kinds)) if kinds else due).all()
-            db.session.rollback()
         is_done = True
-        for row in rows:
+        for outbox_id in self._due(kinds):
             with self.app.app_context():
                 try:
-                    outbox.deliver(row.id, HANDLERS)
+                    outbox.deliver(outbox_id, HANDLERS)
                 except Exception:  # noqa: BLE001  # it is noted in the row, which is looked at again
                     is_done = False
         return is_done
+
+    def _due(self, kinds: Collection[str]) -> Sequence[int]:
+        due = sa.select(Outbox.id).where(Outbox.done_at.is_(None))
+        due = due.where(Outbox.kind.in_(kinds)) if kinds else due
+        with self.app.app_context(), contextlib.suppress(SQLAlchemyError):
+            return db.session.scalars(due.where(Outbox.not_before <= clock()).order_by(Outbox.id)).all()
+        return []
 
     def tell(self, chance: random.Random) -> None:
         """Every webhook that the provider has not sent yet, in any order, some of them twice."""
         events = self.double.books.events[self._told :]
         self._told = len(self.double.books.events)
+        if not FULL:
+            events = [event for event in events if "charge" not in event["type"] and "created" not in event["type"]]
         again = [event for event in events if chance.random() < 0.3]
         for event in chance.sample([*events, *again], len(events) + len(again)):
             body, headers = self.double.signed(event)

@@ -346,6 +346,7 @@ PLANTED: Final[list[tuple[str, Plant]]] = [
     ("sales_are_what_was_kept", _removed(Sale, order_id=BY_STAFF)),
     ("sales_are_what_was_kept", _added(Sale, order_id=INVOICED, total_minor=1, sold_at=NOW, sold_on=NOW.date())),
     ("cancelled_is_what_is_not_to_be_paid", _changed(Order, {"id": INVOICED}, cancelled_minor=1)),
+    ("open_payments_are_of_what_is_due", _changed(Payment, {"order_id": IN_CHECKOUT}, amount_minor=999)),
     ("the_provider_took_what_we_recorded", _changed(Payment, {"order_id": SHIPPED}, provider_ref="pi_9")),
     ("the_provider_took_what_we_recorded", _books(Charged("pi_9", "key-9", "100009", 5))),
     ("the_provider_took_what_we_recorded", _books(without="pi_2")),
