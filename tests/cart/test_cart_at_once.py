@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -127,6 +128,7 @@ def test_a_guest_who_logs_in_several_times_at_once_is_merged_once(app: Flask) ->
         )
         assert kinds(done) == {"done": 5}
         assert customer.quantities() == {lamp: 2, pot: 1}
+        assert [merged["lines"] for merged in customer.cart()["merges"]] == [1]
         assert sorted(states(app)[2 * attempt :]) == [("MERGED", None), ("OPEN", customer.user_id)]
 
 
@@ -138,6 +140,7 @@ def test_two_people_who_log_in_with_the_same_guests_token_at_once_share_nothing(
         guest.add(lamp, 2)
         assert kinds(at_once(app, partial(log_in, one, guest), partial(log_in, other, guest))) == {"done": 2}
         assert sorted([one.quantities(), other.quantities()], key=len) == [{}, {lamp: 2}]
+        assert sorted(len(each.cart()["merges"]) for each in (one, other)) == [0, 1]
 
 
 def test_what_a_guest_adds_while_logging_in_is_in_one_cart_or_the_other(app: Flask) -> None:
@@ -150,8 +153,8 @@ def test_what_a_guest_adds_while_logging_in_is_in_one_cart_or_the_other(app: Fla
         assert customer.quantities() == {lamp: 1 + sum(not isinstance(each, Exception) for each in done[1:])}
 
 
-def _while_locked(app: Flask, buyer: Buyer, product_id: int, *, becomes_order: bool) -> list[Any]:
-    """Lock the cart as a checkout does; what somebody gets who adds to it meanwhile, and when."""
+def _while_locked(app: Flask, buyer: Buyer, deed: Callable[[], Any], *, becomes_order: bool) -> list[Any]:
+    """Lock the cart as a checkout does; what somebody gets who does something to it meanwhile, and when."""
     cart_id = buyer.cart()["id"]
     is_locked, happened, added = threading.Event(), [], []
 
@@ -169,10 +172,10 @@ def _while_locked(app: Flask, buyer: Buyer, product_id: int, *, becomes_order: b
         with app.app_context():
             assert is_locked.wait(TIMEOUT_S)
             try:
-                added.append(add(buyer, product_id))
+                added.append(deed())
             except CartClosed as closed:
                 added.append(closed)
-            happened.append("added")
+            happened.append("done meanwhile")
 
     adding = threading.Thread(target=add_meanwhile)
     adding.start()
@@ -185,8 +188,8 @@ def _while_locked(app: Flask, buyer: Buyer, product_id: int, *, becomes_order: b
 def test_what_is_added_while_a_checkout_has_the_cart_waits_for_it(app: Flask, buyer: Buyer) -> None:
     lamp = sell(app)
     buyer.add(lamp, 2)
-    seen, happened, _ = _while_locked(app, buyer, lamp, becomes_order=False)
-    assert (seen, happened) == (2, ["checked out", "added"])
+    seen, happened, _ = _while_locked(app, buyer, partial(add, buyer, lamp), becomes_order=False)
+    assert (seen, happened) == (2, ["checked out", "done meanwhile"])
     assert buyer.quantities() == {lamp: 3}
 
 
@@ -194,14 +197,24 @@ def test_what_is_added_while_the_cart_becomes_an_order_goes_into_a_new_one_or_is
     lamp = sell(app)
     for buyer in (new_customer(app), new_guest(app)):
         buyer.add(lamp, 2)
-        seen, happened, outcome = _while_locked(app, buyer, lamp, becomes_order=True)
-        assert (seen, happened) == (2, ["checked out", "added"])
+        seen, happened, outcome = _while_locked(app, buyer, partial(add, buyer, lamp), becomes_order=True)
+        assert (seen, happened) == (2, ["checked out", "done meanwhile"])
         if buyer.user_id is None:
             assert isinstance(outcome, CartClosed)
             assert (buyer.cart()["state"], buyer.quantities()) == ("ORDERED", {lamp: 2})
         else:
             assert buyer.quantities() == {lamp: 1}
     assert Counter(state for state, _ in states(app)) == {"ORDERED": 2, "OPEN": 1}
+
+
+def test_a_cart_that_becomes_an_order_while_its_guest_logs_in_is_not_merged(app: Flask) -> None:
+    lamp = sell(app)
+    guest, customer = new_guest(app), new_customer(app)
+    guest.add(lamp, 2)
+    seen, happened, _ = _while_locked(app, guest, partial(log_in, customer, guest), becomes_order=True)
+    assert (seen, happened) == (2, ["checked out", "done meanwhile"])
+    assert (guest.cart()["state"], guest.quantities()) == ("ORDERED", {lamp: 2})
+    assert (customer.quantities(), customer.cart()["merges"]) == ({}, [])
 
 
 def test_a_cart_that_is_touched_while_carts_are_purged_stays_or_is_gone_as_a_whole(app: Flask) -> None:

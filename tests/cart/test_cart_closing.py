@@ -89,6 +89,11 @@ def test_nobody_locks_the_cart_of_somebody_else(app: Flask, buyer: Buyer) -> Non
     assert [cart for cart in rows(app)[0] if cart[0] == cart_id] == before[0]
 
 
+def test_a_cart_without_person_and_token_is_nobodys() -> None:
+    assert not Shopper(somebody(), None, None).owns(user_id=None, token_hash=None)
+    assert not Shopper(somebody(), 7, None).owns(user_id=None, token_hash=None)
+
+
 def test_who_is_logged_in_still_locks_the_guests_cart_that_their_token_opens(app: Flask) -> None:
     guest, customer = new_guest(app), new_customer(app)
     cart_id = guest.add(sell(app))["id"]

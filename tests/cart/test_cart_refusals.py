@@ -8,7 +8,10 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from app.auth.models import User
+from app.cart.errors import CartNotFound
 from app.cart.models import Cart, CartState
+from app.cart.services.items import add_item
 from app.core.extensions import db
 from app.core.orm import utc_now
 from tests.cart.carting import (
@@ -236,6 +239,17 @@ def test_a_person_whose_cart_became_an_order_begins_a_new_one(app: Flask) -> Non
     customer.add(pot)
     assert customer.quantities() == {pot: 1}
     assert states(app) == [("ORDERED", customer.user_id), ("OPEN", customer.user_id)]
+
+
+def test_who_is_not_active_any_more_gets_no_cart(app: Flask) -> None:
+    customer = new_customer(app)
+    lamp = sell(app)
+    with app.app_context():
+        db.session.execute(sa.update(User).where(User.id == customer.user_id).values(is_active=False))
+        db.session.commit()
+        with pytest.raises(CartNotFound):
+            add_item(shopper=customer.shopper(), now=utc_now(), product_id=lamp, quantity=1)
+    assert states(app) == []
 
 
 def test_the_database_itself_takes_neither_a_second_open_cart_nor_a_quantity_out_of_range(app: Flask) -> None:
