@@ -156,7 +156,7 @@ def tell(name: str, result: dict[str, Any]) -> None:
 def measure(database: str, kind: str, count: int) -> list[str]:
     """Print what one database does; returns the targets that it misses."""
     missed = []
-    with private_folder() as folder, redis_server(folder) as redis_url, _server(database, folder) as url:
+    with private_folder() as folder, redis_server(folder) as redis_url, server(database, folder) as url:
         command = [sys.executable, "-m", "bench.imports", "--child", url, redis_url, str(folder), kind, str(count)]
         print(f"{database}, {count:,} rows, {kind}", flush=True)
         worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -178,7 +178,7 @@ def measure(database: str, kind: str, count: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def _server(database: str, folder: Path) -> Iterator[str]:
+def server(database: str, folder: Path) -> Iterator[str]:
     if database == "mariadb":
         with mariadb_server(folder, options=_MARIADB) as url:
             yield url
