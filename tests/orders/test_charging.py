@@ -123,7 +123,7 @@ def test_a_payment_that_there_is_not_is_named(till: Till, deed: Any) -> None:
 
 def test_nothing_is_known_of_a_payment_without_the_providers_id(till: Till) -> None:
     payment = lost(till)
-    assert ask(till, charging.peek, payment.id) is None  # type: ignore[comparison-overlap]  # it may be None
+    assert ask(till, charging.peek, payment.id) is None
     with pytest.raises(ProviderUnreachable):
         ask(till, charging.look_up, payment.id)
 
