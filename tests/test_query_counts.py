@@ -63,6 +63,8 @@ def _renamed(world: World) -> Path:
 
 
 LISTS: Final[dict[str, Callable[[World], Path]]] = {
+    "/admin/orders/{number}/returns": lambda world: dict(calls._returned(world)),
+    "/admin/orders/{number}/shipments": lambda world: dict(calls._shipped(world)),
     "/audit-events": _of(calls._product),
     "/auth/providers": _of(calls._provider),
     "/bulk-actions": _of(calls._bulk),
@@ -99,6 +101,7 @@ BELOW: Final = {
     "/me/": "user",
     "{bulk_id}": "operation",
     "{job_id}": "job",
+    "{number}": "order",
     "{product_id}": "product",
     "{user_id}": "user",
     "{webhook_id}": "webhook",
