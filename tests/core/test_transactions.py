@@ -352,6 +352,21 @@ def test_a_service_aside_leaves_the_preparation_to_the_work_itself(context: Flas
     assert tallies() == {"note": 0, "prepared": 0, "work": 0}
 
 
+def test_a_service_that_is_tried_and_fails_leaves_the_preparation_to_the_next_one(context: Flask) -> None:
+    @in_transaction
+    def refuse() -> None:
+        add_tally("refused")
+        raise LookupError
+
+    with before_next_commit(lambda _: make_tallies.joined("prepared")):
+        with pytest.raises(LookupError):
+            refuse.tried()
+        assert tallies() == {}
+        make_tallies.tried("work")
+        make_tallies.tried("more")
+    assert tallies() == {"more": 0, "prepared": 0, "work": 0}
+
+
 def test_a_service_sees_what_others_changed_even_in_a_record_that_is_still_held(context: Flask) -> None:
     @in_transaction
     def make() -> Outbox:

@@ -100,6 +100,18 @@ def test_a_declined_card_charges_nothing_keeps_the_stock_and_the_next_one_pays(
         assert stock_of(lamp) == (1, 1)
 
 
+def test_a_decline_is_no_answer_that_a_key_keeps(cards: Shop, stripe_double: StripeServer) -> None:
+    """The same request, sent again by somebody who has money now, is another attempt and not the old refusal."""
+    guest = cards.guest({cards.product(): 1})
+    for attempt in (1, 2):
+        declined = pay(guest, "10.00", DECLINED, key="mine")
+        assert (declined.status_code, "Idempotent-Replayed" in declined.headers) == (402, False)
+        assert counts(cards.app) == {"order": 1, "hold": 1, "payment": attempt}
+    paid = pay(guest, "10.00", key="mine")
+    assert paid.status_code == 201
+    assert stripe_double.books.taken(paid.get_json()["number"]) == [1_000]
+
+
 def test_what_may_be_charged_is_committed_before_the_provider_hears_of_it(
     cards: Shop, stripe_double: StripeServer
 ) -> None:
