@@ -143,6 +143,11 @@ def money_of(order_id: int) -> tuple[int, int]:
     return int(captured or 0), int(refunded or 0)
 
 
+def payment_state(order_id: int) -> str:
+    """How far the money of an order is."""
+    return _order(order_id).payment_state
+
+
 def _order(order_id: int) -> Order:
     db.session.rollback()
     return db.session.get_one(Order, order_id, populate_existing=True)

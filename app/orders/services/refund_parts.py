@@ -1,7 +1,7 @@
 """How much of which line a refund gives back: never more than was paid for the line and is not given back yet.
 
-What was paid for a line is its sales fact; what of it went back, or is set aside to, are the lines of its refunds that
-did not fail.
+What was paid for a line is its sales fact, less units that left the order without money; what of it went back, or is
+set aside to, are the lines of its refunds that did not fail.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import Executable, func, select
 from app.core.extensions import db
 from app.orders.models.orders import OrderLine
 from app.orders.models.payments import Refund, RefundLine, RefundStatus
-from app.orders.models.sales import Sale, SaleKind
+from app.orders.models.sales import Sale
 from app.orders.shares import NOTHING, LineParts, fitted, parts_of, portion, split
 
 
@@ -29,19 +29,20 @@ class Share:
 
 def left_of(order_id: int) -> dict[int, LineParts]:
     """What was paid for each line of an order and is neither given back nor set aside to be, by the line's id."""
-    paid = (
+    of_order = (
         select(
             Sale.order_line_id.label("line_id"),
-            Sale.gross_minor,
-            Sale.discount_minor,
-            Sale.tax_minor,
-            Sale.shipping_minor,
-            Sale.total_minor,
+            func.sum(Sale.gross_minor),
+            func.sum(Sale.discount_minor),
+            func.sum(Sale.tax_minor),
+            func.sum(Sale.shipping_minor),
+            func.sum(Sale.total_minor),
         )
-        .where(Sale.order_id == order_id, Sale.kind == SaleKind.SALE)
+        .where(Sale.order_id == order_id, Sale.refund_id.is_(None))
+        .group_by(Sale.order_line_id)
         .order_by(Sale.order_line_id)
     )
-    left = _by_line(paid)
+    left = _by_line(of_order)
     back = (
         select(
             RefundLine.order_line_id.label("line_id"),

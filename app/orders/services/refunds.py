@@ -26,8 +26,10 @@ from app.orders.models.orders import Order, OrderLine
 from app.orders.models.payments import Payment, PaymentStatus, Refund, RefundLine, RefundStatus
 from app.orders.providers.registry import MANUAL
 from app.orders.queries.payments import RefundRecord, refund_record
+from app.orders.services import sales
 from app.orders.services.moving import flag, lock_order, note
 from app.orders.services.refund_parts import Share, all_left, cut, left_of, of_units, total_of
+from app.orders.shares import NOTHING
 
 SEND: Final = "send_refund"
 """The outbox kind that sends a refund to its provider."""
@@ -117,9 +119,10 @@ def _claim(
 ) -> Refund | None:
     total = total_of(shares)
     if total == 0:
+        sales.record_return(order, [share for share in shares if share.quantity], now=now)
         return None
     made = _set_aside(order, payment, total, reason=reason, actor=actor, now=now, provider=payment.provider)
-    rows = [_row(made.id, share) for share in shares if share.parts.total or share.quantity]
+    rows = [_row(made.id, share) for share in shares if share.parts != NOTHING or share.quantity]
     db.session.execute(insert(_LINES), rows)
     return made
 

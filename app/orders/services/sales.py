@@ -18,6 +18,7 @@ from app.core.transactions import connection
 from app.orders.models.orders import Order, OrderLine
 from app.orders.models.payments import Refund, RefundLine
 from app.orders.models.sales import Sale, SaleKind
+from app.orders.services.refund_parts import Share
 from app.orders.shares import NOTHING, LineParts, parts_of
 
 _SALE: Final = table_of(Sale)
@@ -46,6 +47,22 @@ def record_refund(refund: Refund, *, now: datetime) -> int:
     They are the refund's lines with the signs turned round, on the refund's own day. Raises NoTransaction.
     """
     return _write([_fact_of(row, refund, "refund", -1) for row in _lines_of(refund)], now)
+
+
+def record_return(order: Order, shares: Sequence[Share], *, now: datetime) -> int:
+    """Write facts for units that were cancelled or came back and that no money goes back for; how many are new.
+
+    They cost nothing, or their money went back before. Raises NoTransaction.
+    """
+    if not shares:
+        return 0
+    by_id = {share.line_id: share for share in shares}
+    rows = []
+    for line in connection().execute(select(_LINE).where(_LINE.c.id.in_(by_id))):
+        share, gone = by_id[line.id], line.cancelled + line.returned
+        own = {"kind": SaleKind.REFUND, "order_id": order.id, "refund_id": None, "currency": order.currency}
+        rows.append(own | _fact(f"return:{line.id}:{gone}", line, -share.quantity, NOTHING - share.parts))
+    return _write(rows, now)
 
 
 def undo_refund(refund: Refund, *, now: datetime) -> int:
