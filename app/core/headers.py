@@ -26,7 +26,8 @@ _PAGE: Final = (
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _SENDABLE: Final = [
-    "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-Id",
+    "Authorization", "Cart-Token", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Order-Token",
+    "X-Request-Id",
 ]  # fmt: skip
 _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _READABLE: Final = [

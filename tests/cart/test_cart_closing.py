@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from app.auth.models import User
 from app.cart.errors import CartNotFound
 from app.cart.models import Cart, CartState
 from app.cart.services.closing import LockedCart, LockedItem, close_cart, lock_cart
@@ -65,6 +66,45 @@ def test_a_cart_is_closed_once_and_still_found_by_whoever_sends_it_again(app: Fl
         (LockedItem(lamp, 2),),
         cart["version"] + 1,
     )
+
+
+def test_what_a_person_put_in_while_a_provider_was_asked_goes_into_a_new_cart(app: Flask) -> None:
+    lamp, pot, pan = (sell(app, number) for number in (1, 2, 3))
+    customer = new_customer(app)
+    for product, quantity in ((lamp, 2), (pot, 5), (pan, 1)):
+        customer.add(product, quantity)
+    cart_id = customer.cart()["id"]
+    with app.app_context():
+        assert close(cart_id, ordered={lamp: 2, pot: 3, 4711: 1})
+        assert not close(cart_id, ordered={lamp: 2, pot: 3})
+    assert customer.quantities() == {pot: 2, pan: 1}
+    assert customer.cart()["id"] != cart_id
+    assert {line.product_id: line.quantity for line in locked(app, cart_id, customer.shopper()).items} == {
+        lamp: 2,
+        pot: 5,
+        pan: 1,
+    }
+
+
+def test_a_cart_that_was_ordered_as_it_is_leaves_nothing_over(app: Flask, buyer: Buyer) -> None:
+    lamp, pot = sell(app, 1), sell(app, 2)
+    buyer.add(lamp, 2)
+    buyer.add(pot, 1)
+    with app.app_context():
+        assert close(buyer.cart()["id"], ordered={lamp: 2, pot: 4})
+    assert len(rows(app)[0]) == 1
+
+
+def test_what_is_over_makes_no_cart_for_a_guest_or_for_who_may_not_log_in_any_more(app: Flask) -> None:
+    lamp = sell(app)
+    guest, customer = new_guest(app), new_customer(app)
+    ids = [buyer.add(lamp, 2)["id"] for buyer in (guest, customer)]
+    with app.app_context():
+        db.session.execute(update(User).values(is_active=False))
+        db.session.commit()
+        assert [close(cart_id, ordered={lamp: 1}) for cart_id in ids] == [True, True]
+    assert len(rows(app)[0]) == 2
+    assert guest.quantities() == {lamp: 2}
 
 
 def test_closing_a_cart_that_is_gone_changes_nothing(app: Flask) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from flask import Flask
@@ -76,6 +76,8 @@ def test_a_cart_whose_checkout_is_not_finished_is_put_off(app: Flask) -> None:
     orders = [add_order(app, cart_id=buyer.cart()["id"]) for buyer in drafts]
     add_order(app, cart_id=others[0].cart()["id"], state=OrderState.EXPIRED)
     assert purge(app, in_days=31) == 3
+    put_off = {datetime.fromisoformat(buyer.cart()["expires_at"]) for buyer in drafts}
+    assert {(moment - utc_now()).days for moment in put_off} == {31}  # no longer in the way of those behind them
     assert purge(app, in_days=31.9) == 0
     assert purge(app, in_days=32.1) == 0
     set_order_state(app, orders[0], OrderState.PLACED)

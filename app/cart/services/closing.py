@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from app.cart.errors import CartNotFound
 from app.cart.models import Cart, CartItem, CartState
+from app.cart.services.opening import open_cart_of
 from app.cart.shopper import Shopper
 from app.core.extensions import db
-from app.core.orm import clock, count_changed
+from app.core.orm import clock, count_changed, database_now
 
+_ITEM: Final = (
+    CartItem.product_id,
+    CartItem.quantity,
+    CartItem.added_at,
+    CartItem.seen_price_minor,
+    CartItem.seen_is_available,
+)
 KEEP_CLOSED_DAYS: Final = 30
 """For how long a cart is kept that is no longer open: a guest's token opens the order for so long."""
 
@@ -52,8 +62,12 @@ def look_at_cart(cart_id: int, shopper: Shopper) -> LockedCart:
     return _read(cart_id, shopper, is_locked=False)
 
 
-def close_cart(cart_id: int) -> bool:
-    """Close a cart that has become an order, in the open transaction; False where it is closed already, or gone."""
+def close_cart(cart_id: int, *, ordered: Mapping[int, int] | None = None) -> bool:
+    """Close a cart that has become an order, in the open transaction; False where it is closed already, or gone.
+
+    ``ordered`` are the quantities of the order by product id, for who did not hold the cart's lock all the time: what a
+    person has put in beyond them, while a provider was asked, goes into a new cart. A guest's token opens this one.
+    """
     open_one = update(Cart).where(Cart.id == cart_id, Cart.state == CartState.OPEN)
     closed = open_one.values(
         state=CartState.ORDERED,
@@ -61,7 +75,24 @@ def close_cart(cart_id: int) -> bool:
         version=Cart.version + 1,
         expires_at=clock(KEEP_CLOSED_DAYS * 86400),
     )
-    return count_changed(db.session(), closed) == 1
+    if count_changed(db.session(), closed) == 0:
+        return False
+    if ordered is not None:
+        _carry_over(cart_id, ordered)
+    return True
+
+
+def _carry_over(cart_id: int, ordered: Mapping[int, int]) -> None:
+    session = db.session()
+    user_id = session.scalar(select(Cart.user_id).where(Cart.id == cart_id))
+    items = session.execute(select(*_ITEM).where(CartItem.cart_id == cart_id).order_by(CartItem.id)).all()
+    rest = [(row, row.quantity - ordered.get(row.product_id, 0)) for row in items]
+    if user_id is None or all(quantity <= 0 for _, quantity in rest):
+        return
+    with suppress(CartNotFound):  # of somebody who may not log in any more
+        into = open_cart_of(user_id, now=database_now(session))
+        more = [dict(row._mapping) | {"quantity": quantity} for row, quantity in rest if quantity > 0]  # noqa: SLF001  # SQLAlchemy's name for it is public
+        session.execute(insert(CartItem), [row | {"cart_id": into.id} for row in more])
 
 
 def _read(cart_id: int, shopper: Shopper, *, is_locked: bool) -> LockedCart:
