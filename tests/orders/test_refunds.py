@@ -16,7 +16,7 @@ from app.core.orm import utc_now
 from app.core.outbox import Outbox
 from app.core.permissions import system
 from app.orders.errors import RefundTooLarge
-from app.orders.models.orders import Order
+from app.orders.models.orders import Order, OrderLine
 from app.orders.models.payments import Payment, Refund, RefundLine
 from app.orders.services import refunds, sending_refunds
 from app.orders.services.moving import lock_order
@@ -150,6 +150,27 @@ def claimed(*, order_id: int, amount: Money) -> Refund | None:
     """What every service does that gives money back."""
     about: dict[str, Any] = {"reason": "x", "actor": STAFF, "now": utc_now()}
     return refunds.claim.joined(lock_order(order_id), amount=amount, **about)
+
+
+@on_sqlite
+def test_units_give_back_no_more_than_they_were_paid_with(till: Till) -> None:
+    order = till.sold()
+    till.change(update(OrderLine).values(cancelled=1))
+
+    def take(minor: int | None) -> Refund | None:
+        (line_id,) = db.session.scalars(select(OrderLine.id))
+        amount = None if minor is None else Money(minor, "USD")
+        about: dict[str, Any] = {"reason": "x", "actor": STAFF, "now": utc_now()}
+        return refunds.claim.joined(lock_order(order.id), units={line_id: 1}, amount=amount, **about)
+
+    with pytest.raises(RefundTooLarge) as refused:
+        till.run(take, minor=1_001)
+    assert refused.value.facts["refundable"] == {"amount": "10.00", "currency": "USD"}
+    assert till.refunds() == []
+    till.run(take, minor=900)
+    till.change(update(OrderLine).values(cancelled=2))
+    till.run(take, minor=None)
+    assert [refund.amount_minor for refund in till.refunds()] == [900, 1_000]
 
 
 def test_a_payment_gives_back_no_more_than_it_took_whatever_its_lines_say(till: Till) -> None:

@@ -65,7 +65,11 @@ def look_up_refund(*, refund_id: int, now: datetime) -> None:
     asked = _asked(refund_id)
     if asked is None or asked.ref is None or asked.status == RefundStatus.FAILED:
         return
-    answer = provider(asked.provider).look_up_refund(asked.ref)
+    try:
+        answer = provider(asked.provider).look_up_refund(asked.ref)
+    except ProviderRefused as refused:
+        log.warning("the provider does not know refund %d: %s", refund_id, refused.code)
+        return
     record_answer(actor=system(), now=now, order_id=asked.order_id, refund_id=refund_id, answer=answer)
 
 
