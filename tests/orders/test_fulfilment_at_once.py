@@ -65,7 +65,10 @@ def check(made: Made) -> None:
     for line, row in zip(made.lines, lines_of(made.id), strict=True):
         sent = select(func.coalesce(func.sum(ShipmentLine.quantity), 0)).where(ShipmentLine.order_line_id == line)
         back = select(func.coalesce(func.sum(OrderReturnLine.quantity), 0)).where(OrderReturnLine.order_line_id == line)
-        assert (row["shipped"], row["returned"]) == (int(db.session.scalar(sent)), int(db.session.scalar(back)))
+        assert (row["shipped"], row["returned"]) == (
+            int(db.session.scalar(sent) or 0),
+            int(db.session.scalar(back) or 0),
+        )
         assert row["shipped"] + row["cancelled"] <= row["quantity"]
         assert row["returned"] <= row["shipped"]
     still_open = sum(row["quantity"] - row["shipped"] - row["cancelled"] for row in lines_of(made.id))

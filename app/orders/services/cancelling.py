@@ -22,14 +22,14 @@ from app.orders.models.orders import HoldState, Order, OrderLine, OrderState, Pa
 from app.orders.models.payments import Payment
 from app.orders.providers.port import ProviderState, ProviderUnreachable
 from app.orders.queries.orders import OrderRecord, read_order
-from app.orders.services import owing, refunds
+from app.orders.services import refunds
 from app.orders.services.checkout import holds
 from app.orders.services.checkout.paying import end_payment
 from app.orders.services.counting import Units, check_units, count_cancelled, read_lines
 from app.orders.services.coupons import claiming
 from app.orders.services.fulfilling import move_goods
 from app.orders.services.moving import lock_order, move, note, tell
-from app.orders.services.owing import lower_payment, value_of
+from app.orders.services.owing import owe_less, value_of
 from app.orders.services.promises import held_units, open_units, reference_of, review_promises
 from app.orders.transitions import Axis
 from app.products.services import allocations, ledger
@@ -165,7 +165,7 @@ def _cancel_units(
     if was_paid:
         refunds.claim.joined(order, units=counts, reason=reason or REASON, actor=actor, now=now)
     else:
-        _owe_less(order, actor=actor, now=now)
+        owe_less(order, actor=actor, now=now)
     if any(line.shipped for line in lines) or open_units(order.id):
         tell(order, "cancelled", now=now)
     else:
@@ -177,14 +177,6 @@ def _cancel_units(
     db.session.flush()
     products = [line.product_id for line in lines if line.id in counts]
     _release(order, products, actor=actor, now=now)
-
-
-def _owe_less(order: Order, *, actor: Principal, now: datetime) -> None:
-    if order.cancelled_minor < order.total_minor:
-        lower_payment(order, now=now)
-    else:
-        owing.end_payment(order, now=now)
-        move(order, Axis.PAYMENT, PaymentState.VOIDED, actor=actor, now=now)
 
 
 def _release(order: Order, products: Sequence[int], *, actor: Principal, now: datetime) -> None:

@@ -10,9 +10,12 @@ from sqlalchemy import update
 
 from app.core.extensions import db
 from app.core.orm import count_changed
-from app.orders.models.orders import Order, OrderLine
+from app.core.permissions import Principal
+from app.orders.models.orders import Order, OrderLine, PaymentState
 from app.orders.models.payments import Payment, PaymentStatus
+from app.orders.services.moving import move
 from app.orders.shares import parts_of
+from app.orders.transitions import Axis
 
 _OPEN: Final = (PaymentStatus.CREATED, PaymentStatus.WAITING)
 
@@ -26,17 +29,16 @@ def value_of(lines: Iterable[OrderLine], counts: Mapping[int, int]) -> int:
     return value
 
 
-def lower_payment(order: Order, *, now: datetime) -> None:
-    """Have the open payment of a locked order be of what it owes now (total less cancelled)."""
-    values = {"amount_minor": order.total_minor - order.cancelled_minor, "updated_at": now}
-    count_changed(db.session(), _open_payment(order).values(values))
+def owe_less(order: Order, *, actor: Principal, now: datetime) -> None:
+    """Have the open payment of a locked order be of what it owes by now: its total less what was cancelled of it.
 
-
-def end_payment(order: Order, *, now: datetime) -> None:
-    """End the open payment of a locked order that owes nothing any more: it will never be made."""
-    values = {"status": PaymentStatus.CANCELLED, "active_order_id": None, "updated_at": now}
-    count_changed(db.session(), _open_payment(order).values(values))
-
-
-def _open_payment(order: Order) -> Any:
-    return update(Payment).where(Payment.active_order_id == order.id, Payment.status.in_(_OPEN))
+    Where that is nothing, the payment will never be made, and there is nothing to be paid (VOIDED).
+    """
+    owed = order.total_minor - order.cancelled_minor
+    values: dict[str, Any] = {"amount_minor": owed}
+    if owed == 0:
+        values = {"status": PaymentStatus.CANCELLED, "active_order_id": None}
+    mine = update(Payment).where(Payment.active_order_id == order.id, Payment.status.in_(_OPEN))
+    count_changed(db.session(), mine.values(updated_at=now, **values))
+    if owed == 0:
+        move(order, Axis.PAYMENT, PaymentState.VOIDED, actor=actor, now=now)

@@ -21,10 +21,9 @@ from app.orders.queries.shipments import ReturnRecord, get_return
 from app.orders.services import refunds
 from app.orders.services.counting import Units, check_units, count_returned, read_lines
 from app.orders.services.fulfilling import move_goods
-from app.orders.services.moving import lock_order, move, note, tell
-from app.orders.services.owing import end_payment, lower_payment, value_of
+from app.orders.services.moving import lock_order, note, tell
+from app.orders.services.owing import owe_less, value_of
 from app.orders.services.promises import reference_of
-from app.orders.transitions import Axis
 from app.products.services import allocations
 
 
@@ -114,7 +113,8 @@ def _settle(
     if order.payment_state == PaymentState.UNPAID:
         if wish is not None:
             raise NothingToRefund(f"Order {order.number} is not paid; what came back need not be paid any more.")
-        _owe_less(order, value, actor=actor, now=now)
+        order.cancelled_minor = min(order.total_minor, order.cancelled_minor + value)
+        owe_less(order, actor=actor, now=now)
         return None
     if wish is None:
         return None
@@ -127,15 +127,6 @@ def _settle(
     if claimed is None and wish.amount is not None:
         raise NothingToRefund(f"Nothing was paid for what came back of order {order.number}, or all of it went back.")
     return claimed
-
-
-def _owe_less(order: Order, value: int, *, actor: Principal, now: datetime) -> None:
-    order.cancelled_minor = min(order.total_minor, order.cancelled_minor + value)
-    if order.cancelled_minor < order.total_minor:
-        lower_payment(order, now=now)
-    else:
-        end_payment(order, now=now)
-        move(order, Axis.PAYMENT, PaymentState.VOIDED, actor=actor, now=now)
 
 
 def _amount(wish: Wish, order: Order) -> Money | None:
