@@ -130,6 +130,7 @@ class ProviderEvent(Base):
         UniqueConstraint("provider", "event_id"),
         Index("ix_provider_event_open", "handled_at", "id"),
         Index("ix_provider_event_received", "received_at", "id"),
+        Index("ix_provider_event_payment", "payment_ref", "id"),
     )
 
     id: Mapped[PrimaryKey]
