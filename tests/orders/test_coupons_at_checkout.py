@@ -118,3 +118,21 @@ def test_a_coupon_that_is_known_does_not_count_as_a_guess(app_with: AppWith) -> 
     assert [said(buyer.order("9.00", coupon="SPENT")) for _ in range(3)] == ["used_up"] * 3
     assert said(buyer.order("9.00", coupon="GUESS")) == "UNKNOWN_COUPON"
     assert said(buyer.order("9.00", coupon="SPENT")) == "RATE_LIMITED"
+
+
+@on_sqlite
+def test_quotes_are_no_way_to_try_codes(app_with: AppWith) -> None:
+    app = app_with(rates=Rates(login=MANY, write=MANY, coupon="2 per hour"))
+    make_coupon(app)
+    shop = Shop(app)
+    buyer = shop.guest({shop.product(on_hand=40): 1})
+
+    def ask(**coupon: str) -> TestResponse:
+        query = {"cart_id": str(buyer.cart_id)} | coupon
+        return app.test_client().get("/api/v1/orders/quote", query_string=query, headers=buyer.headers)
+
+    assert ask(coupon="welcome").get_json()["discount"] == "1.00"
+    codes = ["GUESS-1", "GUESS-2", "GUESS-3", "WELCOME"]
+    assert [said(ask(coupon=code)) for code in codes] == ["UNKNOWN_COUPON"] * 2 + ["RATE_LIMITED"] * 2
+    assert said(buyer.order("9.00", coupon="WELCOME")) == "RATE_LIMITED"
+    assert ask().status_code == 200
