@@ -10,7 +10,6 @@ from app.core import outbox
 from app.core.orm import utc_now
 from app.orders.services import notices, refunds, sending_refunds
 
-
 _ROUNDS: Final = 100
 
 
