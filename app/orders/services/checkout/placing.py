@@ -22,7 +22,7 @@ from app.core.permissions import Principal
 from app.core.transactions import connection
 from app.orders.models.orders import Order, OrderLine, OrderState, PaymentState
 from app.orders.models.payments import Payment, PaymentStatus
-from app.orders.providers.registry import MANUAL
+from app.orders.providers.registry import MANUAL, name_for
 from app.orders.services import moving, sales
 from app.orders.transitions import Axis
 
@@ -73,7 +73,9 @@ def finish(order: Order, lines: Sequence[OrderLine], action: str = "order.place"
     what = {"total": str(total), "lines": len(lines), "payment_method": order.payment_method}
     audit.record(actor=actor, action=action, subject=("order", order.id), after=what)
     if order.cart_id is not None:
-        close_cart(order.cart_id)
+        # the cart is locked while an order is placed, but not while a provider is asked: more may be in it by now
+        is_asked = name_for(order.payment_method) != MANUAL
+        close_cart(order.cart_id, ordered={line.product_id: line.quantity for line in lines} if is_asked else None)
 
 
 def add_payment(
