@@ -62,7 +62,15 @@ def _renamed(world: World) -> Path:
     return {"product_id": world.find(select(Product.id))}
 
 
+def _own_order_shipped(world: World) -> Path:
+    named = calls._own_order(world)
+    world.ask("POST", f"/admin/orders/{named['number']}/notes", {"text": "Called", "is_public": True})
+    return named
+
+
 LISTS: Final[dict[str, Callable[[World], Path]]] = {
+    "/admin/orders": _of(calls._order),
+    "/admin/orders/{number}/events": lambda world: dict(calls._shipped(world)),
     "/admin/orders/{number}/returns": lambda world: dict(calls._returned(world)),
     "/admin/orders/{number}/shipments": lambda world: dict(calls._shipped(world)),
     "/audit-events": _of(calls._product),
@@ -83,6 +91,8 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/me/sessions": _none,
     "/oauth-providers": _of(calls._provider),
     "/operations": _of(calls._bulk),
+    "/orders": calls._own_order,
+    "/orders/{number}/events": _own_order_shipped,
     "/product-updates": _renamed,
     "/product-updates/feed": _renamed,
     "/products": _of(calls._product),
@@ -105,6 +115,7 @@ BELOW: Final = {
     "{product_id}": "product",
     "{user_id}": "user",
     "{webhook_id}": "webhook",
+    "/orders": "user",
 }
 """What a list belongs to, by a part of its address."""
 NOT_OF_ROWS: Final = {"/permissions"}
