@@ -49,7 +49,7 @@ def list_coupons(
     """Coupons, the newest first; ``code`` is what it begins with. Those that were deleted are a list of their own."""
     wanted = _coupons(now).where(_COUPON.c.deleted_at.is_not(None) if is_deleted else _COUPON.c.deleted_at.is_(None))
     if code is not None:
-        wanted = wanted.where(_COUPON.c.code.startswith(code, autoescape=True))
+        wanted = wanted.where(_COUPON.c.code.startswith(code.upper(), autoescape=True))
     if kind is not None:
         wanted = wanted.where(_COUPON.c.kind == kind)
     if state is not None:
