@@ -17,7 +17,14 @@ from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.money import Money
 from app.core.outbox import Outbox
-from app.orders.errors import MoreThanLeft, NothingShipped, NothingToRefund, OrderChanged, RefundTooLarge
+from app.orders.errors import (
+    MoreThanLeft,
+    NothingShipped,
+    NothingToRefund,
+    OrderChanged,
+    PaymentUnknown,
+    RefundTooLarge,
+)
 from app.orders.events import OrderMoved
 from app.orders.models.fulfilment import OrderReturn, OrderReturnLine
 from app.orders.models.orders import Order, OrderLine
@@ -28,6 +35,7 @@ from app.orders.services.checkout.wanted import Ordered
 from app.orders.services.creating import create_order
 from app.orders.services.delivering import deliver_all
 from app.orders.services.recording import record_payment
+from app.orders.services.refunds import refund
 from app.orders.services.returns import Returned, Wish, take_back
 from app.orders.services.sending_refunds import send_refund
 from app.orders.services.shipping import Tracking, ship
@@ -153,6 +161,30 @@ def test_a_return_based_on_an_old_version_is_refused() -> None:
     with pytest.raises(OrderChanged):
         bring_back(made, (1, 1))
     assert state_of(made) == before
+
+
+def test_while_a_payment_is_under_way_nothing_is_taken_back() -> None:
+    made = shipped(3, payment_state="PENDING")
+    before = state_of(made)
+    with pytest.raises(PaymentUnknown):
+        bring_back(made, (1, 1))
+    assert state_of(made) == before
+
+
+def test_no_money_goes_back_twice_for_what_was_given_back_before_it_came() -> None:
+    made = shipped(2, paid=True)
+    give_all_back(made)
+    before = state_of(made)
+    with pytest.raises(RefundTooLarge):
+        bring_back(made, (1, 1), version=order_of(made.id).version, refund=Wish(amount="1.00"))
+    assert state_of(made) == before
+    record = bring_back(made, (1, 1), version=order_of(made.id).version, refund=Wish())
+    assert record.refund is None
+
+
+def give_all_back(made: Made) -> None:
+    version = order_of(made.id).version
+    refund(actor=STAFF, now=NOW, order_id=made.id, expected_version=version, amount=None, reason="x")
 
 
 def test_a_product_that_was_deleted_meanwhile_comes_back_all_the_same() -> None:
