@@ -218,6 +218,7 @@ class PaidWhenSoldOut(PaidTooLate):
     """The same, but somebody else has bought the rest meanwhile: all of the money goes back."""
 
     on_hand = 2
+    attention = UNFULFILLABLE
 
     def prepare(self) -> None:
         super().prepare()
@@ -227,7 +228,7 @@ class PaidWhenSoldOut(PaidTooLate):
     def assert_done(self) -> None:
         self.stage.come_to_rest()
         assert self.states() == ("CANCELLED", "REFUNDED", "VOIDED")
-        assert self.order()["attention"] == UNFULFILLABLE
+        assert self.order()["attention"] == self.attention
         assert self.given_back() == [2000]
 
 
@@ -291,7 +292,7 @@ class Merged(Scenario):
     def prepare(self) -> None:
         shop = self.stage.shop
         self.lamp, self.chair = shop.product(), shop.product()
-        self.guest = shop.guest({self.lamp: 2})
+        self.customer = self.guest = shop.guest({self.lamp: 2})
         person = new_person(self.stage.app, f"{self.name.lower()}@example.org")
         self.email, bearer = person.email, {"Authorization": f"Bearer {person.token}"}
         added: Mapping[str, Any] = {"product_id": self.lamp, "quantity": 1}

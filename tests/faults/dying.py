@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -21,7 +22,10 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from app.core.errors import NotReachable
+from app.core.extensions import db
+from app.core.orm import WRITE
 
+MEANWHILE_S: Final = 60.0
 _NO_PLACES: Final = ("BEGIN", "PRAGMA", "SAVEPOINT", "RELEASE")
 
 
@@ -43,6 +47,8 @@ class Fault(StrEnum):
 class Place(StrEnum):
     """Where something can happen."""
 
+    READ = "after read"
+    """Outside of a write's transaction."""
     STATEMENT = "after statement"
     COMMIT = "before commit"
     COMMITTED = "after commit"
@@ -59,18 +65,31 @@ POSSIBLE: Final[dict[Fault, frozenset[Place]]] = {
 
 @dataclass
 class Process:
-    """Counts the places that it comes to, and at the one with the number ``at`` the fault happens; None: nowhere."""
+    """Counts the places that it comes to, and at the one with the number ``at`` the fault happens; None: nowhere.
+
+    With ``meanwhile`` no fault happens there: it is what somebody else does while this process stands there.
+    """
 
     at: int | None = None
     fault: Fault = Fault.KILL
+    meanwhile: Callable[[], object] | None = None
     is_dead: bool = False
+    is_standing: bool = False
     came_by: list[tuple[Place, str]] = field(default_factory=list)
 
     def reached(self, place: Place, what: str) -> bool:
         """Note the place; True where the fault is to happen, Killed where that is the end."""
+        if self.is_standing:
+            return False
         self.refuse_if_dead()
         self.came_by.append((place, what))
         if self.at != len(self.came_by) - 1:
+            return False
+        if self.meanwhile is not None:
+            self.is_standing = True
+            with ThreadPoolExecutor(1) as somebody_else:  # in contexts of their own
+                somebody_else.submit(self.meanwhile).result(MEANWHILE_S)
+            self.is_standing = False
             return False
         if self.fault == Fault.KILL:
             self.is_dead = True
@@ -105,8 +124,9 @@ class Process:
         def after(connection: sa.Connection, _cursor: Any, statement: str, *_others: Any) -> None:
             if statement.startswith(_NO_PLACES):
                 return
+            is_write = connection.get_execution_options().get(WRITE)
             with _undone_unless_reached(connection, self.fault):
-                if self.reached(Place.STATEMENT, _short(statement)):
+                if self.reached(Place.STATEMENT if is_write else Place.READ, _short(statement)):
                     raise _error(connection.dialect.name, self.fault)
 
         dialect: Any = engine.dialect
@@ -135,6 +155,8 @@ class Process:
 
         def called(method: str, url: str, **options: Any) -> Any:
             what = f"{method} {urlsplit(url).path}"
+            if db.session().in_transaction():
+                raise AssertionError(f"{what}: a transaction is open while the provider is asked")
             if self.reached(Place.CALL, what):
                 raise NotReachable("It was not sent.")
             answer = fetch(method, url, **options)

@@ -22,6 +22,9 @@ _NUMBERS: Final = itertools.count(1)
 class Scenario:
     """A story about a customer with a cart; ``prepare`` is not interrupted, ``steps`` are."""
 
+    attention: str | None = None
+    """Why staff may have to look at the order in the end."""
+
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.name = f"{type(self).__name__}-{next(_NUMBERS)}"

@@ -11,7 +11,7 @@ import itertools
 import random
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from flask import Flask
@@ -50,6 +50,7 @@ SCENARIOS: Final[tuple[type[Scenario], ...]] = (
 pytestmark = [] if FULL else [on_sqlite]
 
 
+INSIDE: Final = {Place.STATEMENT, Place.READ}
 SOME: Final = {Fault.KILL: (6, 1), Fault.LOSE: (2, 1), Fault.DEADLOCK: (1, 1)}
 """Of how many places each happens in ``make test``: between transactions and around calls, and inside of one."""
 
@@ -97,11 +98,11 @@ def _tried(places: list[tuple[Place, str]], fault: Fault, chance: random.Random)
     if FULL:
         turns = itertools.cycle(Aftermath)
         for at in possible:
-            yield from ((at, each) for each in (Aftermath if places[at][0] != Place.STATEMENT else [next(turns)]))
+            yield from ((at, each) for each in (Aftermath if places[at][0] not in INSIDE else [next(turns)]))
         return
     # within a transaction all places are alike to a database: mostly what is between them is tried
-    statements = [at for at in possible if places[at][0] == Place.STATEMENT]
-    others = [at for at in possible if places[at][0] != Place.STATEMENT]
+    statements = [at for at in possible if places[at][0] in INSIDE]
+    others = [at for at in possible if places[at][0] not in INSIDE]
     some, few = SOME[fault]
     for at in sorted(_some_of(others, some, chance) + _some_of(statements, few, chance)):
         yield at, chance.choice(list(Aftermath))
@@ -113,9 +114,13 @@ def _some_of(places: list[int], count: int, chance: random.Random) -> list[int]:
 
 def _interrupt(stage: Stage, scenario: Scenario, process: Process, aftermath: Aftermath, chance: random.Random) -> None:
     scenario.prepare()
+    answers: list[Any] = []
     with stage.dying(process):
-        scenario.steps()
+        answers = scenario.steps()
     assert process.is_reached, f"there is no place {process.at} this time"
+    said = f"{process.fault} {process.where}; whoever asked {aftermath}; FAULTS_SEED={SEED}"
+    if process.fault == Fault.DEADLOCK:  # nobody hears of it: it is done once more
+        assert not any(must_be_tried_again(answer) for answer in answers), said
     if chance.random() < 0.5:
         stage.tell(chance)
     if aftermath == Aftermath.AGAIN:
@@ -126,8 +131,8 @@ def _interrupt(stage: Stage, scenario: Scenario, process: Process, aftermath: Af
         _try_again(stage, scenario)
     stage.tell(chance)
     stage.come_to_rest()
-    said = f"{process.fault} {process.where}; whoever asked {aftermath}; FAULTS_SEED={SEED}"
     assert stage.violations() == [], said
+    assert scenario.order().get("attention") in {None, scenario.attention}, said
     if aftermath != Aftermath.NEVER:
         try:
             scenario.assert_done()
