@@ -11,6 +11,8 @@ from flask import Response, request
 from app.core.running import settings
 
 HEADER: Final = "Cart-Token"
+EXAMPLE: Final = "kJ8x0vQm3nT5pWzR7yLbAg"
+AT_LOGIN: Final = "A guest's: what is in that cart goes into the one of who logs in"
 _KEPT_FOR: Final = timedelta(days=365)
 """By the browser; the cart itself may be gone long before."""
 

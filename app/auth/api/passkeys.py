@@ -7,6 +7,7 @@ from typing import Any
 from flask import url_for
 from flask.views import MethodView
 
+from app.auth import visitor
 from app.auth.api.tokens import start
 from app.auth.authentication import client
 from app.auth.queries.second_factor import list_passkeys
@@ -47,6 +48,7 @@ class LogInOptions(MethodView):
 class LogIn(MethodView):
     """Tokens for a passkey."""
 
+    @blp.takes_header(visitor.HEADER, visitor.AT_LOGIN, visitor.EXAMPLE)
     @blp.public
     @limited("login")
     @blp.arguments(PasskeyLogInSchema)

@@ -11,7 +11,7 @@ from flask_jwt_extended import get_jwt, set_refresh_cookies, unset_refresh_cooki
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 
-from app.auth import jwt
+from app.auth import jwt, visitor
 from app.auth.authentication import client
 from app.auth.errors import TokenRefused
 from app.auth.schemas.tokens import (
@@ -40,6 +40,7 @@ _CSRF: Final = "0c7f5d2e9a814b36f1d8e3a7c4b29560"
 class LogIn(MethodView):
     """Tokens for a password."""
 
+    @blp.takes_header(visitor.HEADER, visitor.AT_LOGIN, visitor.EXAMPLE)
     @blp.public
     @limited("login")
     @blp.arguments(LogInSchema, example=LOG_IN)
@@ -82,6 +83,7 @@ class Refresh(MethodView):
 class TokenOfSession(MethodView):
     """Tokens for who is logged in."""
 
+    @blp.takes_header(visitor.HEADER, visitor.AT_LOGIN, visitor.EXAMPLE)
     @blp.personal()
     @blp.arguments(TokenArguments)
     @blp.answers(200, TokenSchema, secret=True)

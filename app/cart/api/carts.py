@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from flask import after_this_request
 from flask.views import MethodView
@@ -20,9 +20,6 @@ from app.core.rates import limited
 
 blp = ApiBlueprint("cart", __name__, description="What a customer means to buy")
 
-_TOKEN: Final = "kJ8x0vQm3nT5pWzR7yLbAg"  # noqa: S105  # an example
-_CLOSED: Final = "CART_CLOSED: it became an order"
-
 
 @blp.route("/cart")
 class Cart(MethodView):
@@ -35,7 +32,7 @@ class Cart(MethodView):
         """Get the cart, with prices and availability as they are now, and what has changed since."""
         return get_cart(current_shopper())
 
-    @blp.takes_header(visitor.HEADER, "Of who is logged in: this guest's cart is merged into theirs", _TOKEN)
+    @blp.takes_header(visitor.HEADER, visitor.AT_LOGIN, visitor.EXAMPLE)
     @blp.public
     @limited("cart")
     @blp.arguments(schemas.CartStart)
