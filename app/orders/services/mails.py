@@ -36,8 +36,8 @@ CANCELLED: Final = "mail_order_cancelled"
 
 def tell_customer(event: OrderMoved) -> None:
     """Ask for the mail about an order that was placed, or of which something was cancelled."""
-    if event.what == "placed":
-        _request(PLACED, f"{event.order_id}", order_id=event.order_id)
+    if event.what == "placed":  # as an order is once
+        outbox.add(PLACED, key=f"{PLACED}:{event.order_id}", order_id=event.order_id)
     elif event.what == "cancelled":
         version = db.session.get_one(Order, event.order_id).version  # another one in every transaction
         _request(CANCELLED, f"{event.order_id}:{version}", order_id=event.order_id)
