@@ -168,6 +168,39 @@ def test_an_unreachable_provider_lets_nothing_go_and_is_asked_again_later(
     assert states(cards.app) == [("EXPIRED", "VOIDED", "RELEASED")]
 
 
+@on_sqlite
+def test_a_provider_that_does_not_answer_is_asked_once_a_run(cards: Shop, stripe_double: StripeServer) -> None:
+    lamp = cards.product(on_hand=5)
+    for _ in range(3):
+        pay(cards.guest({lamp: 1}), "10.00", ASKING)
+    time_passes(cards.app)
+    before = len(stripe_double.requests)
+    stripe_double.next("POST", refuse=True, times=9)
+    asked = []
+    for _ in range(4):
+        sweep(cards.app)
+        asked.append(len(stripe_double.requests) - before)
+    assert asked == [1, 2, 3, 3]  # the others in their turn, and none again before a minute has passed
+
+
+@on_sqlite
+def test_a_hold_that_cannot_be_ended_keeps_none_of_the_others_waiting(cards: Shop) -> None:
+    lamp = cards.product(on_hand=5)
+    for source in (DECLINED, DECLINED, ASKING, ASKING):
+        pay(cards.guest({lamp: 1}), "10.00", source)
+    time_passes(cards.app)
+    with cards.app.app_context():
+        ids = db.session.scalars(select(Order.id).order_by(Order.id)).all()
+    change(cards.app, update(Order).where(Order.id.in_(ids[::2])).values(state="COMPLETED"))  # as nothing makes it
+    sweep(cards.app)
+    assert [(state, hold) for state, _, hold in states(cards.app)] == [
+        ("COMPLETED", "HELD"),
+        ("EXPIRED", "RELEASED"),
+        ("COMPLETED", "PAYING"),
+        ("EXPIRED", "RELEASED"),
+    ]
+
+
 def test_what_a_bank_is_at_keeps_its_stock_until_it_has_ended(cards: Shop, stripe_double: StripeServer) -> None:
     pay(cards.guest({cards.product(on_hand=1): 1}), "10.00", SLOW)
     time_passes(cards.app)

@@ -7,11 +7,13 @@ asked to cancel first; stock is let go only when it has confirmed that, and what
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from app.core.extensions import db
 from app.core.orm import clock as database_clock
@@ -36,12 +38,30 @@ log = logging.getLogger(__name__)
 
 
 def sweep_holds(*, clock: Callable[[], datetime]) -> None:
-    """End what has expired, a bounded number of holds at once; safe to run beside itself."""
+    """End what has expired, a bounded number of holds at once; safe to run beside itself.
+
+    One that cannot be ended keeps none of the others waiting. A provider that does not answer is not asked about the
+    rest, which the next runs do: a run must not take as long as all their time limits together.
+    """
     actor = system()
     for order_id in _due(HoldState.HELD, MAX_HELD):
-        expire(order_id=order_id, actor=actor, now=clock())
+        with _whatever_happens(order_id):
+            expire(order_id=order_id, actor=actor, now=clock())
     for order_id in _due(HoldState.PAYING, MAX_PAYING):
-        _end(order_id, clock)
+        with _whatever_happens(order_id):
+            if not _end(order_id, clock):
+                return
+
+
+@contextmanager
+def _whatever_happens(order_id: int) -> Iterator[None]:
+    """Go on with the next order, unless it is the database that fails."""
+    try:
+        yield
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("the hold of order %d cannot be ended", order_id)
 
 
 def _due(state: HoldState, limit: int) -> list[int]:
@@ -51,19 +71,20 @@ def _due(state: HoldState, limit: int) -> list[int]:
     return found
 
 
-def _end(order_id: int, clock: Callable[[], datetime]) -> None:
-    """End the payment that holds an order's stock; where that is not possible now, look at it again later."""
+def _end(order_id: int, clock: Callable[[], datetime]) -> bool:
+    """End the payment that holds an order's stock, or look at it again later; False where nobody answers."""
     payment_id = db.session.scalar(select(Payment.id).where(Payment.active_order_id == order_id))
     db.session.rollback()
     if payment_id is None or not postpone(order_id=order_id):
-        return
+        return True
     try:
         answer = end_payment(order_id=order_id, payment_id=payment_id, actor=system(), clock=clock)
     except ProviderUnreachable as error:
         log.warning("a payment of order %d cannot be ended: %s", order_id, error)
-        return
+        return False
     if answer.state == ProviderState.WAITING:
         log.info("a bank is at a payment of order %d; it is looked at again", order_id)
+    return True
 
 
 @in_transaction
