@@ -46,6 +46,7 @@ from app.notifications.api import deliveries, webhooks
 from app.notifications.api.documentation import register_webhook_docs
 from app.operations.api import operations
 from app.orders.api import (
+    attention,
     checkout,
     coupons,
     notices,
@@ -107,6 +108,7 @@ APIS = (
     order_desk,
     payments,
     payments_desk,
+    attention,
     notices,
     coupons,
     sales,

@@ -524,6 +524,11 @@ def _refunded(world: World, *, is_failed: bool = False) -> dict[str, int | str]:
     return {"number": made.number, "refund_id": refund_id}
 
 
+def _shown(world: World) -> dict[str, int | str]:
+    """An order that staff should look at."""
+    return {"number": _refunded(world, is_failed=True)["number"]}
+
+
 def _notice(world: World) -> dict[str, int | str]:
     """Something that a payment provider told us."""
     about = {"provider": "stripe", "event_id": "evt_1", "kind": "charge.succeeded", "body": "{}"}
@@ -772,6 +777,7 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/admin/orders/<number>/refunds/<int:refund_id>/retry"): lambda w: Sent(
         201, {"by_hand": True}, path=_refunded(w, is_failed=True)
     ),
+    ("DELETE", "/admin/orders/<number>/attention"): lambda w: Sent(200, version=3, path=_shown(w)),
     ("GET", "/admin/provider-events"): lambda _: Sent(200),
     ("GET", "/admin/provider-events/<int:event_id>"): lambda w: Sent(200, path=_notice(w)),
     ("POST", "/payments/<provider>/webhook"): lambda _: Sent(400, {}, path={"provider": "manual"}),  # nobody sends any
