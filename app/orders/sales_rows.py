@@ -208,7 +208,7 @@ class _RowRefused(Exception):
 
 def instant_text(instant: datetime) -> str:
     """An instant as checked rows have it: in UTC, with microseconds."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return instant.astimezone(UTC).isoformat(" ", "microseconds")[:26]
 
 
 def instant_of(text: str) -> datetime:

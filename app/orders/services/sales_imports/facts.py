@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from app.core.money import decimal_text
@@ -16,6 +17,8 @@ _SAME: Final = ("kind", "asin", "quantity")
 _ONLY_WHERE_SAID: Final = ("name", "brand")
 """What a fact has of its product where the row does not say it; so it may differ by now."""
 _MAX_PRODUCTS: Final = 50_000
+_amounts_of = itemgetter(*AMOUNTS)
+_amounts_in = attrgetter(*(f"{name}_minor" for name in AMOUNTS))
 
 
 @dataclass(slots=True)
@@ -78,7 +81,8 @@ class Decider:
     def _compare(self, decision: Decision) -> None:
         values, present = decision.row.values, decision.present
         differing = [name for name in _SAME if values[name] != getattr(present, name)]
-        differing += [name for name in AMOUNTS if values[name] != getattr(present, f"{name}_minor")]
+        if _amounts_of(values) != _amounts_in(present):
+            differing += [name for name in AMOUNTS if values[name] != getattr(present, f"{name}_minor")]
         differing += [name for name in _ONLY_WHERE_SAID if values.get(name) not in {None, getattr(present, name)}]
         if values["sold_at"] != instant_text(present.sold_at):
             differing.append("sold_at")
