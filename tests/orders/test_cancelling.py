@@ -18,7 +18,15 @@ from app.core.outbox import Outbox
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.orders.attention import STOCK_TAKEN
-from app.orders.errors import AlreadyShipped, MoreThanLeft, OrderChanged, OrderNotFound, OrderNotPlaced, OrderOver
+from app.orders.errors import (
+    AlreadyShipped,
+    MoreThanLeft,
+    OrderChanged,
+    OrderNotFound,
+    OrderNotPlaced,
+    OrderOver,
+    PaymentUnknown,
+)
 from app.orders.events import OrderMoved
 from app.orders.models.coupons import Coupon, CouponUse
 from app.orders.models.orders import Order, OrderLine, OrderState
@@ -353,6 +361,14 @@ def test_counters_that_contradict_the_allocations_are_named_and_nothing_is_cance
         connection.execute(update(Stock).values(allocated=2))
     cancel(made.id)
     assert states(made.id)[0] == "CANCELLED"
+
+
+def test_an_order_that_is_being_paid_at_this_moment_is_not_cancelled(app: Flask) -> None:
+    made = make_order(2, payment_state="PENDING")
+    before = everything(app)
+    with pytest.raises(PaymentUnknown):
+        cancel(made.id)
+    assert everything(app) == before
 
 
 @in_transaction

@@ -21,11 +21,12 @@ from app.orders.services.counting import Units
 from app.orders.services.editing import change_order
 from app.orders.services.recording import record_payment
 from app.orders.services.shipping import Tracking, ship
+from app.products.services.stock import Shortfall
 from tests.concurrency import at_once
 from tests.faults.invariants import violations
 from tests.orders.making import ADDRESS, NOW, STAFF, events_of, held_by, lines_of, order_of, stock_of
 from tests.orders.shopping import Shop
-from tests.products.stocking import assert_adds_up
+from tests.products.stocking import adjust, assert_adds_up
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -164,3 +165,15 @@ def test_of_two_who_change_an_order_at_once_one_is_refused(app: Flask, shop: Sho
     assert failed(outcomes) == [OrderChanged] * 3
     (note,) = (outcome.note for outcome in outcomes if not isinstance(outcome, Exception))
     assert (order_of(order_id).note, order_of(order_id).version) == (note, version + 1)
+
+
+def test_units_are_cancelled_while_a_count_finds_less_and_nothing_is_given_free_twice(app: Flask, shop: Shop) -> None:
+    for _ in range(4):
+        order_id, line, product = ordered(shop, 5)
+        with shop.app.app_context():
+            adjust(product, -5)
+        find_less = partial(adjust, product, -2, shortfall=Shortfall.RELEASE)
+        outcomes = at_once(app, partial(cancel, order_id, Units(line, 2)), find_less)
+        assert failed(outcomes) == []
+        assert (held_by(order_id), stock_of(product)) == ({product: 3}, (3, 3))
+        assert_adds_up(product)
