@@ -6,14 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import update
 
+from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.orders.errors import PaymentNotFound
-from app.orders.models.payments import Payment
+from app.orders.models.payments import Payment, Refund
 from app.orders.providers.port import Answer, ProviderState, ProviderUnreachable
-from app.orders.services import charging
+from app.orders.services import charging, sending_refunds
 from tests.orders.paying import Till
 from tests.orders.shopping import everything_of
 from tests.servers import on_sqlite
@@ -132,9 +134,21 @@ def test_no_connection_is_held_while_a_provider_takes_its_time(till: Till) -> No
     payment = lost(till)
     held: list[int] = []
     with till.app.app_context():
-        from app.core.extensions import db
-
         pool: Any = db.engine.pool
         till.double.next(CREATE, before=lambda: held.append(pool.checkedout()))
         charging.charge(payment.id)
     assert held == [0]
+
+
+def test_while_a_provider_is_not_configured_any_more_what_was_begun_at_it_waits(till: Till, app: Flask) -> None:
+    payment, order = lost(till), till.sold()
+    assert till.refund(order).status_code == 201
+    before = everything_of(app, Payment, Refund)
+    with app.app_context():
+        for deed in (charging.charge, charging.cancel):
+            with pytest.raises(ProviderUnreachable):
+                deed(payment.id)
+        with pytest.raises(ProviderUnreachable):
+            sending_refunds.send_refund(refund_id=till.refunds()[0].id, now=utc_now())
+        sending_refunds.check_refunds(now=utc_now() + timedelta(hours=1))
+    assert everything_of(app, Payment, Refund) == before

@@ -8,7 +8,7 @@ from typing import Final
 from flask import current_app
 
 from app.core.running import settings
-from app.orders.providers.port import Provider
+from app.orders.providers.port import Provider, ProviderUnreachable
 
 MANUAL: Final = "manual"
 STRIPE: Final = "stripe"
@@ -24,6 +24,14 @@ def provider(name: str) -> Provider:
     if name not in made:
         made[name] = import_module(_MODULES[name]).make()
     return made[name]
+
+
+def reachable(name: str) -> Provider:
+    """The same for what was begun at it before; raises ProviderUnreachable while it is not configured (any more)."""
+    try:
+        return provider(name)
+    except LookupError:
+        raise ProviderUnreachable(f"The provider {name!r} is not configured.") from None
 
 
 def methods() -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from app.orders.errors import PaymentNotFound
 from app.orders.models.orders import number_of
 from app.orders.models.payments import Payment
 from app.orders.providers.port import Answer, Charge, Provider, ProviderRefused, ProviderState, ProviderUnreachable
-from app.orders.providers.registry import provider
+from app.orders.providers.registry import reachable
 from app.orders.services.moving import flag, lock_order
 
 KEY_LIFETIME: Final = timedelta(hours=23)
@@ -132,7 +132,7 @@ def _found(at: Provider, key: str) -> Answer:
 
 def _examined(asked: _Asked, question: Callable[[Provider], Answer]) -> Answer:
     """The provider's answer; one that captured something else is WAITING, and staff are asked to look at it."""
-    answer = question(provider(asked.provider))
+    answer = question(reachable(asked.provider))
     if _is_as_asked(asked.charge, answer):
         return answer
     log.error("order %s: %s was captured, not %s", asked.charge.order_number, _captured(answer), asked.charge.amount)

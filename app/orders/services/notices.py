@@ -24,7 +24,7 @@ from app.orders import attention
 from app.orders.errors import NoticeRefused, ProviderNotFound
 from app.orders.models.payments import Payment, ProviderEvent, Refund, RefundStatus
 from app.orders.providers.port import Notice, NoticeForged, ProviderRefused
-from app.orders.providers.registry import provider
+from app.orders.providers.registry import provider, reachable
 from app.orders.services import charging
 from app.orders.services.checkout.settling import settle
 from app.orders.services.moving import flag, lock_order
@@ -102,7 +102,7 @@ def _store(*, name: str, notice: Notice, now: datetime) -> None:
 def _handled(name: str, kind: str, ref: str, now: datetime) -> str:
     """Write down how far the payment is, and its refunds where it is about one; what came of it, for staff."""
     try:
-        payment = _known(name, ref) or _begun(name, provider(name).look_up(ref).key)
+        payment = _known(name, ref) or _begun(name, reachable(name).look_up(ref).key)
         if payment is None:
             return "About a payment that is not ours."
         if payment.ref not in {None, ref}:

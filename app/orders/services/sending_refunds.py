@@ -18,7 +18,7 @@ from app.orders import attention
 from app.orders.models.orders import Order
 from app.orders.models.payments import Payment, Refund, RefundStatus
 from app.orders.providers.port import Answer, ProviderRefused, ProviderState, ProviderUnreachable
-from app.orders.providers.registry import provider
+from app.orders.providers.registry import reachable
 from app.orders.services import mails, sales
 from app.orders.services.moving import flag, lock_order, move, note, tell
 from app.orders.transitions import Axis, payment_state_of
@@ -51,7 +51,7 @@ def send_refund(*, refund_id: int, now: datetime) -> None:
     asked = _asked(refund_id)
     if asked is None or asked.status != RefundStatus.CLAIMED:
         return
-    at = provider(asked.provider)
+    at = reachable(asked.provider)
     try:
         answer = at.refund(ref=asked.payment_ref, amount=asked.amount, key=asked.key)
     except ProviderRefused as refused:
@@ -66,7 +66,7 @@ def look_up_refund(*, refund_id: int, now: datetime) -> None:
     if asked is None or asked.ref is None or asked.status == RefundStatus.FAILED:
         return
     try:
-        answer = provider(asked.provider).look_up_refund(asked.ref)
+        answer = reachable(asked.provider).look_up_refund(asked.ref)
     except ProviderRefused as refused:
         log.warning("the provider does not know refund %d: %s", refund_id, refused.code)
         return
