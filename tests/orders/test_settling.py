@@ -21,6 +21,7 @@ from app.orders.models.orders import Hold, Order, OrderEvent, OrderLine
 from app.orders.models.payments import Payment, Refund, RefundLine
 from app.orders.models.sales import Sale
 from app.orders.providers.port import Answer, ProviderState
+from app.orders.services.checkout.errors import Overtaken
 from app.orders.services.checkout.paying import start_payment
 from app.orders.services.checkout.preparing import prepare
 from app.orders.services.checkout.settling import settle
@@ -79,12 +80,12 @@ class Paying:
         with self.app.app_context():
             self.order_id = prepare(wanted=self.wanted, now=utc_now()).order.id
 
-    def start(self) -> None:
+    def start(self, *, version: int | None = None) -> None:
         with self.app.app_context():
-            version = db.session.scalars(select(Order.version).where(Order.id == self.order_id)).one()
+            present = db.session.scalars(select(Order.version).where(Order.id == self.order_id)).one()
             self.payment_id = start_payment(
                 order_id=self.order_id,
-                version=version,
+                version=present if version is None else version,
                 source="pm_card_visa",
                 return_url=None,
                 actor=self.wanted.shopper.principal,
@@ -219,6 +220,38 @@ def test_what_failed_and_was_captured_all_the_same_is_the_order(shop: Shop) -> N
     begun.settle(FAILED)
     begun.settle(CAPTURED)
     assert begun.states() == PAID
+
+
+# --- Before a provider is asked --------------------------------------------------------------------------------------
+
+
+def test_a_draft_that_is_being_paid_for_is_not_paid_for_again(shop: Shop) -> None:
+    begun = paying(shop, {shop.product(): 1}, 1_000)
+    before = everything(shop.app)
+    with pytest.raises(Overtaken):
+        begun.start()
+    assert everything(shop.app) == before
+
+
+def test_what_has_expired_is_not_paid_for(shop: Shop) -> None:
+    begun = released(shop, {shop.product(): 1}, 1_000)
+    before = everything(shop.app)
+    with pytest.raises(Overtaken):
+        begun.start()
+    assert everything(shop.app) == before
+
+
+def test_a_draft_that_was_changed_since_it_was_agreed_is_not_paid_for(shop: Shop) -> None:
+    begun = paying(shop, {shop.product(): 1}, 1_000)
+    begun.settle(FAILED)
+    with shop.app.app_context():
+        version = db.session.get_one(Order, begun.order_id).version
+    before = everything(shop.app)
+    for other in (version - 1, version + 1):
+        with pytest.raises(Overtaken):
+            begun.start(version=other)
+    assert everything(shop.app) == before
+    begun.start(version=version)
 
 
 # --- Captured when the stock had been let go -------------------------------------------------------------------------

@@ -64,13 +64,11 @@ class CheckoutIn(StrictSchema):
         metadata={"description": "Of guests, who need one", "format": "email", "examples": ["ada@example.org"]},
     )
     shipping_address = fields.Nested(AddressIn, required=True)
-    billing_address = fields.Nested(
-        AddressIn, load_default=None, allow_none=True, metadata={"description": "null: the same"}
-    )
+    billing_address = fields.Nested(AddressIn, metadata={"description": "Left out: the shipping address"})
     payment_method = fields.String(
         required=True,
         validate=validate.Length(max=16),
-        metadata={"description": "invoice, cash or card, of which a shop may offer some", "examples": ["invoice"]},
+        metadata={"description": "invoice, cash or card, of which a shop may offer some", "examples": ["card"]},
     )
     source = Text(
         longest=128,
@@ -106,7 +104,7 @@ class CheckoutIn(StrictSchema):
     @post_load
     def complete(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         """Bill where parcels go unless something else is said; write the coupon as it is kept."""
-        data["billing_address"] = data["billing_address"] or data["shipping_address"]
+        data.setdefault("billing_address", data["shipping_address"])
         data["coupon"] = normalised_code(data["coupon"]) if data["coupon"] else None
         return data
 
