@@ -16,6 +16,7 @@ from app.core.cache import cache
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE
+from app.orders.services.coupons.claiming import claim
 from app.products.models.products import Product
 from tests import calls
 from tests.calls import API, World, add_person, token_of
@@ -68,6 +69,13 @@ def _own_order_shipped(world: World) -> Path:
     return named
 
 
+def _used_coupon(world: World) -> Path:
+    path = calls._coupon(world)
+    about: dict[str, Any] = {"code": "WELCOME", "email": "grace@example.org", "subtotal_minor": 1, "currency": "USD"}
+    world.run(claim, order_id=calls._order(world).id, now=utc_now(), **about)
+    return path
+
+
 LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/admin/orders": _of(calls._order),
     "/admin/orders/{number}/events": lambda world: dict(calls._shipped(world)),
@@ -79,6 +87,8 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/bulk-actions/{bulk_id}/rows": _of(calls._bulk, "bulk_id"),
     "/categories": _of(calls._category),
     "/categories/tree": _of(calls._category),
+    "/coupons": _of(calls._coupon),
+    "/coupons/{coupon_id}/uses": _used_coupon,
     "/inventory": _stocked,
     "/inventory/low-stock": _stocked,
     "/inventory/changes/{product_id}": _stocked,
@@ -99,6 +109,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/products/deleted": _of(calls._deleted),
     "/products/{product_id}/history": _renamed,
     "/roles": _of(calls._role),
+    "/sales": _of(lambda world: calls._sales_import(world, run=True)),
     "/storefronts": _of(calls._storefront),
     "/users": _of(calls._other),
     "/users/{user_id}/keys": _person_with(calls._key),
@@ -110,6 +121,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
 BELOW: Final = {
     "/me/": "user",
     "{bulk_id}": "operation",
+    "{coupon_id}": "coupon",
     "{job_id}": "job",
     "{number}": "order",
     "{product_id}": "product",
