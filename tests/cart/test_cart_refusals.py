@@ -12,8 +12,10 @@ from app.auth.models import User
 from app.cart.errors import CartNotFound
 from app.cart.models import Cart, CartState
 from app.cart.services.items import add_item
+from app.config import Settings
 from app.core.extensions import db
 from app.core.orm import utc_now
+from tests.auth.people import new_person, strict_app
 from tests.cart.carting import (
     CART,
     ITEMS,
@@ -189,6 +191,17 @@ def test_who_brings_neither_login_nor_token_is_told_what_to_bring(
     new_guest(app).add(sell(app))
     assert refused(Buyer(app, {}), method, path, body) == (401, "UNAUTHENTICATED", [])
     assert "POST /api/v1/cart" in Buyer(app, {}).send(method, path, body).get_json()["detail"]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+def test_staff_who_must_set_up_a_second_factor_first_do_not_shop_either(
+    app: Flask, settings: Settings, method: str, path: str, body: Any
+) -> None:
+    sell(app)
+    with strict_app(settings) as strict:
+        staff = new_person(strict, "ada@example.org", role="admin")
+        buyer = Buyer(strict, {"Authorization": f"Bearer {staff.token}"})
+        assert refused(buyer, method, path, body) == (403, "SECOND_FACTOR_SETUP_REQUIRED", [])
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 22, "A" * 5000, "' OR 1=1", "ü"])
