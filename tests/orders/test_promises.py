@@ -18,10 +18,12 @@ from app.orders.attention import REFUND_FAILED, STOCK_TAKEN
 from app.orders.errors import OrderNotPlaced
 from app.orders.events import OrderMoved
 from app.orders.models.orders import OrderEvent, OrderState
+from app.orders.models.payments import Payment, Refund, RefundStatus
 from app.orders.services.cancelling import cancel_order
 from app.orders.services.counting import Units
 from app.orders.services.moving import flag, lock_order
 from app.orders.services.promises import NOTE_STOCK_TAKEN, allocate_again, missing_units
+from app.orders.services.refunds import refund, retry
 from app.products.errors import OutOfStock
 from app.products.services.allocations import allocate
 from app.products.services.ledger import Reference
@@ -172,6 +174,25 @@ def test_another_reason_to_look_at_an_order_stays(context: Flask) -> None:
     again(made)
     assert order_of(made.id).attention == REFUND_FAILED
     assert held_by(made.id) == {made.products[0]: 3}
+
+
+def test_what_is_missing_is_shown_once_the_other_reason_is_gone(context: Flask) -> None:
+    made = make_order(3, on_hand=3, paid=True)
+    version = order_of(made.id).version
+    refunded = refund(actor=STAFF, now=NOW, order_id=made.id, expected_version=version, amount=None, reason="x").id
+
+    @in_transaction
+    def fail() -> None:
+        db.session.get_one(Refund, refunded).status = RefundStatus.FAILED
+        db.session.get_one(Payment, made.payment_id).refunded_minor = 0
+        flag(lock_order(made.id), REFUND_FAILED, actor=system(), now=NOW)
+
+    fail()
+    rob(made.products[0], 1)
+    note_all(context)
+    assert order_of(made.id).attention == REFUND_FAILED
+    retry(actor=STAFF, now=NOW, order_id=made.id, refund_id=refunded, by_hand=True)
+    assert order_of(made.id).attention == STOCK_TAKEN
 
 
 def test_two_who_promise_it_at_once_promise_it_once_and_take_it_from_nobody_else(context: Flask) -> None:

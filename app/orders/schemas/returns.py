@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, post_load, validate
 from app.core.fields import Instant, Price, StrictSchema, Text, page_of
 from app.orders.models.orders import MAX_ORDER_LINES
 from app.orders.models.payments import RefundStatus
+from app.orders.schemas.payments import MoneyIn
 from app.orders.schemas.shipments import MAX_UNITS, OrderStateSchema, ParcelLineSchema, UnitsIn
 from app.orders.services.returns import Returned, Wish
 
@@ -38,13 +39,13 @@ class WishIn(StrictSchema):
         falsy={False},
         metadata={"description": "Whether the units' share of the shipping fee goes back as well", "examples": [True]},
     )
-    amount = fields.String(
+    amount = fields.Nested(
+        MoneyIn,
         load_default=None,
         allow_none=True,
-        validate=validate.Length(max=40),
         metadata={
-            "description": "In the order's currency, no more than the units were paid with; null: all of that",
-            "examples": ["12.00"],
+            "description": "No more than the units were paid with; null: all of that",
+            "examples": [{"amount": "12.00", "currency": "USD"}],
         },
     )
 

@@ -28,6 +28,7 @@ from app.orders.providers.registry import MANUAL
 from app.orders.queries.payments import RefundRecord, refund_record
 from app.orders.services import sales
 from app.orders.services.moving import flag, lock_order, note
+from app.orders.services.promises import review_promises
 from app.orders.services.refund_parts import Share, all_left, cut, left_of, of_units, total_of
 from app.orders.shares import NOTHING
 
@@ -183,6 +184,7 @@ def _calm_down(order: Order, *, actor: Principal, now: datetime) -> None:
     still = db.session.scalar(failed.where(Refund.id.not_in(successors)).limit(1))
     if still is None and order.attention == attention.REFUND_FAILED:
         flag(order, None, actor=actor, now=now)
+        review_promises(order, actor=actor, now=now)
 
 
 def _audit(action: str, made: Refund, actor: Principal) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from app.core import audit
 from app.core.errors import FieldError, Invalid
 from app.core.extensions import db
-from app.core.money import Money, MoneyError
+from app.core.money import Money
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.orders.errors import NothingShipped, NothingToRefund, PaymentUnknown, RefundTooLarge
@@ -40,8 +40,8 @@ class Wish:
 
     shipping: bool = True
     """Whether the units' share of the shipping fee goes back, too."""
-    amount: str | None = None
-    """Less than they were paid with, in the order's currency; None: all of it."""
+    amount: Money | None = None
+    """Less than they were paid with; None: all of it."""
 
 
 @in_transaction
@@ -120,22 +120,10 @@ def _settle(
         return None
     about: dict[str, Any] = {"units": counts, "reason": reason, "shipping": wish.shipping, "actor": actor, "now": now}
     try:
-        return refunds.claim.joined(order, amount=_amount(wish, order), **about)
-    except RefundTooLarge as refused:
-        refused.errors = tuple(FieldError("/refund/amount", error.detail) for error in refused.errors)
+        return refunds.claim.joined(order, amount=wish.amount, **about)
+    except (RefundTooLarge, Invalid) as refused:
+        refused.errors = tuple(replace(error, pointer=f"/refund{error.pointer}") for error in refused.errors)
         raise
-
-
-def _amount(wish: Wish, order: Order) -> Money | None:
-    if wish.amount is None:
-        return None
-    try:
-        amount = Money.parse(wish.amount, order.currency)
-    except MoneyError as error:
-        raise Invalid.field("/refund/amount", str(error)) from error
-    if amount.minor == 0:
-        raise Invalid.field("/refund/amount", "must be more than 0.")
-    return amount
 
 
 def _add(order: Order, units: Sequence[Returned], *, reason: str, actor: Principal, now: datetime) -> OrderReturn:
