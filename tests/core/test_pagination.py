@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from app.core.extensions import db
 from app.core.outbox import Outbox
 from app.core.pagination import MAX_LIMIT, Page, _order, fetch_page
 from app.core.transactions import in_transaction
+from app.orders.models.sales import Sale
 from tests.conftest import AppWith, empty_tables
 from tests.servers import on_sqlite
 
@@ -160,6 +161,46 @@ def forged(*values: object) -> str:
 
 
 NOW = "2026-01-01T00:00:00+00:00"
+BY_DAY = [(Sale.sold_on, True), (Sale.id, True)]
+
+
+@in_transaction
+def add_sales(*, count: int) -> None:
+    """Facts of which three each share a day."""
+    db.session.add_all(
+        Sale(
+            **dict.fromkeys(("quantity", "gross_minor", "discount_minor", "tax_minor", "shipping_minor"), 0),
+            **dict.fromkeys(("net_minor", "total_minor"), 0),
+            unique_key=str(at),
+            kind="sale",
+            sold_at=START,
+            sold_on=date(2026, 1, 1) + timedelta(days=at // 3),
+            asin="B000000001",
+            name="Lamp",
+            currency="USD",
+        )
+        for at in range(count)
+    )
+
+
+def test_days_are_paged_like_other_keys(context: Flask) -> None:
+    add_sales(count=8)
+    walked, cursor = [], None
+    for _ in range(5):
+        found: Page[Sale] = fetch_page(select(Sale), keys=BY_DAY, limit=2, cursor=cursor)
+        walked += [sale.unique_key for sale in found.items]
+        cursor = found.next_cursor
+        if cursor is None:
+            break
+    assert walked == [str(at) for at in range(7, -1, -1)]
+
+
+@on_sqlite
+@pytest.mark.parametrize("day", ["yesterday", "2026-02-30", 20260101, None, True, "2026-01-01T00:00:00+00:00"])
+def test_a_cursor_with_what_is_no_day_is_refused(context: Flask, day: object) -> None:
+    with pytest.raises(Invalid) as refusal:
+        fetch_page(select(Sale), keys=BY_DAY, limit=2, cursor=seal_cursor([_order(BY_DAY), day, 1]))
+    assert [error.pointer for error in refusal.value.errors] == ["/cursor"]
 
 
 @pytest.mark.parametrize(
