@@ -25,7 +25,8 @@ from app.orders.transitions import Axis, payment_state_of
 
 CHECK_AFTER: Final = timedelta(minutes=10)
 """How old a refund is when the provider is asked without having told us: its notice, or our call, got lost."""
-_BATCH: Final = 100
+_BATCH: Final = 20
+"""Refunds that one run asks about: each may take as long as the provider's time limit."""
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def look_up_refund(*, refund_id: int, now: datetime) -> None:
 
 
 def check_refunds(*, now: datetime) -> None:
-    """Ask for refunds that are under way for long, a hundred at a time; the oldest look is repeated first."""
+    """Ask for refunds that are under way for long, twenty at a time; the oldest look is repeated first."""
     late = (
         select(Refund.id, Refund.provider_ref)
         .where(Refund.status == RefundStatus.CLAIMED, Refund.updated_at < now - CHECK_AFTER)
