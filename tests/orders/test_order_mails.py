@@ -26,7 +26,7 @@ from app.orders.services.checkout.wanted import Ordered
 from app.orders.services.counting import Units
 from app.orders.services.creating import create_order
 from app.orders.services.mails import send_refunded, tell_customer
-from app.orders.services.moving import lock_order, move
+from app.orders.services.moving import lock_order, move, tell
 from app.orders.services.privacy import ERASED_EMAIL
 from app.orders.services.refunds import refund
 from app.orders.services.shipping import Tracking, ship
@@ -276,3 +276,16 @@ def test_prices_without_tax_say_so_and_all_their_decimals(context: Flask, office
         "Tax: KWD 1.905",
         "Total: KWD 11.405",
     ]
+
+
+def test_what_is_cancelled_twice_in_one_transaction_is_one_mail(office: PostOffice) -> None:
+    made = make_order(2)
+
+    @in_transaction
+    def cancel() -> None:
+        order = lock_order(made.id)
+        tell(order, "cancelled", now=utc_now())
+        tell(order, "cancelled", now=utc_now())
+
+    cancel()
+    assert office.mail().message["Subject"] == f"Your order {made.number} has changed"

@@ -35,12 +35,14 @@ CANCELLED: Final = "mail_order_cancelled"
 
 
 def tell_customer(event: OrderMoved) -> None:
-    """Ask for the mail about an order that was placed, or of which something was cancelled."""
-    if event.what == "placed":  # as an order is once
-        outbox.add(PLACED, key=f"{PLACED}:{event.order_id}", order_id=event.order_id)
+    """Ask for the mail about an order that was placed, or of which something was cancelled: one for a transaction."""
+    if event.what == "placed":
+        _request(PLACED, f"{event.order_id}", order_id=event.order_id)
     elif event.what == "cancelled":
         version = db.session.get_one(Order, event.order_id).version  # another one in every transaction
-        _request(CANCELLED, f"{event.order_id}:{version}", order_id=event.order_id)
+        about = f"{event.order_id}:{version}"
+        if not db.session.scalar(select(exists().where(outbox.Outbox.unique_key == f"{CANCELLED}:{about}"))):
+            _request(CANCELLED, about, order_id=event.order_id)
 
 
 def request_shipped(shipment_id: int) -> None:
@@ -54,9 +56,7 @@ def request_refunded(refund_id: int) -> None:
 
 
 def _request(kind: str, about: str, **ids: int) -> None:
-    key = f"{kind}:{about}"
-    if not db.session.scalar(select(exists().where(outbox.Outbox.unique_key == key))):
-        outbox.add(kind, key=key, **ids)
+    outbox.add(kind, key=f"{kind}:{about}", **ids)
 
 
 # --- Sending: in a background worker ---------------------------------------------------------------------------------
