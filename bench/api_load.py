@@ -28,8 +28,9 @@ function init(args)
       headers[name] = value
    end
    for line in lines do
-      local method, path, key, body = line:match("^(%S+) (%S+) (%S+) ?(.*)$")
+      local method, path, key, cart, body = line:match("^(%S+) (%S+) (%S+) (%S+) ?(.*)$")
       if key ~= "-" then headers["Idempotency-Key"] = key end
+      if cart ~= "-" then headers["Cart-Token"] = cart end
       made[#made + 1] = wrk.format(method, path, headers, body ~= "" and body or nil)
    end
 end
@@ -43,23 +44,25 @@ _UNITS: Final = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 @dataclass(frozen=True)
 class Request:
-    """One request, as wrk sends it."""
+    """One request, as wrk sends it, with an Idempotency-Key and a Cart-Token if it has one."""
 
     path: str
     method: str = "GET"
     body: str = ""
     key: str = "-"
+    cart: str = "-"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one run of wrk found: requests a second, latency and CPU in ms, of server and database."""
+    """What one run of wrk found: requests and a second, latency and CPU in ms, of server and database."""
 
     rate: float
     p50: float
     p99: float
     cpu: float
     database_cpu: float
+    count: int
 
 
 def needs() -> None:
@@ -87,27 +90,33 @@ def load(
     *,
     headers: Mapping[str, str],
     seconds: float,
-    database: psutil.Process,
+    database: psutil.Process | None,
     folder: Path,
+    connections: int = CONNECTIONS,
 ) -> Result:
     """Send the requests in turn for some seconds; ends the program when one is not answered with success."""
     script, file = folder / "requests.lua", folder / "requests"
     script.write_text(_SCRIPT)
     head = [str(len(headers)), *(f"{name}: {value}" for name, value in headers.items())]
-    lines = [f"{one.method} {one.path} {one.key} {one.body}" for one in requests]
+    lines = [f"{one.method} {one.path} {one.key} {one.cart} {one.body}" for one in requests]
     file.write_text("\n".join([*head, *lines]) + "\n")
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script)]
-    cpu, database_cpu = server.cpu_s(), sum(database.cpu_times()[:2])
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "--latency", "-s", str(script)]
+    cpu, database_cpu = server.cpu_s(), _cpu_s(database)
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{server.port}", "--", str(file)],
         capture_output=True, text=True, check=True, timeout=seconds + 60,
     ).stdout  # fmt: skip
-    cpu, database_cpu = server.cpu_s() - cpu, sum(database.cpu_times()[:2]) - database_cpu
+    cpu, database_cpu = server.cpu_s() - cpu, _cpu_s(database) - database_cpu
     if bad := re.search(r"Non-2xx.*|Socket errors.*", done):
         raise SystemExit(f"{server.name} {requests[0].method} {requests[0].path}: {bad[0]}")
     count = int(_group(r"(\d+) requests in", done))
     rate = float(_group(r"Requests/sec:\s+([\d.]+)", done))
-    return Result(rate, _ms("50%", done), _ms("99%", done), cpu * 1000 / count, database_cpu * 1000 / count)
+    return Result(rate, _ms("50%", done), _ms("99%", done), cpu * 1000 / count, database_cpu * 1000 / count, count)
+
+
+def _cpu_s(database: psutil.Process | None) -> float:
+    """CPU seconds of a database's process up to now; an embedded one has none of its own."""
+    return 0.0 if database is None else sum(database.cpu_times()[:2])
 
 
 def _group(pattern: str, text: str) -> str:
