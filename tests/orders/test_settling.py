@@ -21,6 +21,7 @@ from app.orders.models.orders import Hold, Order, OrderEvent, OrderLine
 from app.orders.models.payments import Payment, Refund, RefundLine
 from app.orders.models.sales import Sale
 from app.orders.providers.port import Answer, ProviderState
+from app.orders.services.cancelling import cancel_order
 from app.orders.services.checkout.errors import Overtaken
 from app.orders.services.checkout.paying import start_payment
 from app.orders.services.checkout.preparing import prepare
@@ -31,7 +32,7 @@ from app.orders.services.checkout.wanted import CheckedOut, Particulars, Wanted
 from app.orders.services.coupons.editing import create_coupon
 from app.products.services.products import delete_product
 from tests.conftest import AppWith
-from tests.orders.making import ADDRESS, events_of, held_by, stock_of
+from tests.orders.making import ADDRESS, STAFF, events_of, held_by, stock_of
 from tests.orders.shopping import Customer, Shop, change, everything
 from tests.products.stocking import ACTOR, assert_adds_up
 
@@ -367,6 +368,35 @@ def test_a_second_payment_of_what_is_paid_otherwise_is_shown_and_changes_nothing
     before = everything(begun.app)
     begun.settle(CAPTURED)
     assert everything(begun.app) == before
+
+
+def test_an_earlier_payment_that_is_captured_after_all_leaves_the_later_one_alone(shop: Shop) -> None:
+    lamp = shop.product(on_hand=1)
+    begun = paying(shop, {lamp: 1}, 1_000)
+    first = begun.payment_id
+    begun.settle(FAILED)
+    begun.start()
+    second, begun.payment_id = begun.payment_id, first
+    begun.settle(CAPTURED)
+    begun.payment_id = second
+    assert begun.states() == UNDER_WAY
+    with begun.app.app_context():
+        assert db.session.get_one(Order, begun.order_id).attention == "PAYMENT_MISMATCH"
+    begun.settle(CAPTURED, ref="pi_2")
+    assert begun.states() == PAID
+
+
+def test_a_payment_of_an_order_that_was_cancelled_is_shown(shop: Shop) -> None:
+    begun = paying(shop, {shop.product(): 1}, 1_000)
+    begun.settle(FAILED)
+    assert begun.customer.order("10.00").status_code == 201
+    with begun.app.app_context():
+        cancel_order(actor=STAFF, clock=utc_now, order_id=begun.order_id)
+    begun.settle(CAPTURED)
+    with begun.app.app_context():
+        order = db.session.get_one(Order, begun.order_id)
+        assert (order.state, order.payment_state, order.attention) == ("CANCELLED", "VOIDED", "PAYMENT_MISMATCH")
+    assert begun.held() == {}
 
 
 def test_a_payment_of_what_the_cart_no_longer_is_is_shown_and_places_nothing(shop: Shop) -> None:
