@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from app.cart.models import Cart, CartState
 from app.config import Checkout, Payments
@@ -201,6 +201,30 @@ def test_what_is_sold_out_is_refused_with_what_there_is(app: Flask, shop: Shop) 
     guest.change(lamp, 1)
     guest.change(chair, 0)
     assert guest.order("20.00").status_code == 201
+
+
+def test_who_comes_too_late_writes_nothing_that_has_to_be_undone(app: Flask, shop: Shop) -> None:
+    guest = shop.guest({shop.product(on_hand=1): 2})
+    written = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        written.append(statement.split(maxsplit=1)[0])
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", listen)
+    try:
+        problem(guest.order("20.00"), 409, "OUT_OF_STOCK")
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+    assert set(written) - {"BEGIN"} == {"SELECT"}
+
+
+def test_what_was_noted_in_the_cart_is_noted_in_the_order_unless_something_else_is(app: Flask, shop: Shop) -> None:
+    for sent, kept in (("", "Ring twice"), ("Knock", "Knock")):
+        guest = shop.guest({shop.product(): 1})
+        change(app, update(Cart).where(Cart.id == guest.cart_id).values(note="Ring twice"))
+        assert guest.order("10.00", note=sent).get_json()["note"] == kept
 
 
 def test_an_empty_cart_is_no_order(app: Flask, shop: Shop) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.core.extensions import db
 from app.core.money import Money
@@ -18,6 +18,7 @@ from app.orders.pricing import Priced, Terms, Totals, price
 from app.orders.services.checkout.wanted import Item
 from app.orders.services.coupons.claiming import find_discount
 from app.products.models.products import Product
+from app.products.models.stock import Stock
 
 MAX_TOTAL_MINOR: Final = 10**15
 """Of one order: the sums of a thousand of them still fit into 64 bits."""
@@ -32,11 +33,8 @@ class Composed:
     coupon: str | None
     lines: tuple[dict[str, Any], ...]
     """The columns of each ``OrderLine`` but its order, in their order."""
-
-    @property
-    def units(self) -> dict[int, int]:
-        """How many of each product."""
-        return {line["product_id"]: line["quantity"] for line in self.lines}
+    is_short: bool
+    """Whether less is free of one of them than is wanted: at this moment, for who holds nothing yet."""
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -104,7 +102,9 @@ def compose(
         }
         for position, (item, each, amounts) in enumerate(zip(items, priced, totals.lines, strict=True))
     )
-    return Composed(terms=terms, totals=totals, coupon=discount.code if discount else None, lines=lines)
+    is_short = any(item.quantity > products[item.product_id].available for item in items)
+    coupon_code = discount.code if discount else None
+    return Composed(terms=terms, totals=totals, coupon=coupon_code, lines=lines, is_short=is_short)
 
 
 def require_total(composed: Composed, expected: Money) -> None:
@@ -124,8 +124,10 @@ def _read(product_ids: Sequence[int]) -> Mapping[int, Any]:
         Product.currency,
         Product.is_active,
         Product.deleted_at,
+        func.coalesce(Stock.on_hand - Stock.allocated, 0).label("available"),
     )
-    rows = db.session.execute(select(*columns).where(Product.id.in_(product_ids)))
+    read = select(*columns).outerjoin(Stock, Stock.product_id == Product.id).where(Product.id.in_(product_ids))
+    rows = db.session.execute(read)
     return {row.id: row for row in rows}
 
 

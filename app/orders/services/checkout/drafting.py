@@ -43,6 +43,8 @@ def create(
     now: datetime,
 ) -> CheckedOut:
     """Write a new order with its stock: a draft, or with ``places`` one that is placed. Raises Short."""
+    if composed.is_short:  # spare writing what would be undone; the counters decide
+        raise Short(composed.lines, None)
     columns = composed.columns | _columns(particulars)
     if places:
         columns |= placing.columns_of_placed(composed.totals.total_minor, now=now)
@@ -79,6 +81,7 @@ def change(
     state = HoldState.CONSUMED if places else HoldState.HELD
     if not holds.change_hold(order.id, OPEN, state, now=now, expires_at=now if places else holds.held_until()):
         raise RuntimeError(f"the hold of order {order.id} changed under its lock")
+    moving.touch(order, now=now)
     if is_changed or before != order.total_minor:
         moving.note(order, "checkout.changed", actor=actor, now=now, public=False)
     db.session.flush()
@@ -101,7 +104,7 @@ def allocate(
         allocations.adjust.joined(actor=actor, now=now, reference=reference_of(order), items=items, is_new=is_new)
     except (OutOfStock, ProductNotFound, AlreadyAllocated) as error:
         wanted = [{name: getattr(line, name) for name in SHORT} for line in lines]
-        raise Short(wanted, None if is_new else order.id) from error
+        raise Short(wanted, None if is_new else order.id, is_overtaken=not isinstance(error, OutOfStock)) from error
 
 
 def read_lines(order_id: int) -> list[OrderLine]:

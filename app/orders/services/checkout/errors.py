@@ -7,12 +7,16 @@ from typing import Any
 
 
 class Short(Exception):
-    """Stock of these lines could not be had; ``order_id`` is the draft that may hold some of it, where there is one."""
+    """Stock of these lines could not be had; ``order_id`` is the draft that may hold some of it, where there is one.
 
-    def __init__(self, lines: Sequence[Mapping[str, Any]], order_id: int | None) -> None:
+    ``is_overtaken``: not because there is too little, but because others changed what it is about at the same moment.
+    """
+
+    def __init__(self, lines: Sequence[Mapping[str, Any]], order_id: int | None, *, is_overtaken: bool = False) -> None:
         super().__init__("stock could not be had")
         self.lines = lines
         self.order_id = order_id
+        self.is_overtaken = is_overtaken
 
 
 class Running(Exception):

@@ -46,7 +46,7 @@ def prepare(*, wanted: Wanted, now: datetime) -> CheckedOut:
     if order is not None and order.state in ENDED:
         return CheckedOut(order, drafting.read_lines(order.id))
     email = address_of(wanted.shopper, wanted.particulars.email)
-    particulars = replace(wanted.particulars, email=email)
+    particulars = replace(wanted.particulars, email=email, note=wanted.particulars.note or cart.note)
     if order is not None and holds.hold_of(order.id) == HoldState.PAYING:
         raise _running(order, cart, replace(wanted, particulars=particulars))
     composed = compose(

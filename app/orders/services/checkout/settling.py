@@ -27,7 +27,7 @@ from app.orders.services.checkout.errors import Short
 from app.orders.services.checkout.placing import place_paid
 from app.orders.services.checkout.stocking import release_expired
 from app.orders.services.checkout.wanted import CheckedOut
-from app.orders.services.moving import lock_order, move
+from app.orders.services.moving import lock_order, move, touch
 from app.orders.transitions import Axis
 
 OPEN: Final = frozenset({PaymentStatus.CREATED, PaymentStatus.WAITING})
@@ -73,7 +73,8 @@ def _settle(
         case ProviderState.CANCELLED:
             _end(order, payment, answer, actor=actor, now=now)
         case ProviderState.WAITING:
-            _change(payment, [PaymentStatus.CREATED], answer, now=now, status=PaymentStatus.WAITING)
+            if _change(payment, [PaymentStatus.CREATED], answer, now=now, status=PaymentStatus.WAITING):
+                touch(order, now=now)
     return CheckedOut(order, drafting.read_lines(order_id))
 
 
@@ -122,6 +123,7 @@ def _fail(order: Order, payment: Any, answer: Answer, *, actor: Principal, now: 
     values = {"status": PaymentStatus.FAILED, "active_order_id": None, "error_code": _short(answer.error_code)}
     if not _change(payment, OPEN, answer, now=now, **values):
         return
+    touch(order, now=now)
     if holds.change_hold(order.id, [HoldState.PAYING], HoldState.HELD, now=now, expires_at=holds.held_until()):
         details = {"reason": values["error_code"]}
         move(order, Axis.PAYMENT, PaymentState.UNPAID, actor=actor, now=now, details=details)
@@ -130,8 +132,10 @@ def _fail(order: Order, payment: Any, answer: Answer, *, actor: Principal, now: 
 def _end(order: Order, payment: Any, answer: Answer, *, actor: Principal, now: datetime) -> None:
     """Write down that this payment will never be; what it held is free again."""
     values = {"status": PaymentStatus.CANCELLED, "active_order_id": None}
-    if _change(payment, OPEN | {PaymentStatus.FAILED}, answer, now=now, **values) and payment.active_order_id:
-        holds.let_go(order, HoldState.PAYING, actor=actor, now=now)
+    if _change(payment, OPEN | {PaymentStatus.FAILED}, answer, now=now, **values):
+        touch(order, now=now)
+        if payment.active_order_id:
+            holds.let_go(order, HoldState.PAYING, actor=actor, now=now)
 
 
 def _lock_payment(payment_id: int, order_id: int) -> Any:

@@ -21,7 +21,6 @@ from app.orders.models.orders import REFERENCE, Hold, HoldState
 from app.orders.services.checkout import holds
 from app.orders.services.checkout.errors import Short
 from app.orders.services.moving import lock_order
-from app.products.errors import OutOfStock
 from app.products.models.stock import Allocation, Stock
 
 MAX_RELEASED: Final = 50
@@ -39,7 +38,7 @@ def with_stock(work: Callable[[], R], *, now: datetime, request_id: str | None) 
     except Short as short:
         products = [line["product_id"] for line in short.lines]
         ended = release_expired(products, actor=system(request_id), now=now)
-        if not ended and isinstance(short.__cause__, OutOfStock):
+        if not ended and not short.is_overtaken:
             raise _sold_out(short) from short
     try:
         return work()
