@@ -32,7 +32,7 @@ from tests.auth.people import Person, new_person
 from tests.faults.dying import Killed, Process
 from tests.faults.invariants import Violation, violations
 from tests.faults.sizes import FULL
-from tests.faults.world import Books, Charged, PaidBack
+from tests.faults.world import books_of
 from tests.orders.shopping import Shop
 from tests.orders.stripe_server import StripeServer
 from workers.jobs.outbox import HANDLERS
@@ -157,25 +157,10 @@ class Stage:
 
     # --- What came of it ----------------------------------------------------------------------------------------------
 
-    def books(self) -> Books:
-        """The provider's."""
-        books = self.double.books
-        with books.lock:
-            charges = [
-                Charged(one["id"], one["metadata"]["payment"], one["metadata"]["order"], one["amount_received"])
-                for one in books.intents.values()
-            ]
-            refunds = [
-                PaidBack(one["id"], one["payment_intent"], one["amount"])
-                for one in books.refunds.values()
-                if one["status"] != "failed"
-            ]
-        return Books(charges, refunds)
-
     def violations(self) -> list[Violation]:
         """What is wrong now that everything has come to rest."""
         with self.app.app_context():
-            return violations(self.books())
+            return violations(books_of(self.double))
 
     def order(self, cart_id: int) -> Mapping[str, Any]:
         """The order of a cart as (state, payment_state, fulfilment_state, ...); empty where there is none."""

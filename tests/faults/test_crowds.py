@@ -13,16 +13,18 @@ from sqlalchemy import select, text
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.orders.models.coupons import Coupon, CouponUse
-from app.orders.models.orders import Order, OrderState
+from app.orders.models.orders import Order, OrderState, PaymentState
 from app.orders.models.payments import Payment, PaymentStatus
 from app.orders.services.coupons.editing import create_coupon
 from app.products.models.stock import Allocation
 from tests.faults.buyers import Buyer, all_at_once, buyers, outcomes
 from tests.faults.invariants import violations
 from tests.faults.servers import WebServer
-from tests.faults.sizes import FULL, SEED
+from tests.faults.sizes import BUYERS, FULL, SEED, UNITS
+from tests.faults.world import books_of
 from tests.orders.making import STAFF
 from tests.orders.shopping import Shop
+from tests.orders.stripe_server import StripeServer
 
 SUBMITS = 20 if FULL else 8
 
@@ -54,6 +56,42 @@ def test_a_cart_that_is_sent_many_times_at_once_is_one_order(
         assert db.session.scalars(select(Allocation.quantity)).all() == [3]
         assert db.session.scalars(select(Payment.status)).all() == [PaymentStatus.CREATED]
         assert violations(at_rest=False) == []
+
+
+@pytest.mark.parametrize("key", ["one-key", None], ids=["with one key", "without a key"])
+def test_a_cart_that_is_sent_many_times_at_once_is_paid_once_by_card(
+    app: Flask, shop: Shop, web: WebServer, double: StripeServer, key: str | None
+) -> None:
+    buyer = Buyer(web.port, name="impatient")
+    buyer.fill([(shop.product(on_hand=50), 3)])
+    by_card = partial(buyer.order, "30.00", key=key, payment_method="card", source="pm_card_visa")
+    answers = all_at_once([by_card] * SUBMITS)
+    assert set(outcomes(answers)) <= {"201", "IDEMPOTENCY_KEY_IN_USE", "PAYMENT_UNKNOWN"}
+    refreshed = by_card()
+    assert refreshed.status == 201
+    assert {answer.body["number"] for answer in answers if answer.status == 201} <= {refreshed.body["number"]}
+    assert double.books.taken(refreshed.body["number"]) == [3000]
+    assert len(double.books.intents) == 1
+    with app.app_context():
+        assert db.session.scalars(select(Order.payment_state)).all() == [PaymentState.PAID]
+        assert db.session.scalars(select(Payment.status)).all() == [PaymentStatus.CAPTURED]
+        assert violations(books_of(double), at_rest=False) == []
+
+
+def test_many_who_pay_the_last_units_by_card_are_charged_only_for_what_they_get(
+    app: Flask, shop: Shop, web: WebServer, double: StripeServer
+) -> None:
+    product, people = shop.product(on_hand=UNITS), buyers(web.port, BUYERS)
+    for buyer in people:
+        buyer.fill([(product, 1)])
+    pays = {"payment_method": "card", "source": "pm_card_visa"}
+    answers = all_at_once([partial(buyer.order, "10.00", **pays) for buyer in people])
+    assert outcomes(answers) == {"201": UNITS, "OUT_OF_STOCK": BUYERS - UNITS}
+    bought = [answer.body["number"] for answer in answers if answer.status == 201]
+    assert [double.books.taken(number) for number in bought] == [[1000]] * UNITS
+    assert len(double.books.intents) == UNITS
+    with app.app_context():
+        assert violations(books_of(double), at_rest=False) == []
 
 
 def test_carts_with_the_same_products_in_any_order_never_wait_for_each_other_crosswise(

@@ -20,6 +20,7 @@ from app.orders.models.orders import Hold, Order, OrderEvent, OrderLine
 from app.orders.models.payments import Payment, ProviderEvent, Refund, RefundLine
 from app.orders.models.sales import Sale
 from app.products.models.stock import Allocation, Stock, StockMovement
+from tests.orders.stripe_server import StripeServer
 
 TABLES: Final[tuple[type[Base], ...]] = (
     Allocation, Cart, Coupon, CouponCustomer, CouponUse, Hold, Order, OrderEvent, OrderLine, OrderReturn,
@@ -54,6 +55,22 @@ class Books:
 
     charges: Sequence[Charged] = ()
     refunds: Sequence[PaidBack] = ()
+
+
+def books_of(double: StripeServer) -> Books:
+    """The books of the double of Stripe."""
+    books = double.books
+    with books.lock:
+        charges = [
+            Charged(one["id"], one["metadata"]["payment"], one["metadata"]["order"], one["amount_received"])
+            for one in books.intents.values()
+        ]
+        refunds = [
+            PaidBack(one["id"], one["payment_intent"], one["amount"])
+            for one in books.refunds.values()
+            if one["status"] != "failed"
+        ]
+    return Books(charges, refunds)
 
 
 @dataclass
