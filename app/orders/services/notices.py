@@ -54,7 +54,7 @@ def receive(*, name: str, body: bytes, headers: Mapping[str, str], now: datetime
     try:
         _store(name=name, notice=notice, now=now)
     except IntegrityError:
-        log.info("notice %s of %s came at the same time, too", notice.event_id, name)
+        log.info("notice %s of %s came again", notice.event_id, name)
 
 
 def handle_notice(*, notice_id: int, now: datetime) -> None:
@@ -83,9 +83,6 @@ def purge_notices(*, now: datetime) -> int:
 
 @in_transaction
 def _store(*, name: str, notice: Notice, now: datetime) -> None:
-    known = select(ProviderEvent.id).where(ProviderEvent.provider == name, ProviderEvent.event_id == notice.event_id)
-    if db.session.scalar(known) is not None:
-        return
     event = ProviderEvent(
         provider=name,
         event_id=notice.event_id,
