@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -148,7 +151,9 @@ def test_uses_and_returns_at_once_all_add_up(app: Flask) -> None:
         assert reasons(done[4:]).keys() <= {"done", "used_up"}
 
 
-def test_orders_that_change_between_two_coupons_at_once_wait_for_each_other_in_one_order(app: Flask) -> None:
+def test_orders_that_change_between_two_coupons_at_once_wait_for_each_other_in_one_order(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
     with app.app_context():
         codes = ["FIRST", "SECOND"]
         for code in codes:
@@ -161,7 +166,9 @@ def test_orders_that_change_between_two_coupons_at_once_wait_for_each_other_in_o
         for turn in range(1, 6):
             use(order, codes[(order + turn) % 2], email=f"buyer{order}@example.org")
 
-    assert at_once(app, *[partial(change, order) for order in orders]) == [None] * 8
+    with caplog.at_level("INFO", logger="app.core.transactions"):
+        assert at_once(app, *[partial(change, order) for order in orders]) == [None] * 8
+    assert [record for record in caplog.records if record.name == "app.core.transactions"] == []
     with app.app_context():
         assert counted()["used"] == {"FIRST": 4, "SECOND": 4}
 
@@ -260,6 +267,48 @@ def test_a_coupon_that_is_deleted_while_it_is_used_is_used_or_unknown(app: Flask
         assert all(answer is None or isinstance(answer, UnknownCoupon) for answer in done)
         with app.app_context():
             assert counted()["used"][code] == done[:4].count(None)
+
+
+def while_it_runs(app: Flask, first: Callable[[], Any], second: Callable[[], Any]) -> list[Any]:
+    """Begin ``second`` when all of ``first`` is done but its commit; what both returned, or raised."""
+    begun = threading.Event()
+
+    @in_transaction
+    def held() -> Any:
+        result = first()
+        db.session.flush()
+        begun.set()
+        time.sleep(0.5)  # so that the other one has read what was there before, and waits for the row
+        return result
+
+    def other() -> Any:
+        assert begun.wait(20)
+        return second()
+
+    return at_once(app, held, other)
+
+
+def test_who_waits_for_a_deletion_to_end_cannot_use_the_coupon_any_more(app: Flask) -> None:
+    with app.app_context():
+        coupon, order = make_coupon(), draft()
+    delete = partial(delete_coupon.joined, actor=STAFF, now=NOW, coupon_id=coupon, expected_version=1)
+    deleted, used = while_it_runs(app, delete, partial(use, order))
+    assert deleted is None
+    assert isinstance(used, UnknownCoupon)
+    with app.app_context():
+        assert counted() == {"used": {"WELCOME": 0}, "by_customer": [], "uses": 0}
+
+
+def test_who_waits_for_a_coupon_to_be_given_back_gives_back_nothing(app: Flask) -> None:
+    with app.app_context():
+        make_coupon()
+        orders = [draft(), draft()]
+        for order in orders:
+            use(order)
+    first, second = partial(give_back.joined, order_id=orders[0]), partial(give_back, order_id=orders[0])
+    assert while_it_runs(app, first, second) == [True, False]
+    with app.app_context():
+        assert counted() == {"used": {"WELCOME": 1}, "by_customer": [1], "uses": 1}
 
 
 def test_a_limit_that_is_lowered_while_it_is_used_holds(app: Flask) -> None:
