@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, bindparam, select
 
-from app.auth.models import User
 from app.core.orm import table_of
 from app.core.reading import instant, reading
 from app.orders.models.fulfilment import OrderReturn, OrderReturnLine, Shipment, ShipmentLine
-from app.orders.models.orders import Hold, Order, OrderLine, OrderState, PaymentState, number_of
+from app.orders.models.orders import Hold, HoldState, Order, OrderLine, OrderState, PaymentState, number_of
 from app.orders.models.payments import Payment, Refund, RefundLine, RefundStatus
 from app.orders.queries.orders_rows import COLUMNS, ORDER
 from app.orders.queries.owning import no_order
@@ -24,20 +23,16 @@ MAX_PARTS: Final = 100
 
 _UNPAID: Final = frozenset({PaymentState.UNPAID, PaymentState.PENDING})
 _OPEN: Final = frozenset({OrderState.DRAFT, OrderState.PLACED})
-_PERSONAL: Final = ("email", "note", "shipping_address", "billing_address", "customer_name", "user_id")
+_PERSONAL: Final = ("email", "note", "shipping_address", "billing_address", "user_id")
 _ORDER: Final = table_of(Order)
-_USER, _HOLD, _LINE = table_of(User).c, table_of(Hold).c, table_of(OrderLine).c
+_HOLD, _LINE = table_of(Hold).c, table_of(OrderLine).c
 _PAYMENT, _REFUND, _REFUNDED = table_of(Payment).c, table_of(Refund).c, table_of(RefundLine).c
 _SHIPMENT, _SHIPPED = table_of(Shipment).c, table_of(ShipmentLine).c
 _RETURN, _RETURNED = table_of(OrderReturn).c, table_of(OrderReturnLine).c
 
 _ONE: Final = (
-    select(*COLUMNS, _USER.name.label("customer_name"), instant(_HOLD.expires_at).label("held_until"))
-    .select_from(
-        _ORDER.outerjoin(table_of(User), _USER.id == ORDER.user_id).outerjoin(
-            table_of(Hold), (_HOLD.order_id == ORDER.id) & _HOLD.state.in_(["HELD", "PAYING"])
-        )
-    )
+    select(*COLUMNS, instant(_HOLD.expires_at).label("held_until"))
+    .select_from(_ORDER.outerjoin(table_of(Hold), (_HOLD.order_id == ORDER.id) & (_HOLD.state == HoldState.HELD)))
     .where(ORDER.id == bindparam("id"))
 )
 _LINES: Final = (

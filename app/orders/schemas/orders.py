@@ -151,7 +151,10 @@ class OrderSchema(OrderHeadSchema):
     tax_included = fields.Boolean(
         metadata={"description": "Whether prices and the shipping fee contain the tax", "examples": [True]}
     )
-    held_until = Instant(allow_none=True, metadata=WHEN | {"description": "Until when the stock of a checkout is held"})
+    held_until = Instant(
+        allow_none=True,
+        metadata=WHEN | {"description": "Until when the stock of a checkout is held that nobody pays for yet"},
+    )
     paid_at = Instant(allow_none=True, metadata=WHEN)
     ended_at = Instant(
         allow_none=True, metadata=WHEN | {"description": "When it was completed, cancelled or had expired"}

@@ -94,7 +94,6 @@ class DeskOrderSchema(own.OrderSchema):
     """An order with all that belongs to it; of payments, refunds, shipments and returns the newest 100 each."""
 
     customer_id = fields.Integer(attribute="user_id", allow_none=True, metadata=own.CUSTOMER)
-    customer_name = fields.String(allow_none=True, metadata={"examples": ["Grace Hopper"]})
     attention = fields.String(allow_none=True, metadata=own.ATTENTION)
     updated_at = Instant(metadata=own.WHEN)
     payments = fields.List(fields.Nested(OrderPaymentSchema), metadata={"description": "The newest first"})
