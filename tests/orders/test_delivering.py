@@ -16,6 +16,7 @@ from app.orders.events import OrderMoved
 from app.orders.models.fulfilment import Shipment
 from app.orders.services.counting import Units
 from app.orders.services.delivering import deliver, deliver_all
+from app.orders.services.returns import Returned, take_back
 from app.orders.services.shipping import Tracking, ship
 from tests.concurrency import at_once
 from tests.orders.making import NOW, STAFF, Made, events_of, make_order, order_of
@@ -64,6 +65,16 @@ def test_a_parcel_that_has_arrived_while_others_are_to_be_shipped_leaves_the_ord
     arrive(made, parcel(made, 1))
     assert order_of(made.id).fulfilment_state == "PARTIALLY_SHIPPED"
     assert parcels() == [("DELIVERED", NOW + HOUR, 2)]
+
+
+def test_what_arrives_after_a_part_came_back_completes_the_order() -> None:
+    made = make_order(3, paid=True)
+    shipment_id = parcel(made, 3)
+    units = [Returned(made.lines[0], 1, 1)]
+    take_back(actor=STAFF, now=NOW, order_id=made.id, expected_version=2, units=units, reason="x")
+    assert (order_of(made.id).fulfilment_state, order_of(made.id).state) == ("PARTIALLY_RETURNED", "PLACED")
+    arrive(made, shipment_id)
+    assert (order_of(made.id).fulfilment_state, order_of(made.id).state) == ("PARTIALLY_RETURNED", "COMPLETED")
 
 
 def test_an_order_that_is_not_paid_is_not_completed_by_arriving() -> None:
