@@ -782,6 +782,7 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", "/admin/provider-events/<int:event_id>"): lambda w: Sent(200, path=_notice(w)),
     ("POST", "/payments/<provider>/webhook"): lambda _: Sent(400, {}, path={"provider": "manual"}),  # nobody sends any
     ("POST", "/admin/orders"): lambda w: Sent(201, _order_in(w)),
+    ("GET", "/admin/orders/export"): lambda _: Sent(200),
     ("GET", "/admin/orders/<number>"): lambda w: Sent(200, path={"number": _order(w).number}),
     ("PATCH", "/admin/orders/<number>"): lambda w: Sent(
         200, {"email": "ada@example.org"}, version=1, path={"number": _order(w).number}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -450,3 +452,37 @@ def test_pages_follow_each_other_to_the_end(app: Flask, send: Send) -> None:
             break
         cursor = f"&cursor={page['next_cursor']}"
     assert found == numbers
+
+
+@on_sqlite
+def test_an_export_has_what_the_same_search_finds_and_nothing_that_a_spreadsheet_runs(app: Flask, send: Send) -> None:
+    with app.app_context():
+        evil = ADDRESS | {"name": "=HYPERLINK(1)", "line2": 'a "b", c'}
+        numbers = [make_order(2, shipping_address=evil, coupon_code="TEN").number for _ in range(3)]
+        make_order(1, method="cash")
+    answer = send("GET", "/export?payment_method=invoice&sort=oldest")
+    assert (answer.status_code, answer.mimetype) == (200, "text/csv"), answer.text
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["number"] for row in rows] == numbers
+    listed = send("GET", "?payment_method=invoice&sort=oldest").get_json()["items"]
+    shared = ("number", "state", "payment_state", "email", "currency", "total", "coupon", "placed_at", "created_at")
+    assert [[row[name] for name in shared] for row in rows] == [[order[name] for name in shared] for order in listed]
+    assert (rows[0]["name"], rows[0]["line2"], rows[0]["unit_count"]) == ("'=HYPERLINK(1)", 'a "b", c', "2")
+    assert send("GET", "/export?payment_method=card").text.count("\n") == 1
+
+
+@on_sqlite
+def test_an_export_goes_on_behind_the_first_page(app: Flask, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.orders.queries.orders_export.MAX_LIMIT", 2)
+    with app.app_context():
+        numbers = [make_order(1).number for _ in range(5)]
+    rows = list(csv.DictReader(io.StringIO(send("GET", "/export?sort=oldest").text)))
+    assert [row["number"] for row in rows] == numbers
+
+
+@on_sqlite
+@pytest.mark.parametrize("query", ["colour=red", "limit=5", "cursor=x", "state=LOST"])
+def test_an_export_of_what_cannot_be_searched_for_is_refused(made: Made, send: Send, query: str) -> None:
+    answer = send("GET", f"/export?{query}")
+    assert answer.status_code == 422, answer.text
+    assert answer.get_json()["errors"][0]["pointer"].startswith(f"/{query.partition('=')[0]}")

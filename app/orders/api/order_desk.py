@@ -10,14 +10,18 @@ from flask.views import MethodView
 from app.core.api import ApiBlueprint, current_principal, if_match, unless_known
 from app.core.fields import PageArguments
 from app.core.orm import utc_now
+from app.operations.api.files import download
+from app.operations.files.table import CSV
+from app.operations.files.writing import writer_for, written
 from app.orders.queries import orders as queries
+from app.orders.queries.orders_export import COLUMNS, order_rows
 from app.orders.queries.orders_listing import list_orders
 from app.orders.queries.orders_timeline import list_events
 from app.orders.queries.owning import find_order
 from app.orders.schemas import orders_deeds as deeds
 from app.orders.schemas import orders_desk as schemas
 from app.orders.schemas.checkout import CheckedOutSchema
-from app.orders.schemas.orders_search import OrderArguments
+from app.orders.schemas.orders_search import OrderArguments, OrderExportArguments
 from app.orders.services.cancelling import cancel_order
 from app.orders.services.checkout.wanted import CheckedOut
 from app.orders.services.creating import create_order
@@ -25,6 +29,9 @@ from app.orders.services.editing import change_order
 from app.orders.services.notes import add_note
 
 blp = ApiBlueprint("order_desk", __name__, description="Orders of all customers, for staff")
+
+
+_FILE = {"description": "The file", "content": {"text/csv": {}}}
 
 
 def _location(made: CheckedOut) -> str:
@@ -49,6 +56,21 @@ class DeskOrders(MethodView):
     def post(self, sent: dict[str, Any]) -> Any:
         """Place an order for a customer, on invoice or for cash; it costs what a checkout would."""
         return create_order(actor=current_principal(), now=utc_now(), **sent)
+
+
+@blp.route("/admin/orders/export")
+class DeskOrderExport(MethodView):
+    """The list of all orders as a file."""
+
+    @blp.requires("orders:read")
+    @blp.arguments(OrderExportArguments, location="query")
+    @blp.doc(responses={"200": _FILE})
+    def get(self, which: dict[str, Any]) -> Any:
+        """Download the orders that fit every filter as CSV, while they are read.
+
+        Each is as it was when its turn came. Cells that a spreadsheet would run as formulas begin with an apostrophe.
+        """
+        return download(written(writer_for(CSV, COLUMNS), order_rows(**which)), CSV, "orders")
 
 
 @blp.route("/admin/orders/<number>")

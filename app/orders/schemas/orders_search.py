@@ -128,3 +128,10 @@ class OrderArguments(PageArguments):
         if data.get("attention") == ANY:
             data["attention"] = list(REASONS)
         return data
+
+
+class OrderExportArguments(OrderArguments):
+    """Which orders, in which order; all of them at once."""
+
+    class Meta(OrderArguments.Meta):
+        exclude = ("limit", "cursor")
