@@ -175,6 +175,22 @@ def test_failed_gives_the_customer_the_time_of_a_new_checkout(shop: Shop) -> Non
     assert begun.held() == {lamp: 1}
 
 
+def test_a_hold_that_has_ended_stays_ended_whatever_failed(shop: Shop) -> None:
+    begun = paying(shop, {shop.product(): 1}, 1_000)
+    change(begun.app, update(Hold).values(state="RELEASED"))
+    begun.settle(FAILED)
+    assert begun.states() == ("DRAFT", "PENDING", "RELEASED", "FAILED")
+
+
+def test_what_was_bought_is_let_go_by_no_cancelled_payment(shop: Shop) -> None:
+    lamp = shop.product()
+    begun = paying(shop, {lamp: 1}, 1_000)
+    change(begun.app, update(Hold).values(state="CONSUMED"))
+    begun.settle(CANCELLED)
+    assert begun.states() == ("DRAFT", "PENDING", "CONSUMED", "CANCELLED")
+    assert begun.held() == {lamp: 1}
+
+
 def test_waiting_keeps_everything_and_notes_what_the_provider_calls_it(shop: Shop) -> None:
     begun = paying(shop, {shop.product(): 1}, 1_000)
     begun.settle(WAITING)
