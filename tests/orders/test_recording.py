@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from app.core.audit import AuditEvent
 from app.core.extensions import db
-from app.orders.models.orders import Order, OrderEvent
+from app.orders.models.orders import Order, OrderEvent, OrderLine
 from app.orders.models.payments import Payment
 from app.orders.models.sales import Sale
 from tests.orders.paying import Till
@@ -119,6 +119,7 @@ def test_nothing_is_recorded_of_what_is_paid_over_or_paid_at_a_provider(till: Ti
         answer = record(till, order)
         assert (answer.status_code, answer.get_json()["code"]) == (409, "NOTHING_TO_PAY")
         assert answer.get_json()["payment_method"] == order.payment_method
+        assert record(till, order, "1.00").get_json()["code"] == "NOTHING_TO_PAY"
     assert everything_of(till.app, *CHECKED) == before
     assert (
         till.ask("POST", "/admin/orders/999999/payments", {"amount": {"amount": "1.00", "currency": "USD"}}).status_code
@@ -141,4 +142,13 @@ def test_a_payment_is_recorded_only_where_it_was_not_captured_behind_our_back(ti
     order = invoice(till)
     till.change(update(Payment).values(status="CANCELLED", active_order_id=None))
     assert record(till, order).get_json()["code"] == "NOTHING_TO_PAY"
+    assert till.sales() == []
+
+
+@on_sqlite
+def test_nothing_is_due_for_what_came_back_before_it_was_paid(till: Till) -> None:
+    order = invoice(till)
+    till.change(update(OrderLine).values(shipped=2, returned=2))
+    answer = record(till, order, "0.01")
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "NOTHING_TO_PAY")
     assert till.sales() == []

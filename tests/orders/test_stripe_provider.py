@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import stripe
 
 from app.config import Payments
 from app.core.money import Money
 from app.orders.providers.port import Charge, ProviderRefused, ProviderState, ProviderUnreachable
 from app.orders.providers.stripe import Stripe
+from app.orders.providers.stripe_transport import Transport
 from tests.orders.stripe_rules import REFUND_PENDING, SLOW, Refused
 from tests.orders.stripe_server import KEY, StripeServer
 from tests.receiver import Receiver, answer, trickle, trickle_headers
@@ -336,6 +338,14 @@ def test_the_key_goes_to_stripes_address_and_nowhere_else(
     assert [one.headers["Authorization"] for one in receiver.requests] == [f"Bearer {KEY}"]
     assert elsewhere.requests == []
     elsewhere.close()
+
+
+def test_the_librarys_requests_to_any_other_address_are_not_sent(receiver: Receiver) -> None:
+    transport = Transport("http://127.0.0.1:1", 2.0)
+    for url in (f"{receiver.url}/v1/charges", "http://127.0.0.1:11/v1/charges", "http://127.0.0.1:1@example.org/"):
+        with pytest.raises(stripe.APIConnectionError, match="not Stripe's address"):
+            transport.request("get", url, {"Authorization": f"Bearer {KEY}"})
+    assert receiver.requests == []
 
 
 def test_neither_the_key_nor_a_client_secret_is_ever_logged(

@@ -17,14 +17,13 @@ ZERO_DECIMAL: Final = frozenset(
     {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
 )
 THREE_DECIMAL: Final = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
-WHOLE_ONLY: Final = frozenset({"ISK", "UGX"})
 NOT_SENDABLE: Final = "amount_not_chargeable"
 
 
 def to_stripe(amount: Money) -> int:
     """The amount as Stripe takes it; raises ProviderRefused for one that it has no number for."""
     sent, rest = divmod(amount.minor * _whole(_decimals(amount.currency)), _whole(exponent(amount.currency)))
-    if rest or sent % _step(amount.currency):
+    if rest or (amount.currency in THREE_DECIMAL and sent % 10):
         raise ProviderRefused(NOT_SENDABLE, f"Stripe has no number for {amount}: its last digits must be 0.")
     return sent
 
@@ -44,9 +43,3 @@ def _decimals(currency: str) -> int:
     if currency in ZERO_DECIMAL:
         return 0
     return 3 if currency in THREE_DECIMAL else 2
-
-
-def _step(currency: str) -> int:
-    if currency in THREE_DECIMAL:
-        return 10
-    return 100 if currency in WHOLE_ONLY else 1

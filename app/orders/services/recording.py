@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from app.core import audit
 from app.core.errors import Invalid
 from app.core.extensions import db
 from app.core.money import Money
-from app.core.orm import count_changed
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.orders.errors import AmountNotDue, NothingToPay
-from app.orders.models.orders import Order, OrderLine, OrderState, PaymentState
+from app.orders.models.orders import OrderLine, PaymentState
 from app.orders.models.payments import Payment, PaymentStatus
 from app.orders.providers.registry import MANUAL
 from app.orders.services import sales
@@ -45,13 +44,14 @@ def record_payment(
         select(OrderLine).where(OrderLine.order_id == order_id).order_by(OrderLine.position), execution_options=_FRESH
     ).all()
     due = Money(_due(lines), order.currency)
-    if payment is None or payment.status not in _OPEN or order.state != OrderState.PLACED or due.minor == 0:
+    if payment is None or payment.status not in _OPEN or due.minor == 0:
         raise NothingToPay(state=order.state, payment_state=order.payment_state, method=order.payment_method)
     if amount.currency != due.currency:
         raise Invalid.field("/amount/currency", f"must be {due.currency}, as the order is.")
     if amount != due:
         raise AmountNotDue(due)
-    _capture(order, payment, due, reference=reference, now=now)
+    payment.status, payment.captured_at, payment.reference = PaymentStatus.CAPTURED, now, reference
+    payment.amount_minor = payment.captured_minor = due.minor
     sales.record_sale(order, lines, now=now)
     move(order, Axis.PAYMENT, PaymentState.PAID, actor=actor, now=now)
     after = {"order_id": order_id, "amount": str(due), "method": payment.method, "reference": reference}
@@ -62,14 +62,6 @@ def record_payment(
 def _due(lines: Sequence[OrderLine]) -> int:
     """What is due for units that were neither cancelled nor returned: the sum of their sales facts."""
     return sum(parts_of(line, line.cancelled + line.returned, line.quantity).total for line in lines)
-
-
-def _capture(order: Order, payment: Payment, due: Money, *, reference: str | None, now: datetime) -> None:
-    captured = update(Payment).where(Payment.id == payment.id, Payment.status.in_(_OPEN))
-    values = {"status": PaymentStatus.CAPTURED, "amount_minor": due.minor, "captured_minor": due.minor}
-    if not count_changed(db.session(), captured.values(captured_at=now, reference=reference, updated_at=now, **values)):
-        raise NothingToPay(state=order.state, payment_state=order.payment_state, method=order.payment_method)
-    db.session.refresh(payment)
 
 
 _FRESH: Final = {"populate_existing": True}
