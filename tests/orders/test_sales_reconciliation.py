@@ -146,7 +146,7 @@ class Story:
 
     def _cent(self) -> Wish | None:
         goods = [left["net_minor"] for left in self._left().values()]
-        return Wish(amount="0.01") if goods and min(goods) > 100 else None
+        return Wish(amount=Money(1, "USD")) if goods and min(goods) > 100 else None
 
     def _give_some(self) -> None:
         captured, refunded = money_of(self.order_id)

@@ -38,7 +38,7 @@ class Sale(Base):
     id: Mapped[PrimaryKey]
     created_at: Mapped[Instant] = mapped_column(UtcDateTime, default=utc_now)
     unique_key: Mapped[str] = mapped_column(key_text(80), unique=True)
-    """``line:17``, ``refund:4:17`` or ``import:<external id>``: a fact is recorded once."""
+    """``line:17``, ``refund:4:17``, ``return:17:2`` or ``import:<external id>``: a fact is recorded once."""
     kind: Mapped[str] = mapped_column(key_text(8))
     sold_at: Mapped[Instant]
     """When the payment, or the refund, was recorded."""
