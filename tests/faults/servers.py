@@ -15,6 +15,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from app.config import Rates, Settings
 from scripts.supervisor import read_procfile
 from tests.faults.sizes import WEB_WORKERS
@@ -34,8 +36,7 @@ class WebServer:
 
     def kill(self) -> None:
         """End it and its workers as a power cut would."""
-        _signal(self.process, signal.SIGKILL)
-        self.process.wait(STOP_TIMEOUT_S)
+        kill_all(self.process)
 
     def complaints(self) -> str:
         """What it wrote to its log."""
@@ -118,6 +119,17 @@ def environment(settings: Settings, folder: Path) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRET": payments.stripe_webhook_secret,
         "STRIPE_URL": payments.stripe_url,
     }
+
+
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it has started as a power cut would."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        for member in family:
+            member.suspend()  # so that nobody starts a new one in between
+        for member in family:
+            member.kill()
+    process.wait(STOP_TIMEOUT_S)
 
 
 def free_port() -> int:

@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 from app.core import outbox
 from app.core.extensions import db
 from app.core.idempotency import IdempotencyKey
-from app.core.orm import clock, table_of, utc_now
+from app.core.orm import WRITE, clock, table_of, utc_now
 from app.core.outbox import Outbox
 from app.core.outgoing import fetch
 from app.orders.models.orders import Hold, HoldState, Order
@@ -96,7 +96,7 @@ class Stage:
             (IdempotencyKey, ("locked_until",), IdempotencyKey.completed_at.is_(None)),
             (Refund, ("updated_at",), Refund.status == RefundStatus.CLAIMED),
         ]
-        with self.app.app_context(), db.engine.begin() as connection:
+        with self.app.app_context(), db.engine.connect().execution_options(**{WRITE: True}) as connection:
             for model, columns, where in waiting:
                 table = table_of(model)
                 for row in connection.execute(sa.select(table).where(where)).all():
@@ -106,6 +106,7 @@ class Stage:
                         if getattr(row, name) is not None
                     }
                     connection.execute(sa.update(table).where(table.c.id == row.id).values(moved))
+            connection.commit()
 
     def sweep(self) -> None:
         """What runs every half minute; what fails in it is done by the next run."""
