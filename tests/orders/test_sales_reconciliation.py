@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 
 from app.config import Checkout
+from app.core.money import Money
 from app.orders.models.orders import OrderLine
 from app.orders.models.sales import Sale
 from app.orders.queries.sales import sum_sales
