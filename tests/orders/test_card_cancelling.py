@@ -130,6 +130,8 @@ def test_what_a_bank_is_at_cannot_be_cancelled_now(cards: Shop, stripe_double: S
     before = everything(cards.app)
     refused = cancel(guest, number)
     assert (refused.status_code, refused.get_json()["code"]) == (503, "PAYMENT_UNKNOWN")
+    assert "A bank is at" in refused.get_json()["detail"]
+    assert stripe_double.count(CANCEL) == 1  # it is not asked again and again
     assert everything(cards.app) == before
     assert stripe_double.books.taken(number) == []
 
