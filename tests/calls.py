@@ -90,6 +90,7 @@ class Sent:
     file: bytes | None = None
     """What is sent as a file, instead of a body."""
     headers: dict[str, str] = field(default_factory=dict)
+    query: Mapping[str, int | str] = field(default_factory=dict)
 
 
 @dataclass
@@ -209,7 +210,7 @@ def send(
     headers |= {"If-Match": f'"v{sent.version}"'} if sent.version is not None else {}
     headers |= sent.headers
     path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(sent.path[found[1]]), rule)
-    body: dict[str, Any] = {"json": sent.body}
+    body: dict[str, Any] = {"json": sent.body, "query_string": sent.query}
     if sent.file is not None:
         body = {"data": {"file": (io.BytesIO(sent.file), "products.csv")}}
     return client.open(path, method=method, headers=headers, environ_base={"REMOTE_ADDR": HERE.address or ""}, **body)
@@ -761,6 +762,7 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("PATCH", "/cart/items/<int:product_id>"): lambda w: Sent(200, {"quantity": 3}, path={"product_id": _in_cart(w)}),
     ("DELETE", "/cart/items/<int:product_id>"): lambda w: Sent(200, path={"product_id": _in_cart(w)}),
     # orders
+    ("GET", "/orders/quote"): lambda w: Sent(200, query={"cart_id": _checkout(w)["cart_id"]}),
     ("POST", "/orders"): lambda w: Sent(201, _checkout(w)),
     ("GET", "/orders/<number>"): lambda w: Sent(200, path=_own_order(w)),
     ("GET", "/orders/<number>/events"): lambda w: Sent(200, path=_own_order(w)),
