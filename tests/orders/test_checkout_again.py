@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from app.config import Checkout
 from app.core.extensions import db
@@ -89,14 +89,34 @@ def test_a_key_is_free_again_after_a_refusal(shop: Shop) -> None:
     assert guest.order("10.00", key="one").status_code == 201
 
 
-def test_an_answer_after_expired_holds_were_ended_is_stored_as_well(cards: Shop) -> None:
-    """The first attempt finds nothing, and the second one is the work of the request."""
+def test_an_answer_after_expired_holds_were_ended_is_stored_with_its_order(cards: Shop) -> None:
+    """The first attempt finds nothing, and the second one is the work of the request: both exist or neither."""
     lamp = cards.product(on_hand=1)
     draft(cards.guest({lamp: 1}), "10.00")
     change(cards.app, update(Hold).values(expires_at=utc_now() - timedelta(seconds=1)))
     guest = cards.guest({lamp: 1})
-    first = guest.order("10.00", key="one")
+    done: list[str] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        done.append(statement)
+
+    def commit(_connection: Any) -> None:
+        done.append("commit")
+
+    with cards.app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", listen)
+    event.listen(engine, "commit", commit)
+    try:
+        first = guest.order("10.00", key="one")
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+        event.remove(engine, "commit", commit)
     assert first.status_code == 201, first.text
+    kept = next(at for at, what in enumerate(done) if what.startswith("UPDATE idempotency_key"))
+    made = next(at for at, what in enumerate(done) if what.startswith("INSERT INTO order_line"))
+    assert made < kept
+    assert "commit" not in done[made:kept]
     again = guest.order("10.00", key="one")
     assert (again.headers.get("Idempotent-Replayed"), again.get_json()) == ("true", first.get_json())
 
