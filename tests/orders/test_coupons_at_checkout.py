@@ -108,7 +108,7 @@ def test_who_names_many_unknown_codes_names_no_more_and_can_still_buy(app_with: 
 
 
 @on_sqlite
-def test_a_coupon_that_is_known_does_not_count_as_a_guess(app_with: AppWith) -> None:
+def test_neither_a_coupon_that_is_known_nor_another_mistake_counts_as_a_guess(app_with: AppWith) -> None:
     app = app_with(rates=Rates(login=MANY, write=MANY, coupon="1 per hour"))
     make_coupon(app, "SPENT", max_uses=1)
     shop = Shop(app)
@@ -116,6 +116,10 @@ def test_a_coupon_that_is_known_does_not_count_as_a_guess(app_with: AppWith) -> 
     assert shop.guest({product: 1}).order("9.00", coupon="SPENT").status_code == 201
     buyer = shop.guest({product: 1})
     assert [said(buyer.order("9.00", coupon="SPENT")) for _ in range(3)] == ["used_up"] * 3
+    mistyped = buyer.body("9.00", coupon="GUESS") | {"email": "nobody"}
+    assert {(answer.status_code, said(answer)) for answer in (buyer.send(mistyped), buyer.send(mistyped))} == {
+        (422, "INVALID")
+    }
     assert said(buyer.order("9.00", coupon="GUESS")) == "UNKNOWN_COUPON"
     assert said(buyer.order("9.00", coupon="SPENT")) == "RATE_LIMITED"
 

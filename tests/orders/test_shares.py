@@ -132,6 +132,8 @@ def test_parts_sum_to_the_line_in_whatever_steps_its_units_leave(case: tuple[Lin
 
 @given(lines_and_steps())
 @example((line_of(3, 1, 3, 3, 1_000_000, tax_included=True), [0, 1, 2, 3]))
+@example((line_of(3, 1, 2, 0, 1_000_000, tax_included=True), [0, 1, 2, 3]))
+@example((line_of(3, 1, 0, 2, 1_000_000, tax_included=True), [0, 1, 2, 3]))
 def test_no_part_is_negative_and_the_total_is_net_and_shipping_and_tax(case: tuple[Line, list[int]]) -> None:
     line, stops = case
     for parts in steps(line, stops):
@@ -166,6 +168,12 @@ def test_a_portion_has_the_total_that_was_asked_for_and_leaves_nothing_negative(
     assert back.total == total
     assert is_possible(back)
     assert is_possible(whole - back)
+
+
+@given(lines)
+@example(line_of(2, 500, 1000, 0, 190_000, tax_included=True))
+def test_a_portion_of_all_of_it_is_all_of_it_also_where_that_is_no_money(line: Line) -> None:
+    assert portion(all_of(line), line.total_minor) == all_of(line)
 
 
 @given(lines_and_steps(), st.data())
