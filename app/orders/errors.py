@@ -7,6 +7,9 @@ from typing import Any
 
 from app.core.errors import BadRequest, Busy, Conflict, FieldError, Invalid, NotFound, PaymentRequired, StaleVersion
 from app.core.money import Money
+from app.orders.models.orders import Order
+from app.orders.transitions import COLUMNS, TABLES
+from app.products.errors import NotAllocated
 
 
 class OrderNotFound(NotFound):
@@ -33,10 +36,36 @@ class IllegalMove(Conflict):
         self.facts = {"axis": str(axis), "state": str(state), "allowed": named}
 
 
+class StateRefusal(Conflict):
+    """What was asked does not fit the states an order is in; ``facts`` name them, and what may follow on each axis.
+
+    ``order`` has the present states by name, ``allowed`` the next ones by axis. For answers to those who may see it.
+    """
+
+    def __init__(self, order: Order, detail: str, **facts: Any) -> None:
+        super().__init__(detail)
+        states = {axis: str(getattr(order, column)) for axis, column in COLUMNS.items()}
+        present = {COLUMNS[axis]: state for axis, state in states.items()}
+        allowed = {str(axis): sorted(map(str, TABLES[axis][state])) for axis, state in states.items()}
+        self.facts = facts | {"order": present, "allowed": allowed}
+
+
 class CartEmpty(Conflict):
     """There is nothing in the cart to order."""
 
     code = "CART_EMPTY"
+
+
+class AlreadyOrdered(Conflict):
+    """The cart has become an order that is another one than this, or is cancelled; ``facts`` say which and how."""
+
+    code = "ALREADY_ORDERED"
+
+    def __init__(self, *, number: str, state: str, differs: Sequence[str] = ()) -> None:
+        why = f"with another {', '.join(differs)}" if differs else "and cancelled"
+        super().__init__(f"This cart was ordered {why}: it is order {number}. Put things into a new cart.")
+        self.errors = tuple(FieldError(f"/{name}", f"is another one in order {number}.") for name in differs)
+        self.facts = {"order": number, "state": state, "differs": list(differs)}
 
 
 class TotalChanged(Conflict):
@@ -45,7 +74,7 @@ class TotalChanged(Conflict):
     code = "TOTAL_CHANGED"
 
     def __init__(self, *, expected: Money, total: Money) -> None:
-        super().__init__(f"The total is {total} now, not {expected}. Look at the cart again and confirm it.")
+        super().__init__(f"The total is {total} now, not {expected}. Look at it again and confirm it.")
         self.errors = (FieldError("/expected_total", f"the total is {total}."),)
         self.facts = {"expected": _amount(expected), "total": _amount(total)}
 
@@ -63,7 +92,7 @@ class ProductsUnavailable(Conflict):
 
     def __init__(self, products: Sequence[Mapping[str, Any]]) -> None:
         named = ", ".join(str(product["name"] or product["product_id"]) for product in products)
-        super().__init__(f"No longer sold: {named}. Take it out of the cart.")
+        super().__init__(f"No longer sold: {named}. Leave it out.")
         self.errors = (FieldError("/items", f"no longer sold: {named}."),)
         self.facts = {"products": list(products)}
 
@@ -120,14 +149,15 @@ class NoticeRefused(BadRequest):
     code = "NOTICE_REFUSED"
 
 
-class NothingToPay(Conflict):
+class NothingToPay(StateRefusal):
     """Nothing of the order is to be paid to staff: it is paid, over, or paid at a provider; ``facts`` say how far."""
 
     code = "NOTHING_TO_PAY"
 
-    def __init__(self, *, state: str, payment_state: str, method: str) -> None:
-        super().__init__(f"Nothing is to be paid: the order is {state}, its payment by {method} is {payment_state}.")
-        self.facts = {"state": state, "payment_state": payment_state, "payment_method": method}
+    def __init__(self, order: Order) -> None:
+        state, payment_state, method = order.state, order.payment_state, order.payment_method
+        detail = f"Nothing is to be paid: the order is {state}, its payment by {method} is {payment_state}."
+        super().__init__(order, detail, state=state, payment_state=payment_state, payment_method=method)
 
 
 class AmountNotDue(Conflict):
@@ -141,7 +171,7 @@ class AmountNotDue(Conflict):
         self.facts = {"due": _amount(due)}
 
 
-class NothingToRefund(Conflict):
+class NothingToRefund(StateRefusal):
     """Nothing was paid for the order, or all of it went back."""
 
     code = "NOTHING_TO_REFUND"
@@ -193,41 +223,43 @@ class ReturnNotFound(NotFound):
     code = "RETURN_NOT_FOUND"
 
 
-class OrderNotPlaced(Conflict):
+class OrderNotPlaced(StateRefusal):
     """The order was not placed, or is over: nothing of it is shipped or promised."""
 
     code = "ORDER_NOT_PLACED"
 
 
-class OrderNotPaid(Conflict):
+class OrderNotPaid(StateRefusal):
     """The order has to be paid before it is shipped; or its money went back."""
 
     code = "ORDER_NOT_PAID"
 
 
-class AlreadyShipped(Conflict):
+class AlreadyShipped(StateRefusal):
     """Something of the order was shipped, and this can be done only before."""
 
     code = "ALREADY_SHIPPED"
 
 
-class OrderOver(Conflict):
-    """The order was cancelled or completed, or the checkout has expired: nothing is left to cancel."""
+class OrderOver(StateRefusal):
+    """The order was cancelled, completed or shipped, or the checkout has expired: nothing is left to cancel."""
 
     code = "ORDER_OVER"
 
-    def __init__(self, number: str, state: str) -> None:
-        super().__init__(f"Order {number} is {state}; there is nothing left to cancel, and nothing was changed.")
-        self.facts = {"state": state}
+    def __init__(self, order: Order, *, is_so: str | None = None) -> None:
+        said = (
+            f"Order {order.number} is {is_so or order.state}; there is nothing left to cancel, and nothing was changed."
+        )
+        super().__init__(order, said, state=order.state)
 
 
-class NothingLeft(Conflict):
+class NothingLeft(StateRefusal):
     """Everything of the order was shipped or cancelled."""
 
     code = "NOTHING_LEFT"
 
 
-class NothingShipped(Conflict):
+class NothingShipped(StateRefusal):
     """Nothing of the order was shipped yet."""
 
     code = "NOTHING_SHIPPED"
@@ -243,6 +275,18 @@ class MoreThanLeft(Conflict):
         super().__init__(f"There are fewer: {named}.")
         self.errors = tuple(FieldError(f"/lines/{each['at']}/quantity", f"at most {each['left']}.") for each in lines)
         self.facts = {"lines": [{name: each[name] for name in ("line_id", "asin", "wanted", "left")} for each in lines]}
+
+
+class StockTaken(NotAllocated):
+    """Promised stock was taken away; ``facts["lines"]`` say how many of each line can be shipped (``shippable``)."""
+
+    def __init__(self, lines: Sequence[Mapping[str, Any]], *, is_named: bool) -> None:
+        named = "; ".join(f"{each['shippable']} of {each['asin']}, not {each['wanted']}" for each in lines)
+        at = [(f"/lines/{each['at']}/quantity", f"at most {each['shippable']} of {each['asin']}.") for each in lines]
+        errors = tuple(FieldError(pointer, detail) for pointer, detail in at) if is_named else ()
+        super().__init__(f"Stock of the order was taken away; what can be shipped is {named}.", errors=errors)
+        names = ("line_id", "asin", "wanted", "shippable")
+        self.facts = {"lines": [{name: each[name] for name in names} for each in lines]}
 
 
 class LinkNotValid(NotFound):

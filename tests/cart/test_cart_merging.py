@@ -87,12 +87,12 @@ def test_who_has_no_cart_yet_gets_one(app: Flask, guest: Buyer, customer: Buyer)
     assert customer.quantities() == {lamp: 2}
 
 
-def test_the_note_of_the_person_stays(app: Flask, guest: Buyer, customer: Buyer) -> None:
+def test_the_note_of_the_guest_follows_that_of_the_person(app: Flask, guest: Buyer, customer: Buyer) -> None:
     fill(guest, {sell(app): 2})
     guest.done("PATCH", CART, {"note": "from the guest"})
     customer.done("PATCH", CART, {"note": "mine"})
     assert merge(guest, customer)
-    assert customer.cart()["note"] == "mine"
+    assert customer.cart()["note"] == "mine\nfrom the guest"
 
 
 def test_more_than_999_are_capped_and_it_is_told_until_it_is_confirmed(

@@ -179,7 +179,7 @@ def test_what_is_inactive_or_deleted_is_refused_and_named(app: Flask, shop: Shop
     before = everything(app)
     refused = problem(guest.order("30.00"), 409, "PRODUCT_UNAVAILABLE")
     assert [product["product_id"] for product in refused["products"]] == [paused, gone]
-    assert pointers(refused) == ["/items"]
+    assert pointers(refused) == ["/cart_id"]
     assert "Paused" in refused["errors"][0]["detail"]
     assert everything(app) == before
     guest.change(paused, 0)
@@ -196,7 +196,7 @@ def test_what_is_sold_out_is_refused_with_what_there_is(app: Flask, shop: Shop) 
         (lamp, 2, 1),
         (chair, 1, 0),
     ]
-    assert pointers(refused) == ["/items"]
+    assert pointers(refused) == ["/cart_id"]
     assert everything(app) == before
     guest.change(lamp, 1)
     guest.change(chair, 0)

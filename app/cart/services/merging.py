@@ -9,7 +9,7 @@ from sqlalchemy import delete, exists, select
 
 from app.auth.events import LoggedIn
 from app.cart import checkouts
-from app.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem, CartState
+from app.cart.models import MAX_LINES, MAX_NOTE, MAX_QUANTITY, Cart, CartItem, CartState
 from app.cart.services.closing import KEEP_CLOSED_DAYS
 from app.cart.services.opening import open_cart_of, touch
 from app.core.extensions import db
@@ -44,7 +44,7 @@ def merge_guest(*, user_id: int, token_hash: str, now: datetime) -> bool:
         return False
     told = _move(guest, own)
     own.merges = [*(own.merges or []), {"at": utc_text(now), **told}][-MAX_TOLD:]
-    own.note = own.note or guest.note
+    own.note = _both_notes(own.note, guest.note)
     touch(own, now=now)
     guest.state, guest.note = CartState.MERGED, ""
     guest.version += 1
@@ -83,6 +83,12 @@ def _move(guest: Cart, own: Cart) -> dict[str, Any]:
     db.session.flush()
     db.session.execute(delete(CartItem).where(CartItem.cart_id == guest.id))
     return {"lines": len(coming), "short": _named([*capped, *left_out])}
+
+
+def _both_notes(own: str, guest: str) -> str:
+    """Both notes where there is room for them, else the person's own."""
+    both = "\n".join(dict.fromkeys(note for note in (own, guest) if note))
+    return both if len(both) <= MAX_NOTE else own
 
 
 def _items(cart: Cart) -> list[CartItem]:

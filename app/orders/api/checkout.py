@@ -8,6 +8,7 @@ from app.cart.api.shopper import current_shopper, open_to_shoppers
 from app.core.api import ApiBlueprint
 from app.core.orm import utc_now
 from app.orders.api.guessing import guards_coupons
+from app.orders.api.pointing import points_at_cart
 from app.orders.schemas.checkout import CheckedOutSchema, CheckoutIn
 from app.orders.schemas.quotes import QuoteArguments, QuoteSchema
 from app.orders.services.checkout.checking_out import check_out
@@ -26,6 +27,7 @@ blp = ApiBlueprint("checkout", __name__, description="Making orders of carts")
 @blp.alt_response(404, description="CART_NOT_FOUND")
 @blp.alt_response(409, description="CART_CLOSED, CART_EMPTY, PRODUCT_UNAVAILABLE, COUPON_NOT_USABLE, TOTAL_TOO_LARGE")
 @blp.alt_response(429, description="Too many unknown coupons from this network address")
+@points_at_cart("query")
 def get_quote(arguments: dict[str, Any]) -> Quote:
     """Get what a cart costs now, with discount, shipping and tax: its total is what a checkout is to expect.
 
@@ -47,16 +49,20 @@ def _location(done: CheckedOut) -> str:
 @blp.alt_response(402, description="PAYMENT_DECLINED: nothing was charged; the stock stays held for another try")
 @blp.alt_response(404, description="CART_NOT_FOUND")
 @blp.alt_response(
-    409, description="CART_EMPTY, TOTAL_CHANGED, PRODUCT_UNAVAILABLE, OUT_OF_STOCK, COUPON_NOT_USABLE, TOTAL_TOO_LARGE"
+    409,
+    description="CART_EMPTY, ALREADY_ORDERED, TOTAL_CHANGED, PRODUCT_UNAVAILABLE, OUT_OF_STOCK, COUPON_NOT_USABLE, "
+    "TOTAL_TOO_LARGE",
 )
 @blp.alt_response(429, description="Too many unknown coupons from this network address")
 @blp.alt_response(503, description="PAYMENT_UNKNOWN: the payment provider does not answer")
+@points_at_cart("body")
 def post_order(body: dict[str, Any]) -> CheckedOut:
     """Order what is in a cart.
 
     The same cart sent again is the same order and is never paid twice, with an Idempotency-Key or without; after a 503
-    send it again to find out. The order is PLACED, or DRAFT where the customer still has to pay at the provider: its
-    stock is held meanwhile. CANCELLED says that it was paid when the stock was gone; the money goes back.
+    send it again to find out. With something else in it, or after it was cancelled, it is refused (ALREADY_ORDERED).
+    The order is PLACED, or DRAFT where the customer still has to pay at the provider: its stock is held meanwhile.
+    CANCELLED says that it was paid when the stock was gone; the money goes back.
     """
     names = ("email", "shipping_address", "billing_address", "coupon", "note")
     particulars = Particulars(method=body["payment_method"], **{name: body[name] for name in names})

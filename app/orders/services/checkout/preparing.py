@@ -15,14 +15,16 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from app.auth.models import User
-from app.auth.services.accounts import checked_email
+from app.auth.services.accounts import checked_email, normalised_email
 from app.cart.services.closing import LockedCart, lock_cart
 from app.cart.shopper import Shopper
 from app.core.errors import Invalid
 from app.core.extensions import db
+from app.core.money import Money
 from app.core.transactions import in_transaction
+from app.orders.errors import AlreadyOrdered
 from app.orders.models.orders import HoldState, Order, OrderLine, OrderState
-from app.orders.models.payments import Payment
+from app.orders.models.payments import Payment, PaymentStatus
 from app.orders.providers.registry import MANUAL, name_for
 from app.orders.services.checkout import drafting, holds
 from app.orders.services.checkout.composing import compose, require_total
@@ -38,12 +40,13 @@ def prepare(*, wanted: Wanted, now: datetime) -> CheckedOut:
     """Make the order of a cart, or change its draft to what is wanted now, with its stock.
 
     It is placed where no provider is to be asked, and DRAFT where the next phase has to; the order of a cart that was
-    ordered before is returned as it is. Raises what ``compose`` and ``require_total`` raise, CartNotFound, and of this
-    package Running and Short.
+    ordered before is returned as it is. Raises what ``compose`` and ``require_total`` raise, CartNotFound,
+    AlreadyOrdered where something else was ordered before, or was cancelled, and of this package Running and Short.
     """
     cart = lock_cart(wanted.cart_id, wanted.shopper)
     order = _order_of(cart.id)
     if order is not None and order.state in ENDED:
+        _require_same(order, wanted)
         return CheckedOut(order, drafting.read_lines(order.id))
     email = address_of(wanted.shopper, wanted.particulars.email)
     particulars = replace(wanted.particulars, email=email, note=wanted.particulars.note or cart.note)
@@ -59,6 +62,31 @@ def prepare(*, wanted: Wanted, now: datetime) -> CheckedOut:
         return drafting.change(order, composed, particulars, places=places, actor=actor, now=now)
     user_id = cart.user_id or wanted.shopper.user_id
     return drafting.create(composed, particulars, cart_id=cart.id, user_id=user_id, places=places, actor=actor, now=now)
+
+
+def _require_same(order: Order, wanted: Wanted) -> None:
+    """Raise AlreadyOrdered unless the order is what is wanted once more, and there to be had or paid."""
+    differs = _differing(order, wanted)
+    if differs:
+        raise AlreadyOrdered(number=order.number, state=order.state, differs=differs)
+    was_paid = select(Payment.id).where(Payment.order_id == order.id, Payment.status == PaymentStatus.CAPTURED)
+    if order.state == OrderState.CANCELLED and db.session.scalar(was_paid.limit(1)) is None:
+        raise AlreadyOrdered(number=order.number, state=order.state)
+
+
+def _differing(order: Order, wanted: Wanted) -> list[str]:
+    """The members of a checkout that say something else than the order that its cart became."""
+    particulars = wanted.particulars
+    members = {
+        "expected_total": (wanted.expected_total, Money(order.total_minor, order.currency)),
+        "payment_method": (particulars.method, order.payment_method),
+        "email": (normalised_email(particulars.email) or order.email, order.email),
+        "shipping_address": (dict(particulars.shipping_address), order.shipping_address),
+        "billing_address": (dict(particulars.billing_address), order.billing_address),
+        "coupon": (particulars.coupon, order.coupon_code),
+        "note": (particulars.note or order.note, order.note),
+    }
+    return [name for name, (said, ordered) in members.items() if said != ordered]
 
 
 def _order_of(cart_id: int) -> Order | None:
