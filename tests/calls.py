@@ -770,7 +770,9 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", "/orders/<number>/payment"): lambda w: Sent(200, path=_own_order(w)),
     ("POST", "/orders/<number>/payment/refresh"): lambda w: Sent(200, path=_own_order(w)),
     ("GET", "/admin/orders/<number>/payments"): lambda w: Sent(200, path={"number": _order(w).number}),
-    ("POST", "/admin/orders/<number>/payments"): lambda w: Sent(200, _RECORDED, path={"number": _order(w).number}),
+    ("POST", "/admin/orders/<number>/payments"): lambda w: Sent(
+        200, _RECORDED, version=1, path={"number": _order(w).number}
+    ),
     ("GET", "/admin/orders/<number>/refunds"): lambda w: Sent(200, path={"number": _order(w).number}),
     ("POST", "/admin/orders/<number>/refunds"): lambda w: Sent(
         201, _REFUND, version=1, path={"number": _paid(w).number}

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Final, Protocol
 
-from app.orders.errors import IllegalMove
 from app.orders.models.orders import FulfilmentState, OrderState, PaymentState
 
 
@@ -18,6 +17,8 @@ class Axis(StrEnum):
     FULFILMENT = "fulfilment"
 
 
+COLUMNS: Final = {Axis.ORDER: "state", Axis.PAYMENT: "payment_state", Axis.FULFILMENT: "fulfilment_state"}
+"""What each axis is called of an order."""
 ORDER: Final[dict[str, frozenset[str]]] = {
     OrderState.DRAFT: frozenset({OrderState.PLACED, OrderState.EXPIRED, OrderState.CANCELLED}),
     OrderState.PLACED: frozenset({OrderState.COMPLETED, OrderState.CANCELLED}),
@@ -98,13 +99,6 @@ class Counted(Protocol):
     def shipped(self) -> int: ...
     @property
     def returned(self) -> int: ...
-
-
-def require(axis: Axis, before: str, after: str) -> None:
-    """Raise IllegalMove, which names what is allowed, unless ``after`` may follow ``before``."""
-    allowed = TABLES[axis][before]
-    if after not in allowed:
-        raise IllegalMove(axis=axis, state=before, asked=after, allowed=allowed)
 
 
 def fulfilment_of(lines: Iterable[Counted], *, delivered: bool = False) -> FulfilmentState:

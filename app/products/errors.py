@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.core.errors import Busy, Conflict, NotFound, StaleVersion, UpstreamFailed
+from app.core.errors import Busy, Conflict, FieldError, NotFound, StaleVersion, UpstreamFailed
 
 _SHOWN: Final = 100
 """Characters of a value in a sentence; a program finds all of it in the facts."""
@@ -143,9 +143,15 @@ class AlreadyAllocated(Conflict):
 
 
 class NotAllocated(Conflict):
-    """The reference holds less of a product than is to be shipped."""
+    """The reference holds less than is to be shipped; ``held``: of which products, by id, and how much it holds."""
 
     code = "NOT_ALLOCATED"
+
+    def __init__(
+        self, detail: str, *, held: Mapping[int, int] | None = None, errors: tuple[FieldError, ...] = ()
+    ) -> None:
+        super().__init__(detail, errors=errors)
+        self.held = held or {}
 
 
 class NotShipped(Conflict):

@@ -68,7 +68,8 @@ def test_the_life_of_an_order_is_told_step_by_step() -> None:
     line = db.session.scalars(select(OrderLine.id)).one()
     made = Made(order.id, order.number, (line,), (product_id,), None)
     cancel_order(actor=STAFF, clock=utc_now, order_id=made.id, units=[Units(line, 1)])
-    record_payment(actor=STAFF, now=utc_now(), order_id=made.id, amount=Money(300, "USD"))
+    known: dict[str, Any] = {"order_id": made.id, "expected_version": order_of(made.id).version}
+    record_payment(actor=STAFF, now=utc_now(), **known, amount=Money(300, "USD"))
     send(made, Units(line, 1))
     send(made)
     deliver_all(actor=STAFF, now=utc_now(), order_id=made.id)

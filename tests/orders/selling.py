@@ -71,7 +71,8 @@ def due(order_id: int) -> Money:
 
 def pay(order_id: int, *, now: datetime) -> None:
     """Record that all that is due was paid."""
-    record_payment(actor=STAFF, now=now, order_id=order_id, amount=due(order_id))
+    version = _order(order_id).version
+    record_payment(actor=STAFF, now=now, order_id=order_id, expected_version=version, amount=due(order_id))
 
 
 def cancel(order_id: int, units: Mapping[int, int] | None = None, *, now: datetime) -> None:

@@ -92,7 +92,8 @@ def states(order_id: int) -> tuple[str, str, str]:
 
 
 def pay(order_id: int, minor: int) -> None:
-    record_payment(actor=STAFF, now=NOW, order_id=order_id, amount=Money(minor, "USD"))
+    about: dict[str, Any] = {"order_id": order_id, "expected_version": order_of(order_id).version}
+    record_payment(actor=STAFF, now=NOW, amount=Money(minor, "USD"), **about)
 
 
 def send_refunds() -> None:
@@ -205,7 +206,16 @@ def test_the_rest_of_an_order_that_was_shipped_in_part_can_be_cancelled_and_comp
     assert wrong() == []
     with pytest.raises(OrderOver) as refused:
         cancel(order_id)
-    assert refused.value.facts == {"state": "SHIPPED"}
+    assert refused.value.facts == {
+        "state": "PLACED",
+        "order": {"state": "PLACED", "payment_state": "PAID", "fulfilment_state": "SHIPPED"},
+        "allowed": {
+            "order": ["CANCELLED", "COMPLETED"],
+            "payment": ["PARTIALLY_REFUNDED", "REFUNDED"],
+            "fulfilment": ["DELIVERED", "PARTIALLY_RETURNED", "RETURNED"],
+        },
+    }
+    assert "is SHIPPED" in refused.value.detail
 
 
 def test_cancelling_twice_changes_nothing_and_says_so(app: Flask, shop: Shop) -> None:
@@ -214,7 +224,7 @@ def test_cancelling_twice_changes_nothing_and_says_so(app: Flask, shop: Shop) ->
     before = everything(app)
     with pytest.raises(OrderOver) as refused:
         cancel(order_id)
-    assert refused.value.facts == {"state": "CANCELLED"}
+    assert (refused.value.facts["state"], refused.value.facts["allowed"]["order"]) == ("CANCELLED", [])
     assert "nothing was changed" in refused.value.detail
     with pytest.raises(OrderOver):
         cancel(order_id, Units(line_ids(order_id)[0], 1))
@@ -279,7 +289,8 @@ def test_a_checkout_is_cancelled_as_a_whole_and_its_cart_can_be_ordered_again(ap
     assert wrong() == []
     with pytest.raises(OrderOver) as refused:
         cancel(made)
-    assert refused.value.facts == {"state": "EXPIRED"}
+    assert refused.value.facts["state"] == "EXPIRED"
+    assert refused.value.facts["allowed"]["order"] == ["CANCELLED", "DRAFT", "PLACED"]
 
 
 def _draft(shop: Shop) -> int:

@@ -27,9 +27,10 @@ def invoice(till: Till, *, method: str = "invoice", **more: Any) -> Order:
     return till.order(answer.get_json()["number"])
 
 
-def record(till: Till, order: Order, amount: str = "20.00", currency: str = "USD") -> Any:
-    body = {"amount": {"amount": amount, "currency": currency}, "reference": "Bank slip 17"}
-    return till.ask("POST", f"/admin/orders/{order.number}/payments", body)
+def record(till: Till, order: Order, amount: str = "20.00", *, version: int | None = None) -> Any:
+    body = {"amount": {"amount": amount, "currency": "USD"}, "reference": "Bank slip 17"}
+    now = version or till.order(order.number).version
+    return till.ask("POST", f"/admin/orders/{order.number}/payments", body, version=now)
 
 
 @pytest.mark.parametrize("method", ["invoice", "cash"])
@@ -51,9 +52,22 @@ def test_what_was_paid_to_us_is_recorded_with_its_sales(till: Till, method: str)
 
 def test_a_payment_that_two_record_at_once_is_recorded_once(till: Till) -> None:
     order = invoice(till)
-    answers = together(*[lambda: record(till, order).status_code] * 3)
-    assert sorted(answers) == [200, 409, 409]
+    answers = together(*[lambda: record(till, order, version=order.version).status_code] * 3)
+    assert sorted(answers) == [200, 412, 412]
     assert till.sales() == [("sale", 2, 2_000)]
+
+
+@on_sqlite
+def test_a_payment_is_recorded_of_the_order_as_it_is_known(till: Till) -> None:
+    order = invoice(till)
+    before = everything_of(till.app, *CHECKED)
+    stale = record(till, order, version=order.version + 1)
+    assert (stale.status_code, stale.get_json()["code"]) == (412, "ORDER_CHANGED")
+    body = {"amount": {"amount": "20.00", "currency": "USD"}}
+    blind = till.ask("POST", f"/admin/orders/{order.number}/payments", body)
+    assert (blind.status_code, blind.get_json()["code"]) == (428, "VERSION_REQUIRED")
+    assert everything_of(till.app, *CHECKED) == before
+    assert record(till, order, version=order.version).status_code == 200
 
 
 @on_sqlite
@@ -85,7 +99,7 @@ def test_an_order_is_paid_as_a_whole(till: Till, amount: str) -> None:
 def test_an_amount_that_breaks_a_rule_is_named_and_changes_nothing(till: Till, amount: Json, pointer: str) -> None:
     order = invoice(till)
     before = everything_of(till.app, *CHECKED)
-    answer = till.ask("POST", f"/admin/orders/{order.number}/payments", {"amount": amount})
+    answer = till.ask("POST", f"/admin/orders/{order.number}/payments", {"amount": amount}, version=order.version)
     assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (422, pointer)
     assert everything_of(till.app, *CHECKED) == before
 
@@ -118,13 +132,14 @@ def test_nothing_is_recorded_of_what_is_paid_over_or_paid_at_a_provider(till: Ti
     for order in (paid, cancelled, by_card):
         answer = record(till, order)
         assert (answer.status_code, answer.get_json()["code"]) == (409, "NOTHING_TO_PAY")
-        assert answer.get_json()["payment_method"] == order.payment_method
+        problem, now = answer.get_json(), till.order(order.number)
+        assert problem["payment_method"] == order.payment_method
+        known = {"state": now.state, "payment_state": now.payment_state, "fulfilment_state": now.fulfilment_state}
+        assert (problem["order"], set(problem["allowed"])) == (known, {"order", "payment", "fulfilment"})
         assert record(till, order, "1.00").get_json()["code"] == "NOTHING_TO_PAY"
     assert everything_of(till.app, *CHECKED) == before
-    assert (
-        till.ask("POST", "/admin/orders/999999/payments", {"amount": {"amount": "1.00", "currency": "USD"}}).status_code
-        == 404
-    )
+    body = {"amount": {"amount": "1.00", "currency": "USD"}}
+    assert till.ask("POST", "/admin/orders/999999/payments", body, version=1).status_code == 404
 
 
 @on_sqlite

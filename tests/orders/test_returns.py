@@ -234,6 +234,11 @@ def test_what_came_back_without_money_is_counted_so_that_the_rest_gets_its_own_w
     assert record.refund.amount_minor == 2000
 
 
+def _known(order_id: int) -> dict[str, Any]:
+    """The order as it is known by now."""
+    return {"order_id": order_id, "expected_version": order_of(order_id).version}
+
+
 def test_nobody_gets_money_back_who_has_not_paid_and_what_came_back_need_not_be_paid() -> None:
     made = shipped(3)
     before = state_of(made)
@@ -244,7 +249,7 @@ def test_nobody_gets_money_back_who_has_not_paid_and_what_came_back_need_not_be_
     order = order_of(made.id)
     assert (order.cancelled_minor, order.payment_state) == (1000, "UNPAID")
     assert db.session.scalars(select(Payment.amount_minor)).all() == [2000]
-    record_payment(actor=STAFF, now=NOW, order_id=made.id, amount=Money(2000, "USD"))
+    record_payment(actor=STAFF, now=NOW, **_known(made.id), amount=Money(2000, "USD"))
     assert order_of(made.id).payment_state == "PAID"
     assert db.session.scalar(select(func.sum(Sale.total_minor))) == 2000
 
@@ -305,7 +310,7 @@ class TestShares:
         order = db.session.scalars(select(Order)).one()
         if pays:
             amount = Money(order.total_minor, order.currency)
-            record_payment(actor=STAFF, now=NOW, order_id=order.id, amount=amount)
+            record_payment(actor=STAFF, now=NOW, **_known(order.id), amount=amount)
         lines = tuple(db.session.scalars(select(OrderLine.id).order_by(OrderLine.position)))
         made = Made(order.id, order.number, lines, tuple(products), None)
         send(made.id, version=order_of(made.id).version)
@@ -342,7 +347,7 @@ class TestShares:
         bring_back(made, (2, 2), version=order_of(made.id).version)
         order = order_of(made.id)
         due = order.total_minor - order.cancelled_minor
-        record_payment(actor=STAFF, now=NOW, order_id=made.id, amount=Money(due, "USD"))
+        record_payment(actor=STAFF, now=NOW, **_known(made.id), amount=Money(due, "USD"))
         assert db.session.scalar(select(func.sum(Sale.total_minor))) == due
         rest = bring_back(made, (1, 1), (1, 1), version=order_of(made.id).version, refund=Wish())
         assert rest.refund is not None

@@ -24,14 +24,15 @@ from app.orders.errors import (
     OrderNotPlaced,
     ShipmentChanged,
     ShipmentNotFound,
+    StockTaken,
 )
 from app.orders.events import OrderMoved
 from app.orders.models.fulfilment import Shipment, ShipmentLine
 from app.orders.models.orders import OrderLine, OrderState
 from app.orders.queries.shipments import ShipmentRecord
 from app.orders.services.counting import Units, count_returned, count_shipped
+from app.orders.services.returns import Returned, take_back
 from app.orders.services.shipping import Tracking, change_tracking, ship
-from app.products.errors import NotAllocated
 from app.products.services import allocations
 from app.products.services.stock import Shortfall
 from tests.concurrency import at_once
@@ -122,6 +123,25 @@ def test_what_was_cancelled_is_not_shipped() -> None:
         send(made, version=2)
 
 
+def test_nothing_is_left_to_ship_of_an_order_whose_payment_was_voided_as_all_of_it_came_back() -> None:
+    made = make_order(2)
+    send(made)
+    units = [Returned(made.lines[0], 2, 2)]
+    about: dict[str, Any] = {"order_id": made.id, "expected_version": order_of(made.id).version}
+    take_back(actor=STAFF, now=NOW + HOUR, units=units, reason="Too small", **about)
+    order = order_of(made.id)
+    assert (order.payment_state, order.fulfilment_state) == ("VOIDED", "RETURNED")
+    with pytest.raises(NothingLeft) as refused:
+        send(made, version=order.version)
+    order = order_of(made.id)
+    assert refused.value.facts["order"] == {
+        "state": order.state,
+        "payment_state": "VOIDED",
+        "fulfilment_state": "RETURNED",
+    }
+    assert refused.value.facts["allowed"]["payment"] == ["PAID", "PENDING", "UNPAID"]
+
+
 @pytest.mark.parametrize("state", [OrderState.DRAFT, OrderState.EXPIRED, OrderState.CANCELLED])
 def test_only_a_placed_order_is_shipped(state: OrderState) -> None:
     made = make_order(2, state=state, paid=True)
@@ -204,8 +224,16 @@ def test_stock_that_was_taken_away_is_not_shipped_and_what_is_there_still_can_be
     made = make_order(2, 3)
     adjust(made.products[1], -8, shortfall=Shortfall.RELEASE)
     before = state_of(made)
-    with pytest.raises(NotAllocated):
+    with pytest.raises(StockTaken) as refused:
         send(made)
+    asins = db.session.scalars(select(OrderLine.asin).order_by(OrderLine.position)).all()
+    short = {"line_id": made.lines[1], "asin": asins[1], "wanted": 3, "shippable": 2}
+    assert (refused.value.code, refused.value.facts, refused.value.errors) == ("NOT_ALLOCATED", {"lines": [short]}, ())
+    with pytest.raises(StockTaken) as refused:
+        send(made, 1, 3)
+    assert refused.value.facts == {"lines": [short]}
+    (error,) = refused.value.errors
+    assert (error.pointer, error.detail) == ("/lines/1/quantity", f"at most 2 of {asins[1]}.")
     assert state_of(made) == before
     send(made, 2, 2)
     assert [stock_of(product) for product in made.products] == [(8, 0), (0, 0)]

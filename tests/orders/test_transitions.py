@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from app.orders.errors import IllegalMove
 from app.orders.models.orders import FulfilmentState, OrderState, PaymentState
-from app.orders.transitions import TABLES, Axis, fulfilment_of, payment_state_of, require
+from app.orders.services.moving import require
+from app.orders.transitions import TABLES, Axis, fulfilment_of, payment_state_of
 
 STATES = {Axis.ORDER: OrderState, Axis.PAYMENT: PaymentState, Axis.FULFILMENT: FulfilmentState}
 EVERY = [(axis, before, after) for axis, states in STATES.items() for before in states for after in states]

@@ -36,13 +36,19 @@ class DeskPayments(MethodView):
         """List the payments of an order, newest first: each attempt to pay it is one."""
         return queries.list_payments(find_order(number), **page)
 
+    @blp.versioned
     @blp.requires("orders:write")
     @blp.arguments(schemas.PaymentIn)
     @blp.answers(200, OrderPaymentSchema)
     @blp.alt_response(409, description="Nothing is to be paid, or another amount; the facts say what")
+    @blp.alt_response(412, description="The order has changed since: somebody else may have recorded it")
     def post(self, sent: dict[str, Any], number: str) -> Any:
-        """Record that an invoice was paid, or the cash handed over: all that is due, in one sum."""
-        return record_payment(actor=current_principal(), now=utc_now(), order_id=find_order(number), **sent)
+        """Record that an invoice was paid, or the cash handed over: all that is due, in one sum.
+
+        If-Match is the order's version; it is another one afterwards, so that a second click records nothing.
+        """
+        which: dict[str, Any] = {"order_id": find_order(number), "expected_version": if_match()}
+        return record_payment(actor=current_principal(), now=utc_now(), **which, **sent)
 
 
 @blp.route("/admin/orders/<number>/refunds")

@@ -108,7 +108,7 @@ def _cancel(
         chosen = _chosen(order, lines, units, by_customer=by_customer)
         _cancel_units(order, lines, chosen, reason=reason, actor=actor, now=now)
     else:
-        raise OrderOver(order.number, order.state)
+        raise OrderOver(order)
     db.session.flush()
     return read_order(order_id)
 
@@ -118,12 +118,12 @@ def _cancel_checkout(
 ) -> None:
     """End a checkout that is not an order yet: its stock and its coupon are free again."""
     if units is not None:
-        raise OrderNotPlaced(f"Order {order.number} is {order.state}; a checkout is cancelled as a whole.")
+        raise OrderNotPlaced(order, f"Order {order.number} is {order.state}; a checkout is cancelled as a whole.")
     hold = holds.hold_of(order.id)
     if hold == HoldState.PAYING:
         raise _PaymentRuns
     if not holds.let_go(order, HoldState.HELD, actor=actor, now=now) and not is_ended:
-        raise OrderOver(order.number, order.state)
+        raise OrderOver(order)
     details = {"reason": reason} if reason else {}
     note(order, "checkout.cancelled", actor=actor, now=now, details=details, public=True)
     audit.record(actor=actor, action="order.cancel", subject=("order", order.id), after={"state": order.state})
@@ -133,12 +133,12 @@ def _chosen(
     order: Order, lines: Sequence[OrderLine], units: Sequence[Units] | None, *, by_customer: bool
 ) -> list[Units]:
     if by_customer and any(line.shipped > 0 for line in lines):
-        raise AlreadyShipped(f"Something of order {order.number} was shipped; send it back when it has arrived.")
+        raise AlreadyShipped(order, f"Something of order {order.number} was shipped; send it back when it has arrived.")
     if order.payment_state == PaymentState.PENDING:
         raise PaymentUnknown("A payment of this order is under way; try again in a while.")
     left = {line.id: max(0, line.quantity - line.shipped - line.cancelled) for line in lines}
     if not any(left.values()):
-        raise OrderOver(order.number, order.fulfilment_state)
+        raise OrderOver(order, is_so=order.fulfilment_state)
     if units is None:
         return [Units(line_id, count) for line_id, count in left.items() if count]
     check_units(units, lines, left)

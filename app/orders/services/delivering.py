@@ -42,7 +42,7 @@ def deliver_all(*, actor: Principal, now: datetime, order_id: int) -> Order:
     order = lock_order(order_id)
     rows = db.session.execute(select(Shipment.id, Shipment.state).where(Shipment.order_id == order_id)).all()
     if not rows:
-        raise NothingShipped(f"Nothing of order {order.number} was shipped yet.")
+        raise NothingShipped(order, f"Nothing of order {order.number} was shipped yet.")
     under_way = sorted(row.id for row in rows if row.state != ShipmentState.DELIVERED)
     if under_way:
         _deliver(order, under_way, actor=actor, now=now)

@@ -51,9 +51,11 @@ def change_order(
 
 def _require_changeable(order: Order) -> None:
     if order.state != OrderState.PLACED:
-        raise OrderNotPlaced(f"Order {order.number} is {order.state}; only placed orders are changed.")
+        raise OrderNotPlaced(order, f"Order {order.number} is {order.state}; only placed orders are changed.")
     if order.fulfilment_state != FulfilmentState.UNFULFILLED:
-        raise AlreadyShipped(f"Something of order {order.number} was shipped; what it says stays as it was then.")
+        raise AlreadyShipped(
+            order, f"Something of order {order.number} was shipped; what it says stays as it was then."
+        )
 
 
 def _differences(field: str, before: Any, after: Any) -> list[str]:

@@ -18,13 +18,12 @@ from app.core.orm import table_of
 from app.core.permissions import Principal
 from app.core.running import settings
 from app.core.transactions import connection
-from app.orders.errors import OrderChanged, OrderNotFound
+from app.orders.errors import IllegalMove, OrderChanged, OrderNotFound
 from app.orders.events import OrderMoved
 from app.orders.models.fulfilment import Shipment, ShipmentState
 from app.orders.models.orders import FulfilmentState, Order, OrderEvent, OrderLine, OrderState, PaymentState, number_of
-from app.orders.transitions import SETTLED, Axis, require
+from app.orders.transitions import COLUMNS, SETTLED, TABLES, Axis
 
-_COLUMNS: Final = {Axis.ORDER: "state", Axis.PAYMENT: "payment_state", Axis.FULFILMENT: "fulfilment_state"}
 _TOLD: Final[dict[str, str]] = {
     f"{Axis.ORDER}:{OrderState.PLACED}": "placed",
     f"{Axis.PAYMENT}:{PaymentState.PAID}": "paid",
@@ -69,6 +68,13 @@ def lock_order(order_id: int, *, version: int | None = None) -> Order:
     return order
 
 
+def require(axis: Axis, before: str, after: str) -> None:
+    """Raise IllegalMove, which names what is allowed, unless ``after`` may follow ``before``."""
+    allowed = TABLES[axis][before]
+    if after not in allowed:
+        raise IllegalMove(axis=axis, state=before, asked=after, allowed=allowed)
+
+
 def move(
     order: Order,
     axis: Axis,
@@ -84,7 +90,7 @@ def move(
     Sets the times that go with it, counts the version up once in a transaction, writes the event, tells who wants to
     know, and completes an order of which that was the last thing missing. Raises IllegalMove (409).
     """
-    column = _COLUMNS[axis]
+    column = COLUMNS[axis]
     before = getattr(order, column)
     if before == after:
         return False

@@ -106,7 +106,7 @@ def allocate_again(*, actor: Principal, now: datetime, order_id: int) -> Order:
     """
     order = lock_order(order_id)
     if order.state != OrderState.PLACED:
-        raise OrderNotPlaced(f"Order {order.number} is {order.state}; only placed orders are promised stock.")
+        raise OrderNotPlaced(order, f"Order {order.number} is {order.state}; only placed orders are promised stock.")
     missing = missing_units(order_id)
     if missing:
         note(order, "stock.allocated", actor=actor, now=now, details={"items": _shown(missing)}, public=False)

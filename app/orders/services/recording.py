@@ -28,14 +28,21 @@ _OPEN: Final = (PaymentStatus.CREATED, PaymentStatus.WAITING)
 
 @in_transaction
 def record_payment(
-    *, actor: Principal, now: datetime, order_id: int, amount: Money, reference: str | None = None
+    *,
+    actor: Principal,
+    now: datetime,
+    order_id: int,
+    expected_version: int,
+    amount: Money,
+    reference: str | None = None,
 ) -> Payment:
     """Record that a placed order was paid to us, as a whole: what is due for what was neither cancelled nor returned.
 
-    The sales facts are written with it. ``reference`` is what a bank or a receipt calls it. Raises OrderNotFound,
-    NothingToPay (it is paid, over, or paid at a provider), AmountNotDue, Invalid for another currency.
+    The sales facts are written with it. ``expected_version`` is the order's, which counts up. ``reference`` is what a
+    bank or a receipt calls it. Raises OrderNotFound, OrderChanged, NothingToPay (it is paid, over, or paid at a
+    provider), AmountNotDue, Invalid for another currency.
     """
-    order = lock_order(order_id)
+    order = lock_order(order_id, version=expected_version)
     payment = db.session.scalar(
         select(Payment).where(Payment.active_order_id == order_id, Payment.provider == MANUAL).with_for_update(),
         execution_options=_FRESH,
@@ -45,7 +52,7 @@ def record_payment(
     ).all()
     due = Money(_due(lines), order.currency)
     if payment is None or payment.status not in _OPEN or due.minor == 0:
-        raise NothingToPay(state=order.state, payment_state=order.payment_state, method=order.payment_method)
+        raise NothingToPay(order)
     if amount.currency != due.currency:
         raise Invalid.field("/amount/currency", f"must be {due.currency}, as the order is.")
     if amount != due:

@@ -80,7 +80,7 @@ def refund(
     order = lock_order(order_id, version=expected_version)
     made = claim.joined(order, amount=amount, reason=reason, actor=actor, now=now)
     if made is None:
-        raise NothingToRefund("Nothing was paid for this order, or all of it went back.")
+        raise NothingToRefund(order, "Nothing was paid for this order, or all of it went back.")
     _audit("refund.made", made, actor)
     return refund_record(made)
 

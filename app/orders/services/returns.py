@@ -86,7 +86,7 @@ def take_back(
 
 def _check(order: Order, lines: Sequence[OrderLine], units: Sequence[Returned]) -> None:
     if not any(line.shipped for line in lines):
-        raise NothingShipped(f"Nothing of order {order.number} was shipped yet.")
+        raise NothingShipped(order, f"Nothing of order {order.number} was shipped yet.")
     if order.payment_state == PaymentState.PENDING:
         raise PaymentUnknown("A payment of this order is under way; try again in a while.")
     check_units(units, lines, {line.id: line.shipped - line.returned for line in lines})
@@ -112,7 +112,7 @@ def _settle(
     """Claim the money back that was asked for; of an order that is not paid yet, lower what it owes."""
     if order.payment_state == PaymentState.UNPAID:
         if wish is not None:
-            raise NothingToRefund(f"Order {order.number} is not paid; what came back need not be paid any more.")
+            raise NothingToRefund(order, f"Order {order.number} is not paid; what came back need not be paid any more.")
         order.cancelled_minor = min(order.total_minor, order.cancelled_minor + value)
         owe_less(order, actor=actor, now=now)
         return None

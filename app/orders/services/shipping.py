@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +13,7 @@ from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.orders.carriers import problem_with, tracking_page
-from app.orders.errors import NothingLeft, OrderNotPaid, OrderNotPlaced, ShipmentChanged
+from app.orders.errors import NothingLeft, OrderNotPaid, OrderNotPlaced, ShipmentChanged, StockTaken
 from app.orders.models.fulfilment import Shipment, ShipmentLine
 from app.orders.models.orders import Order, OrderLine, OrderState, PaymentState
 from app.orders.queries import shipments as queries
@@ -23,6 +23,7 @@ from app.orders.services.counting import Units, check_units, count_shipped, read
 from app.orders.services.fulfilling import move_goods
 from app.orders.services.moving import lock_order, note, tell
 from app.orders.services.promises import reference_of
+from app.products.errors import NotAllocated
 from app.products.services import allocations
 
 _SHIPPED_UNPAID: Final = frozenset({"invoice", "cash"})
@@ -55,13 +56,14 @@ def ship(
 
     The customer is mailed. ``expected_version`` is the order's, which counts up, so that a second click ships nothing.
     Raises OrderNotFound, OrderChanged, OrderNotPlaced, OrderNotPaid (of card payments, and where the money went back),
-    NothingLeft, MoreThanLeft, NotAllocated where promised stock was taken away, Invalid.
+    NothingLeft, MoreThanLeft, StockTaken where promised stock was taken away, Invalid.
     """
     url = _checked_url(tracking)
     order = lock_order(order_id, version=expected_version)
-    _require_shippable(order)
     lines = read_lines(order_id)
-    chosen = _chosen(order, lines, units)
+    left = {line.id: line.quantity - line.shipped - line.cancelled for line in lines}
+    _require_shippable(order, left)
+    chosen = _chosen(lines, left, units)
     shipment = _add(order_id, tracking, url, chosen, actor=actor, now=now)
     count_shipped(chosen)
     shown = _shown(shipment, lines, chosen)
@@ -72,9 +74,7 @@ def ship(
     mails.request_shipped(shipment.id)
     db.session.flush()
     made = queries.get_shipment(order_id, shipment.id)
-    products = {line.id: line.product_id for line in lines}
-    items = {products[each.line_id]: each.quantity for each in chosen}
-    allocations.ship.joined(actor=actor, now=now, reference=reference_of(order), items=items)
+    _take_from_shelves(order, lines, chosen, is_named=units is not None, actor=actor, now=now)
     return made
 
 
@@ -118,23 +118,43 @@ def change_tracking(
     return record
 
 
-def _require_shippable(order: Order) -> None:
+def _require_shippable(order: Order, left: Mapping[int, int]) -> None:
     if order.state not in {OrderState.PLACED, OrderState.COMPLETED}:
-        raise OrderNotPlaced(f"Order {order.number} is {order.state}; only placed orders are shipped.")
-    if order.payment_state in _GIVEN_BACK:
-        raise OrderNotPaid(f"The payment of order {order.number} is {order.payment_state}: cancel what is left of it.")
-    if order.payment_state not in _PAID and order.payment_method not in _SHIPPED_UNPAID:
-        raise OrderNotPaid(f"Order {order.number} is to be paid by {order.payment_method} before it is shipped.")
-
-
-def _chosen(order: Order, lines: Sequence[OrderLine], units: Sequence[Units] | None) -> list[Units]:
-    left = {line.id: line.quantity - line.shipped - line.cancelled for line in lines}
+        raise OrderNotPlaced(order, f"Order {order.number} is {order.state}; only placed orders are shipped.")
     if not any(left.values()):
-        raise NothingLeft(f"Everything of order {order.number} was shipped or cancelled.")
+        raise NothingLeft(order, f"Everything of order {order.number} was shipped or cancelled.")
+    if order.payment_state in _GIVEN_BACK:
+        detail = f"The payment of order {order.number} is {order.payment_state}: cancel what is left of it."
+        raise OrderNotPaid(order, detail)
+    if order.payment_state not in _PAID and order.payment_method not in _SHIPPED_UNPAID:
+        raise OrderNotPaid(order, f"Order {order.number} is to be paid by {order.payment_method} before it is shipped.")
+
+
+def _chosen(lines: Sequence[OrderLine], left: Mapping[int, int], units: Sequence[Units] | None) -> list[Units]:
     if units is None:
         return [Units(line_id, count) for line_id, count in left.items() if count]
     check_units(units, lines, left)
     return list(units)
+
+
+def _take_from_shelves(
+    order: Order, lines: Sequence[OrderLine], units: Sequence[Units], *, is_named: bool, actor: Principal, now: datetime
+) -> None:
+    """Take units from the shelves; ``is_named``: whoever ships them named the lines, and is told which are short."""
+    of = {line.id: line for line in lines}
+    items = {of[each.line_id].product_id: each.quantity for each in units}
+    try:
+        allocations.ship.joined(actor=actor, now=now, reference=reference_of(order), items=items)
+    except NotAllocated as refused:
+        short: list[dict[str, Any]] = [
+            {"at": at, "line_id": each.line_id, "asin": of[each.line_id].asin, "wanted": each.quantity}
+            | {"shippable": refused.held[of[each.line_id].product_id]}
+            for at, each in enumerate(units)
+            if of[each.line_id].product_id in refused.held
+        ]
+        if not short:
+            raise
+        raise StockTaken(short, is_named=is_named) from refused
 
 
 def _checked_url(tracking: Tracking) -> str | None:

@@ -123,12 +123,12 @@ def ship(
     holds less than is to be shipped.
     """
     taken = _take(reference, items)
-    for product_id, quantity in (items or {}).items():
-        if taken.get(product_id, 0) != quantity:
-            raise NotAllocated(
-                f"{reference.label} holds {taken.get(product_id, 0)} of product {product_id}; {quantity} cannot be "
-                "shipped."
-            )
+    held = {product_id: taken.get(product_id, 0) for product_id in items or {}}
+    short = {product_id: held[product_id] for product_id, count in (items or {}).items() if held[product_id] != count}
+    if items and short:
+        named = ", ".join(f"{count} of product {product_id}" for product_id, count in short.items())
+        wanted = ", ".join(str(items[product_id]) for product_id in short)
+        raise NotAllocated(f"{reference.label} holds {named}; {wanted} cannot be shipped.", held=short)
     _post_taken(MovementKind.SHIPPED, taken, reference, actor=actor, now=now)
     return taken
 
