@@ -16,7 +16,9 @@ from app.config import Rates, Settings
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.transactions import in_transaction
+from app.orders.errors import LinkNotValid
 from app.orders.models.orders import OrderLink
+from app.orders.queries.links import linked_order
 from app.orders.services.counting import Units
 from app.orders.services.links import LIFETIME, make_link, purge_links, void_links
 from app.orders.services.shipping import Tracking, ship
@@ -184,3 +186,9 @@ def test_names_and_tracking_are_shown_as_text(app: Flask, client: FlaskClient) -
     assert "<script>alert(1)" not in shown
     assert "&lt;script&gt;alert(1)" in shown
     assert re.search(r'href="https://x\.example\.org/\?q=a&amp;b=%22onclick" rel="noopener noreferrer nofollow"', shown)
+
+
+@on_sqlite
+def test_what_cannot_even_be_written_as_bytes_is_no_link(context: Flask) -> None:
+    with pytest.raises(LinkNotValid):
+        linked_order("\ud800" * 22, now=utc_now())
