@@ -44,7 +44,7 @@ def stripe_double() -> Iterator[StripeServer]:
 @pytest.fixture
 def till(app_with: AppWith, stripe_double: StripeServer, auth_headers: dict[str, str]) -> Till:
     """The shop as it takes cards at that double."""
-    app = app_with(payments=stripe_double.payments(timeout_s=2.0), checkout=Checkout(hold_s=60))
+    app = app_with(payments=stripe_double.payments(timeout_s=20.0), checkout=Checkout(hold_s=60))
     return Till(app, stripe_double, auth_headers)
 
 
