@@ -59,7 +59,9 @@ class PaymentIn(StrictSchema):
 class RefundIn(StrictSchema):
     """Money that is to go back while the goods stay; what is cancelled or returned is refunded there."""
 
-    amount = fields.Nested(MoneyIn, load_default=None, metadata={"description": "Without: all that is left"})
+    amount = fields.Nested(
+        MoneyIn, load_default=None, metadata={"description": "Without: all that is left", "examples": [None]}
+    )
     reason = Text(longest=500, required=True, metadata=_REASON)
 
 
