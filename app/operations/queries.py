@@ -37,10 +37,11 @@ def find_writer(slot: int) -> int | None:
 
 
 def list_operations(
-    *, kinds: Collection[str], limit: int, cursor: str | None = None, state: str | None = None
+    *, kinds: Collection[str], limit: int, cursor: str | None = None, state: str | None = None, whole: bool = False
 ) -> Page[Operation]:
-    """Operations of some kinds, newest first."""
-    wanted = select(Operation).options(*map(defer, (Operation.report, Operation.cursor, Operation.arguments)))
+    """Operations of some kinds, newest first; with ``whole`` for lists that show something of their documents."""
+    unread = (Operation.cursor,) if whole else (Operation.report, Operation.cursor, Operation.arguments)
+    wanted = select(Operation).options(*map(defer, unread))
     if set(kinds) != KINDS.keys():
         wanted = wanted.where(Operation.kind.in_(kinds))
     if state is not None:

@@ -38,7 +38,7 @@ def get_import(operation_id: int) -> Operation:
 
 def list_imports(*, limit: int, cursor: str | None = None, state: str | None = None) -> Page[Operation]:
     """Imports of sales and undos of such, newest first."""
-    return operations.list_operations(kinds=_NAMES, limit=limit, cursor=cursor, state=state)
+    return operations.list_operations(kinds=_NAMES, limit=limit, cursor=cursor, state=state, whole=True)
 
 
 def find_products(asins: Iterable[str]) -> dict[str, Any]:
