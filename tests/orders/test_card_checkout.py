@@ -231,9 +231,10 @@ def test_a_payment_that_was_captured_meanwhile_is_the_order_whatever_else_is_wan
     stripe_double.books.authenticate(the(cards.app, Payment).provider_ref)
     guest.put({lamp: 1})
     answer = pay(guest, "20.00")
-    assert (answer.status_code, answer.get_json()["total"]) == (201, "10.00")
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "ALREADY_ORDERED")
+    assert answer.get_json()["differs"] == ["expected_total"]
     assert states(cards.app) == PAID
-    assert stripe_double.books.taken(answer.get_json()["number"]) == [1_000]
+    assert stripe_double.books.taken(answer.get_json()["order"]) == [1_000]
 
 
 def test_what_a_bank_is_at_cannot_be_ended_and_nothing_else_is_charged(
