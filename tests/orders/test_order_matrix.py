@@ -211,7 +211,8 @@ def test_an_order_opens_for_its_customer_and_for_staff_and_for_nobody_else(
     for client in (client for client, status in wanted.items() if not status):
         scene = make_scene(method, path, owner)
         answer = scene.call(method, path, client)
-        assert (client, answer.status_code) == (client, scene.sent.status), answer.text
+        said = answer.text  # read to its end, as files are sent while they are made
+        assert (client, answer.status_code) == (client, scene.sent.status), said
 
 
 @on_sqlite
