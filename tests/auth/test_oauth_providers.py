@@ -95,7 +95,8 @@ def test_the_secret_is_never_shown_and_encrypted_at_rest(
     with app.app_context():
         raw = db.session.execute(text("SELECT client_secret FROM oauth_provider")).scalar_one()
         assert "secret" not in raw
-        events = db.session.scalars(select(AuditEvent).where(AuditEvent.subject_kind == "provider")).all()
+        of_providers = select(AuditEvent).where(AuditEvent.subject_kind == "provider").order_by(AuditEvent.id)
+        events = db.session.scalars(of_providers).all()
         assert [event.action for event in events] == ["provider.create", "provider.update"]
         assert not any("very" in str((event.before, event.after)) for event in events)
         assert not any("newer" in str((event.before, event.after)) for event in events)

@@ -488,6 +488,7 @@ def test_a_background_worker_sends_beside_its_other_work_and_ends_when_asked(
         working.terminate()
         working.join(30)
     assert working.exitcode == 0
+    db.session.rollback()
     assert db.session.scalars(select(Webhook.lease_token)).one() is None
 
 

@@ -69,7 +69,7 @@ def _orders() -> list[dict[str, Any]]:
         rows.append(
             {
                 "id": number,
-                "cart_id": number if number % 5 == 0 else None,
+                "cart_id": -number if number % 5 == 0 else None,
                 "user_id": chance.choice([None, 1, 1, 2]),
                 "email": chance.choice(["ada@example.org", "grace@example.org"]),
                 "state": state,

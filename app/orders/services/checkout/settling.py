@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 
 from app.core.extensions import db
 from app.core.orm import count_changed
-from app.core.permissions import Principal, system
+from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.orders.errors import CouponNotUsable, OrderNotFound, UnknownCoupon
 from app.orders.models.orders import HoldState, Order, OrderState, PaymentState
@@ -25,7 +25,7 @@ from app.orders.providers.port import Answer, ProviderState
 from app.orders.services.checkout import drafting, giving_up, holds, late
 from app.orders.services.checkout.errors import Short
 from app.orders.services.checkout.placing import place_paid
-from app.orders.services.checkout.stocking import release_expired
+from app.orders.services.checkout.stocking import still_missing
 from app.orders.services.checkout.wanted import CheckedOut
 from app.orders.services.moving import lock_order, move, touch
 from app.orders.transitions import Axis
@@ -52,8 +52,7 @@ def settle(
         try:
             return run(order_id=order_id, payment_id=payment_id, answer=answer, actor=actor, now=now, gives_up=gives_up)
         except Short as short:
-            products = [line["product_id"] for line in short.lines]
-            gives_up = not release_expired(products, actor=system(actor.request_id), now=now)
+            gives_up = bool(still_missing(short, request_id=actor.request_id, now=now))
         except (CouponNotUsable, UnknownCoupon):
             continue  # somebody used up what was left of it a moment ago; it is looked at again
     return run(order_id=order_id, payment_id=payment_id, answer=answer, actor=actor, now=now, gives_up=True)

@@ -36,22 +36,23 @@ def with_stock(work: Callable[[], R], *, now: datetime, request_id: str | None) 
     try:
         return work()
     except Short as short:
-        products = [line["product_id"] for line in short.lines]
-        ended = release_expired(products, actor=system(request_id), now=now)
-        if not ended and not short.is_overtaken:
-            raise _sold_out(short) from short
+        missing = still_missing(short, request_id=request_id, now=now)
+        if missing and not short.is_overtaken:
+            raise SoldOut(missing) from short
     try:
         return work()
     except Short as short:
-        raise _sold_out(short) from short
+        raise SoldOut(_missing(short) or _shown(short, {})) from short
 
 
-def release_expired(product_ids: Collection[int], *, actor: Principal, now: datetime) -> int:
-    """End expired holds in which some of these products are, the oldest first and at most 50; returns how many."""
-    ended = 0
-    for order_id in _expired(product_ids):
-        ended += expire.aside(order_id=order_id, actor=actor, now=now)
-    return ended
+def still_missing(short: Short, *, request_id: str | None, now: datetime) -> list[dict[str, Any]]:
+    """End expired holds of what could not be had, the oldest first and at most 50; what there is too little of then.
+
+    It goes by the stock and not by what was ended here: the sweeper, or another customer, may have been first.
+    """
+    for order_id in _expired([line["product_id"] for line in short.lines]):
+        expire.aside(order_id=order_id, actor=system(request_id), now=now)
+    return _missing(short)
 
 
 @in_transaction
@@ -81,12 +82,10 @@ def _expired(product_ids: Collection[int]) -> Sequence[int]:
     return order_ids
 
 
-def _sold_out(short: Short) -> SoldOut:
-    """The refusal that names what is missing, by the counters as they are now and what the draft itself holds."""
+def _missing(short: Short) -> list[dict[str, Any]]:
+    """Of which products there is too little, by the counters as they are now and what the draft itself holds."""
     free = _available([line["product_id"] for line in short.lines], short.order_id)
-    products = [_shown(line, free.get(line["product_id"], 0)) for line in short.lines]
-    missing = [each for each in products if each["available"] < each["wanted"]]
-    return SoldOut(missing or products)
+    return [each for each in _shown(short, free) if each["available"] < each["wanted"]]
 
 
 def _available(product_ids: Collection[int], order_id: int | None) -> dict[int, int]:
@@ -102,11 +101,14 @@ def _available(product_ids: Collection[int], order_id: int | None) -> dict[int, 
     return free
 
 
-def _shown(line: Mapping[str, Any], available: int) -> dict[str, Any]:
-    return {
-        "product_id": line["product_id"],
-        "asin": line["asin"],
-        "name": line["name"],
-        "wanted": line["quantity"],
-        "available": available,
-    }
+def _shown(short: Short, free: Mapping[int, int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "product_id": line["product_id"],
+            "asin": line["asin"],
+            "name": line["name"],
+            "wanted": line["quantity"],
+            "available": free.get(line["product_id"], 0),
+        }
+        for line in short.lines
+    ]
