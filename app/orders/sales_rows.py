@@ -124,11 +124,20 @@ class SaleChecker:
         if "net" not in given and "total" not in given and least != most:
             said = "is needed, or total: else nobody knows how much of the tax is in the price of the goods."
             raise _RowRefused("net", said)
+        if least == most < 0:
+            raise _RowRefused("tax", f"is more than gross less discount, which contains it: {self._shown(goods)}.")
         if not max(least, 0) <= net <= most:
-            which = f"{self._shown(least)}" if least == most else f"from {self._shown(least)} to {self._shown(most)}"
-            said = f"would be {self._shown(net)}, but gross less discount and the tax in it is {which}."
-            raise _RowRefused("net", said)
+            raise self._out_of_range(net, max(least, 0), most, given)
         return net
+
+    def _out_of_range(self, net: int, least: int, most: int, given: dict[str, int]) -> _RowRefused:
+        """What is wrong with a net, or with the total that it follows from where the row does not say it."""
+        which = self._shown(least) if least == most else f"from {self._shown(least)} to {self._shown(most)}"
+        rule = f"gross less discount and the tax in it is {which}."
+        if "net" in given:
+            return _RowRefused("net", f"is {self._shown(net)}, but {rule}")
+        said = f"is {self._shown(given['total'])}, so that net would be {self._shown(net)}, but {rule}"
+        return _RowRefused("total", said)
 
     def _shown(self, minor: int) -> str:
         return decimal_text(minor, self._currency)
@@ -221,19 +230,29 @@ def _sign(values: Values) -> int:
 
     A refund may be said by its kind, by amounts and quantity that are negative, or by both.
     """
-    numbers = [values[name] for name in ("quantity", *_AMOUNTS) if values.get(name) is not None]
-    least, most = min(numbers), max(numbers)
+    numbers = {name: values[name] for name in ("quantity", *_AMOUNTS) if values.get(name) is not None}
+    above = [name for name, number in numbers.items() if number > 0]
+    below = [name for name, number in numbers.items() if number < 0]
     kind = values.get("kind")
-    if least < 0 < most:
-        raise _RowRefused("gross", "and the other amounts must have the same sign, and so must the quantity.")
-    if least < 0 and kind == SaleKind.SALE:
-        raise _RowRefused("gross", "and the other amounts of a sale must not be negative, nor must the quantity.")
-    if least >= 0 and kind == SaleKind.REFUND:
+    if below and kind == SaleKind.SALE:
+        raise _RowRefused(below[0], "must not be negative in a sale.")
+    if above and below:
+        raise _odd_one(above, below)
+    if not below and kind == SaleKind.REFUND:
         for name in ("quantity", *_AMOUNTS):
             if values.get(name) is not None:
                 values[name] = -values[name]
         return -1
-    return -1 if least < 0 else 1
+    return -1 if below else 1
+
+
+def _odd_one(above: Sequence[str], below: Sequence[str]) -> _RowRefused:
+    """What is wrong with numbers of two signs: named is one of those that are fewer; of as many, one beside gross."""
+    is_below = len(below) < len(above) or (len(below) == len(above) and "gross" in above)
+    odd, others = (below, above) if is_below else (above, below)
+    is_what, are_what = ("negative", "positive") if is_below else ("positive", "negative")
+    names = ", ".join(others)
+    return _RowRefused(odd[0], f"is {is_what}, but {names} {'are' if len(others) > 1 else 'is'} {are_what}.")
 
 
 def _external_id(value: Any) -> str | None:

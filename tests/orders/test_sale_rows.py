@@ -103,9 +103,14 @@ def test_money_that_goes_back_while_the_goods_stay_is_a_refund_of_no_units() -> 
         ({"quantity": "1000000001"}, "quantity", "must be a whole number"),
         ({"quantity": True}, "quantity", "must be a whole number"),
         ({"discount": "24.01"}, "discount", "is more than gross, 24.00."),
-        ({"discount": "-2.00"}, "gross", "must have the same sign"),
-        ({"quantity": "-2"}, "gross", "must have the same sign"),
-        ({"kind": "sale", "gross": "-24.00", "quantity": "-2"}, "gross", "must not be negative"),
+        ({"discount": "-2.00"}, "discount", "is negative, but quantity, gross are positive."),
+        ({"quantity": "-2"}, "quantity", "is negative, but gross is positive."),
+        ({"gross": "-24.00"}, "quantity", "is positive, but gross is negative."),
+        ({"gross": "-24.00", "total": "24.00"}, "gross", "is negative, but quantity, total are positive."),
+        ({"gross": "-24.00", "quantity": "-2", "tax": "1.00"}, "tax", "is positive, but quantity, gross are negative."),
+        ({"kind": "refund", "tax": "-1.00"}, "tax", "is negative, but quantity, gross are positive."),
+        ({"kind": "sale", "gross": "-24.00", "quantity": "-2"}, "quantity", "must not be negative in a sale."),
+        ({"kind": "sale", "tax": "-1.00"}, "tax", "must not be negative in a sale."),
         ({"kind": "swap"}, "kind", "must be sale or refund."),
         ({"net": "23.99"}, "net", "is 23.99, but gross less discount is 24.00."),
         ({"total": "23.99"}, "total", "is 23.99, but net, shipping and tax are 24.00."),
@@ -136,18 +141,24 @@ def test_a_row_that_breaks_a_rule_is_refused_with_its_column_and_the_rule(
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "named", "said"),
     [
-        ({"tax": "3.83", "net": "20.18"}, "would be 20.18, but gross less discount and the tax in it is 20.17."),
-        ({"tax": "3.83", "total": "24.01"}, "would be 20.18, but"),
-        ({"tax": "3.83", "shipping": "1.00", "net": "20.16"}, "is from 20.17 to 24.00."),
-        ({"tax": "3.83", "shipping": "1.00", "net": "24.01"}, "is from 20.17 to 24.00."),
-        ({"tax": "24.01"}, "would be -0.01"),
+        ({"tax": "3.83", "net": "20.18"}, "net", "is 20.18, but gross less discount and the tax in it is 20.17."),
+        ({"tax": "3.83", "total": "24.01"}, "total", "is 24.01, so that net would be 20.18, but gross less"),
+        ({"tax": "3.83", "shipping": "1.00", "net": "20.16"}, "net", "is from 20.17 to 24.00."),
+        ({"tax": "3.83", "shipping": "1.00", "net": "24.01"}, "net", "is from 20.17 to 24.00."),
+        ({"tax": "3.83", "shipping": "1.00", "total": "28.84"}, "total", "so that net would be 24.01, but"),
+        ({"tax": "24.01"}, "tax", "is more than gross less discount, which contains it: 24.00."),
+        ({"tax": "24.01", "net": "24.00"}, "tax", "is more than gross less discount"),
+        ({"tax": "24.01", "total": "24.00"}, "tax", "is more than gross less discount"),
+        ({"tax": "30.00", "shipping": "90.00", "total": "119.99"}, "total", "so that net would be -0.01, but"),
     ],
 )
-def test_a_net_that_cannot_be_that_of_prices_with_tax_is_refused(changed: dict[str, str], said: str) -> None:
+def test_amounts_that_cannot_be_those_of_prices_with_tax_are_refused_at_the_one_that_is_wrong(
+    changed: dict[str, str], named: str, said: str
+) -> None:
     _, ((column, detail),) = check(ROW | changed, tax_included=True)
-    assert column == "net"
+    assert column == named
     assert said in detail
 
 

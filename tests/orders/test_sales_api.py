@@ -243,6 +243,28 @@ def test_without_a_period_the_sums_are_of_the_last_thirty_days(app: Flask, ask: 
     assert ask("/totals", from_=str(today.date() + timedelta(days=1)), status=422)["errors"][0]["pointer"] == "/from"
 
 
+@pytest.mark.parametrize("which", [{"order_number": "100005"}, {"operation_id": 3}], ids=["order", "import"])
+def test_without_a_period_the_sums_of_an_order_or_an_import_are_of_all_its_facts(
+    app: Flask, ask: Ask, which: dict[str, Any]
+) -> None:
+    of_both = {"order_id": 5, "operation_id": 3}
+    days = (0, 500, 1000)
+    with app.app_context():
+        add_facts(
+            *({"net": 100 * 10**at, "sold_at": START - timedelta(days=day)} | of_both for at, day in enumerate(days)),
+            {"net": 7, "order_id": 6, "operation_id": 4},
+        )
+
+    def summed(**period: str) -> tuple[str | None, str | None, str]:
+        found = ask("/totals", **which, **period)
+        return found["from"], found["to"], found["currencies"][0]["sale"]["net"]
+
+    assert summed() == (None, None, "111.00")
+    assert summed(to="2026-02-28") == (None, "2026-02-28", "110.00")
+    assert summed(from_="2024-10-01") == ("2024-10-01", None, "11.00")
+    assert summed(from_="2023-01-01", to="2026-12-31")[2] == "111.00"
+
+
 @on_sqlite
 def test_today_is_the_shops_day(app_with: AppWith, auth_headers: dict[str, str]) -> None:
     for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):

@@ -176,7 +176,8 @@ def test_an_id_that_stands_twice_in_a_file_is_refused_the_second_time(app: Flask
 def test_where_a_needed_column_is_not_found_somebody_says_which_it_is(app: Flask, sales_files: SalesFiles) -> None:
     text = HEADER.replace("gross", "Amount") + LINE
     found = sales_files.imported(text, run="true")
-    assert found["state"] == "MAPPING_NEEDED"
+    assert (found["state"], found["missing"]["targets"]) == ("MAPPING_NEEDED", ["gross"])
+    assert found["missing"]["detail"].startswith("No column was recognised as gross.")
     names = HEADER.strip().split(",")
     path, version = f"/{found['id']}/mapping", f'"v{found["version"]}"'
     for targets, pointer in (
@@ -192,6 +193,7 @@ def test_where_a_needed_column_is_not_found_somebody_says_which_it_is(app: Flask
     assert sales_files.ask("PUT", path, {"targets": names}).status_code == 428
     answer = sales_files.ask("PUT", path, {"targets": names}, If_Match=version)
     assert (answer.status_code, answer.get_json()["columns"][5]["target"]) == (200, "gross")
+    assert answer.get_json()["missing"] is None
     assert sales_files.ask("PUT", path, {"targets": names}, If_Match=version).status_code == 409
     assert sales_files.worked(found["id"])["state"] == "COMPLETED"
     assert [fact["gross_minor"] for fact in facts(app)] == [2400]

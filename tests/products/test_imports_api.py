@@ -237,6 +237,7 @@ def test_the_columns_can_be_mapped_by_hand_and_are_checked_again(
     assert shown["state"] == "CHECKED"
     other = imported("Code,What,Cost\n17,Kettle,1.00\n")
     assert (other["state"], other["counts"]["new"]) == ("MAPPING_NEEDED", 0)
+    assert (shown["missing"], other["missing"]["targets"]) == (None, ["asin"])
     url = f"{IMPORTS}/{shown['id']}/mapping"
     assert send("PUT", url, {"targets": ["asin", "name", "price"]}).status_code == 428
     for targets, pointer in (

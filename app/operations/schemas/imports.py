@@ -51,6 +51,20 @@ class RefusedRowSchema(Schema):
     reasons = fields.List(fields.Nested(RowReasonSchema))
 
 
+class MissingSchema(Schema):
+    """What an import needs and no column was recognised as."""
+
+    targets = fields.List(fields.String(metadata={"examples": ["gross"]}), metadata={"description": "Needed targets"})
+    detail = fields.String(
+        metadata={
+            "description": "The same for a person",
+            "examples": [
+                "No column was recognised as gross. Say what each column is; the import needs one for each of these."
+            ],
+        }
+    )
+
+
 class FileImportSchema(OperationSchema):
     """An import of a file."""
 
@@ -61,6 +75,13 @@ class FileImportSchema(OperationSchema):
     encoding = fields.String(attribute="report.encoding", metadata={"examples": ["utf-8"]})
     delimiter = fields.String(attribute="report.delimiter", allow_none=True, metadata={"examples": [","]})
     columns = fields.List(fields.Nested(ColumnSchema), attribute="report.columns")
+    missing = fields.Nested(
+        MissingSchema,
+        attribute="report.missing",
+        dump_default=None,
+        allow_none=True,
+        metadata={"description": "While MAPPING_NEEDED: which columns are; else null"},
+    )
     waits_for = fields.Integer(
         allow_none=True, metadata={"description": "While QUEUED: the operation that writes now", "examples": [11]}
     )

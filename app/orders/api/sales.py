@@ -33,5 +33,9 @@ class SaleTotals(MethodView):
     @blp.arguments(schemas.TotalsArguments, location="query")
     @blp.answers(200, schemas.TotalsSchema)
     def get(self, which: dict[str, Any]) -> Any:
-        """Sum sales and refunds of at most 366 days, by currency. A refund counts on its own day, not on the sale's."""
+        """Sum sales and refunds by currency. A refund counts on its own day, not on the sale's.
+
+        Of one order or import (`order_number`, `operation_id`) all there are unless days are given; else of at most 366
+        days, by itself of the last 30.
+        """
         return queries.sum_sales(**which)

@@ -29,8 +29,8 @@ def list_sales(
     return fetch_page(wanted, keys=[(Sale.sold_on, newest), (Sale.id, newest)], limit=limit, cursor=cursor)
 
 
-def sum_sales(*, since: date, until: date, **which: Any) -> dict[str, Any]:
-    """The sums of a period by currency: of sales, of refunds, and of both (``altogether``).
+def sum_sales(*, since: date | None = None, until: date | None = None, **which: Any) -> dict[str, Any]:
+    """The sums of a period by currency: of sales, of refunds, and of both (``altogether``); None is no end.
 
     ``orders`` are different orders: of sales those that were paid, of refunds those of which money went back; together
     it is those that were paid. ``which`` as in ``list_sales``.

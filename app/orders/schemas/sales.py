@@ -19,6 +19,8 @@ MAX_DAYS: Final = 366
 _EARLIEST, _LATEST = date(1970, 1, 1), date(9000, 1, 1)
 _ID: Final = validate.Range(1, 2**63 - 1)
 _NO_ORDER: Final = 0
+_BOUNDED: Final = frozenset({"order_number", "order_id", "operation_id"})
+"""Each is of so few facts that they are summed whatever their days are; the number may be read as an id by then."""
 _WHEN: Final = {"description": "When the payment, or the refund, was recorded"} | {
     "examples": ["2026-11-21T10:00:00.000000Z"]
 }
@@ -92,14 +94,23 @@ class SaleArguments(PageArguments, _Which):
 
 
 class TotalsArguments(_Which):
-    """Of which facts; by itself of the last 30 days."""
+    """Of which facts; by itself of the last 30 days, and of an order or an import all there are."""
 
-    since = _day(_FROM | {"description": "The first day; by itself 30 days with the last one"}, data_key="from")
-    until = _day(_TO | {"description": "The last day, which counts as well; by itself today"}, data_key="to")
+    since = _day(
+        _FROM
+        | {"description": "The first day; by itself 30 days with the last one, of one order or import since ever"},
+        data_key="from",
+    )
+    until = _day(
+        _TO | {"description": "The last day, which counts as well; by itself today, of one order or import no end"},
+        data_key="to",
+    )
 
     @post_load
     def make_period(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        """The period with both its ends; refuses more than a year at once."""
+        """The period: of one order or import as it was given, else with both its ends and at most a year."""
+        if not data.keys().isdisjoint(_BOUNDED):
+            return data
         until = data.get("until") or day_of(utc_now())
         since = data.get("since") or until - timedelta(days=DAYS - 1)
         if since > until:
@@ -159,8 +170,14 @@ class TotalsOfCurrencySchema(Schema):
 class TotalsSchema(Schema):
     """The sums of a period."""
 
-    since = fields.Date(data_key="from", metadata=_FROM)
-    until = fields.Date(data_key="to", metadata=_TO)
+    since = fields.Date(
+        data_key="from",
+        allow_none=True,
+        metadata=_FROM | {"description": f"{_FROM['description']}; null: since ever"},
+    )
+    until = fields.Date(
+        data_key="to", allow_none=True, metadata=_TO | {"description": f"{_TO['description']}; null: without end"}
+    )
     currencies = fields.List(
         fields.Nested(TotalsOfCurrencySchema), metadata={"description": "Amounts of two currencies are never added up"}
     )

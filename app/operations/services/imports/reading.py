@@ -65,15 +65,22 @@ def read_upload(work: Work, *, guess: Guesser, needs: frozenset[str]) -> Work | 
         "delimiter": table.delimiter,
         "columns": columns,
     }
-    is_known = needs <= {found.target for found in guesses}
+    missing = sorted(needs - {found.target for found in guesses})
+    if missing:
+        report["missing"] = {"targets": missing, "detail": _said(missing)}
     return leases.move_on(
         work=work,
-        state=OperationState.CHECKING if is_known else OperationState.MAPPING_NEEDED,
+        state=OperationState.MAPPING_NEEDED if missing else OperationState.CHECKING,
         now=utc_now(),
         total_count=total,
         report=report,
         cursor=work.cursor | {"staged": key},
     )
+
+
+def _said(missing: Sequence[str]) -> str:
+    which = ", ".join(missing)
+    return f"No column was recognised as {which}. Say what each column is; the import needs one for each of these."
 
 
 class _Pulse:
