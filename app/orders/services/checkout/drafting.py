@@ -68,13 +68,24 @@ def create(
 
 
 def change(
-    order: Order, composed: Composed, particulars: Particulars, *, places: bool, actor: Principal, now: datetime
+    order: Order,
+    composed: Composed,
+    particulars: Particulars,
+    *,
+    user_id: int | None,
+    places: bool,
+    actor: Principal,
+    now: datetime,
 ) -> CheckedOut:
-    """Change a locked draft, or one that has expired, to what is wanted now; its stock is held afresh. Raises Short."""
+    """Change a locked draft, or one that has expired, to what is wanted now; its stock is held afresh. Raises Short.
+
+    It belongs to ``user_id`` from now on: a guest may have logged in since.
+    """
     _reopen(order, actor=actor, now=now)
     promise_all(order, actor=actor, now=now)
     had_coupon = order.coupon_code is not None
     before = order.total_minor
+    order.user_id = user_id
     for name, value in (composed.columns | _columns(particulars)).items():
         setattr(order, name, value)
     lines, is_changed = _change_lines(order, composed)

@@ -58,9 +58,9 @@ def prepare(*, wanted: Wanted, now: datetime) -> CheckedOut:
     require_total(composed, wanted.expected_total)
     places = name_for(particulars.method) == MANUAL or composed.totals.total_minor == 0
     actor = wanted.shopper.principal
-    if order is not None:
-        return drafting.change(order, composed, particulars, places=places, actor=actor, now=now)
     user_id = cart.user_id or wanted.shopper.user_id
+    if order is not None:
+        return drafting.change(order, composed, particulars, user_id=user_id, places=places, actor=actor, now=now)
     return drafting.create(composed, particulars, cart_id=cart.id, user_id=user_id, places=places, actor=actor, now=now)
 
 
