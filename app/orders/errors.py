@@ -42,8 +42,8 @@ class StateRefusal(Conflict):
     ``order`` has the present states by name, ``allowed`` the next ones by axis. For answers to those who may see it.
     """
 
-    def __init__(self, order: Order, detail: str, **facts: Any) -> None:
-        super().__init__(detail)
+    def __init__(self, order: Order, detail: str, *, errors: tuple[FieldError, ...] = (), **facts: Any) -> None:
+        super().__init__(detail, errors=errors)
         states = {axis: str(getattr(order, column)) for axis, column in COLUMNS.items()}
         present = {COLUMNS[axis]: state for axis, state in states.items()}
         allowed = {str(axis): sorted(map(str, TABLES[axis][state])) for axis, state in states.items()}

@@ -285,6 +285,7 @@ def test_staff_place_an_order_for_a_customer(app: Flask, shop: Shop, send: Send)
         "20.00",
     )
     assert answer.headers["Location"] == f"{URL}/{made['number']}"
+    assert answer.headers["ETag"] == f'"v{made["version"]}"'
     shown = send("GET", f"/{made['number']}").get_json()
     assert shown["customer_id"] == customer.user_id
     assert shown["billing_address"] == ADDRESS
@@ -300,7 +301,7 @@ def test_an_order_by_staff_sent_twice_with_a_key_is_one(shop: Shop, send: Send) 
     body = order_in(shop)
     first, again = (send("POST", "", body, Idempotency_Key="mine") for _ in range(2))
     assert first.status_code == 201
-    assert again.get_json() == first.get_json()
+    assert (again.get_json(), again.headers["ETag"]) == (first.get_json(), first.headers["ETag"])
     assert len(send("GET").get_json()["items"]) == 1
 
 

@@ -28,7 +28,7 @@ from app.orders.services.returns import Returned, Wish, take_back
 from app.orders.services.sending_refunds import send_refund
 from app.orders.services.shipping import Tracking, change_tracking, ship
 from tests.conftest import AppWith
-from tests.orders.making import NOW, STAFF
+from tests.orders.making import ADDRESS, NOW, STAFF
 from tests.orders.shopping import ORDERS, Customer, Shop
 from tests.orders.stripe_server import StripeServer
 from tests.servers import on_sqlite
@@ -112,6 +112,42 @@ def _refund(number: int) -> int:
 @in_transaction
 def _flag(order_id: int) -> None:
     moving.flag(moving.lock_order(order_id), STOCK_TAKEN, actor=STAFF, now=NOW)
+
+
+def test_who_goes_on_with_an_order_is_told_its_version_by_each_answer(
+    client: FlaskClient, shop: Shop, auth_headers: dict[str, str]
+) -> None:
+    url = "/api/v1/admin/orders"
+    ordered = {"items": [{"product_id": shop.product(), "quantity": 3}], "email": "ada@example.org"}
+    about = {"shipping_address": ADDRESS, "payment_method": "invoice"}
+    made = client.post(url, json=ordered | about, headers=auth_headers)
+    number, line = made.get_json()["number"], made.get_json()["lines"][0]["id"]
+    etag = made.headers["ETag"]
+    seen = []
+    for method, path, body in (
+        ("PATCH", "", {"note": "Ring twice"}),
+        ("POST", "/cancel", {"lines": [{"line_id": line, "quantity": 1}]}),
+        ("POST", "/shipments", {"carrier": "DHL"}),
+        ("POST", "/payments", {"amount": {"amount": "20.00", "currency": "USD"}}),
+        ("POST", "/refunds", {"amount": {"amount": "1.00", "currency": "USD"}, "reason": "Late"}),
+        ("POST", "/notes", {"text": "Called"}),
+        ("POST", "/deliver", None),
+        ("POST", "/returns", {"lines": [{"line_id": line, "quantity": 1, "resaleable": 1}], "reason": "Too small"}),
+    ):
+        based = auth_headers | {"If-Match": etag}
+        answer = client.open(f"{url}/{number}{path}", method=method, json=body, headers=based)
+        assert answer.status_code in {200, 201}, answer.text
+        of_order = answer.get_json().get("order")
+        etag = f'"v{of_order["version"]}"' if of_order else answer.headers["ETag"]
+        shown = client.get(f"{url}/{number}", headers=auth_headers)
+        assert shown.headers["ETag"] == etag
+        for name, value in (of_order or {}).items():
+            assert shown.get_json()[name] == value
+        seen.append(etag)
+    assert len(set(seen)) == len(seen)
+    for path in ("/payments", "/refunds", "/shipments", "/returns"):
+        (listed,) = client.get(f"{url}/{number}{path}", headers=auth_headers).get_json()["items"]
+        assert f'"v{listed["order"]["version"]}"' == etag
 
 
 def test_whatever_a_provider_says_of_an_order_is_another_version_of_it(

@@ -68,8 +68,12 @@ def test_all_that_is_left_goes_back_where_no_amount_is_named(till: Till) -> None
     assert sorted(till.double.books.given_back(order.number)) == [500, 1_500]
     assert till.order(order.number).payment_state == "REFUNDED"
     assert sum(total for _, _, total in till.sales()) == 0
-    nothing = till.refund(order)
-    assert (nothing.status_code, nothing.get_json()["code"]) == (409, "NOTHING_TO_REFUND")
+    before = everything_of(till.app, *CHECKED)
+    for amount in (None, "1.00"):
+        nothing = till.refund(order, amount)
+        assert (nothing.status_code, nothing.get_json()["code"]) == (409, "NOTHING_TO_REFUND")
+        assert nothing.get_json()["order"]["payment_state"] == "REFUNDED"
+    assert everything_of(till.app, *CHECKED) == before
 
 
 @on_sqlite
@@ -209,6 +213,7 @@ def test_a_refund_that_failed_is_tried_again_once_with_a_key_of_its_own(till: Ti
     answer = till.retry(order, failed.id)
     assert answer.status_code == 201, answer.text
     assert (answer.get_json()["retry_of_id"], answer.get_json()["amount"]) == (failed.id, "5.00")
+    assert answer.get_json()["order"]["version"] == till.order(order.number).version
     assert till.order(order.number).attention is None
     till.work()
     assert [refund.status for refund in till.refunds()] == ["FAILED", "SUCCEEDED"]

@@ -175,11 +175,30 @@ def test_no_money_goes_back_twice_for_what_was_given_back_before_it_came() -> No
     made = shipped(2, paid=True)
     give_all_back(made)
     before = state_of(made)
-    with pytest.raises(RefundTooLarge):
-        bring_back(made, (1, 1), version=order_of(made.id).version, refund=Wish(amount=Money(100, "USD")))
-    assert state_of(made) == before
-    record = bring_back(made, (1, 1), version=order_of(made.id).version, refund=Wish())
-    assert record.refund is None
+    for wish in (Wish(amount=Money(100, "USD")), Wish()):
+        with pytest.raises(NothingToRefund) as refused:
+            bring_back(made, (1, 1), version=order_of(made.id).version, refund=wish)
+        assert [error.pointer for error in refused.value.errors] == ["/refund"]
+        assert state_of(made) == before
+    record = bring_back(made, (1, 1), version=order_of(made.id).version)
+    assert (record.refund, lines_of(made.id)[0]["returned"], stock_of(made.products[0])) == (None, 1, (9, 0))
+
+
+def test_what_comes_back_after_its_money_is_sold_no_longer_and_what_is_kept_stays_sold() -> None:
+    made = shipped(2, 3, paid=True)
+    give_all_back(made)
+    bring_back(made, (2, 2), (1, 1), version=order_of(made.id).version)
+    assert facts_of(made) == [(-2, 0), (-1, 0), (2, 2_000), (3, 3_000)]
+    kept = shipped(2, paid=True)
+    bring_back(kept, (1, 1), version=order_of(kept.id).version)
+    assert facts_of(kept) == [(2, 2_000)]
+
+
+def facts_of(made: Made) -> list[tuple[int, int]]:
+    """Units and total of the sales facts of an order."""
+    db.session.rollback()
+    found = select(Sale.quantity, Sale.total_minor).where(Sale.order_id == made.id)
+    return sorted((row.quantity, row.total_minor) for row in db.session.execute(found))
 
 
 def give_all_back(made: Made) -> None:
@@ -242,8 +261,9 @@ def _known(order_id: int) -> dict[str, Any]:
 def test_nobody_gets_money_back_who_has_not_paid_and_what_came_back_need_not_be_paid() -> None:
     made = shipped(3)
     before = state_of(made)
-    with pytest.raises(NothingToRefund):
+    with pytest.raises(NothingToRefund) as refused:
         bring_back(made, (1, 1), refund=Wish())
+    assert [error.pointer for error in refused.value.errors] == ["/refund"]
     assert state_of(made) == before
     bring_back(made, (1, 1))
     order = order_of(made.id)

@@ -14,6 +14,7 @@ from flask import Flask
 
 from app.config import Checkout
 from app.core.money import Money
+from app.orders.errors import NothingToRefund
 from app.orders.models.orders import OrderLine
 from app.orders.models.sales import Sale
 from app.orders.queries.sales import sum_sales
@@ -131,18 +132,37 @@ class Story:
     def _return_some(self) -> None:
         units = self._some(_outside)
         if units:
-            wish = self._wish(units)
-            if wish is None and self._left():
-                self._kept.update(units)
-            come_back(self.order_id, units, now=self._now, wish=wish)
+            self._take_back(units, self._wish())
 
-    def _wish(self, units: dict[int, int]) -> Wish | None:
-        """No money, all of it, all but the shipping fee, or only a cent of it; all of nothing where it cost nothing."""
-        left = self._left()
-        if not left:
+    def _take_back(self, units: dict[int, int], wish: Wish | None) -> None:
+        """Where nothing is left to go back that is refused, and they come back without."""
+        left, counted = self._left(), self._units_back()
+        try:
+            come_back(self.order_id, units, now=self._now, wish=wish)
+        except NothingToRefund:
+            assert self._units_back() == counted
+            come_back(self.order_id, units, now=self._now, wish=None)
+            assert self._units_back() - counted == Counter(units) or (wish and not wish.shipping)
+            wish = None
+        if wish is None:
+            for line_id in left.keys() & units:
+                is_sold = self._units_back()[line_id] == counted[line_id]
+                assert is_sold or self._units_back()[line_id] == counted[line_id] + units[line_id]
+                assert is_sold <= (left[line_id]["total_minor"] > 0)
+                self._kept[line_id] += units[line_id] if is_sold else 0
+
+    def _units_back(self) -> Counter[int]:
+        """How many units of each line are sold no longer, by the facts."""
+        back: Counter[int] = Counter()
+        for fact in facts_of(self.order_id):
+            if fact.kind == "refund":
+                back[fact.order_line_id or 0] -= fact.quantity
+        return back
+
+    def _wish(self) -> Wish | None:
+        """No money, all of it, all but the shipping fee, or only a cent of it."""
+        if not self._left():
             return None
-        if sum(left[line_id]["total_minor"] for line_id in units if line_id in left) == 0:
-            return Wish()
         return self._chance.choice([None, Wish(), Wish(), Wish(shipping=False), self._cent()])
 
     def _cent(self) -> Wish | None:
@@ -160,7 +180,7 @@ class Story:
             cancel(self.order_id, now=self._now)
         units = {line.id: _outside(line) for line in lines_of(self.order_id) if _outside(line)}
         if units:
-            come_back(self.order_id, units, now=self._now, wish=Wish() if self._left() else None)
+            self._take_back(units, Wish() if self._left() else None)
         captured, refunded = money_of(self.order_id)
         if captured > refunded:
             give(self.order_id, None, now=self._now)

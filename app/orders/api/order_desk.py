@@ -51,7 +51,7 @@ class DeskOrders(MethodView):
 
     @blp.requires("orders:write")
     @blp.arguments(deeds.OrderIn, example=deeds.ORDER)
-    @blp.answers(201, CheckedOutSchema, location=_location)
+    @blp.answers(201, CheckedOutSchema, location=_location, etag=True)
     @blp.alt_response(409, description="It cannot be ordered (so); the code and the facts say why")
     def post(self, sent: dict[str, Any]) -> Any:
         """Place an order for a customer, on invoice or for cash; it costs what a checkout would."""

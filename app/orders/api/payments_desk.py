@@ -14,7 +14,6 @@ from app.orders.queries import payments as queries
 from app.orders.queries.owning import find_order
 from app.orders.queries.payments import RefundRecord
 from app.orders.schemas import payments as schemas
-from app.orders.schemas.orders_desk import OrderPaymentSchema
 from app.orders.services.recording import record_payment
 from app.orders.services.refunds import refund, retry
 
@@ -22,7 +21,7 @@ blp = ApiBlueprint("payments_desk", __name__, description="Payments and refunds,
 
 
 def _location(made: RefundRecord) -> str:
-    return url_for("payments_desk.DeskRefund", number=made.number, refund_id=made.id)
+    return url_for("payments_desk.DeskRefund", number=made.order.number, refund_id=made.id)
 
 
 @blp.route("/admin/orders/<number>/payments")
@@ -39,13 +38,14 @@ class DeskPayments(MethodView):
     @blp.versioned
     @blp.requires("orders:write")
     @blp.arguments(schemas.PaymentIn)
-    @blp.answers(200, OrderPaymentSchema)
+    @blp.answers(200, schemas.PaymentSchema)
     @blp.alt_response(409, description="Nothing is to be paid, or another amount; the facts say what")
     @blp.alt_response(412, description="The order has changed since: somebody else may have recorded it")
     def post(self, sent: dict[str, Any], number: str) -> Any:
         """Record that an invoice was paid, or the cash handed over: all that is due, in one sum.
 
-        If-Match is the order's version; it is another one afterwards, so that a second click records nothing.
+        If-Match is the order's version; it is another one afterwards (`order.version` of the answer), so that a second
+        click records nothing.
         """
         which: dict[str, Any] = {"order_id": find_order(number), "expected_version": if_match()}
         return record_payment(actor=current_principal(), now=utc_now(), **which, **sent)
@@ -71,8 +71,9 @@ class DeskRefunds(MethodView):
     def post(self, sent: dict[str, Any], number: str) -> Any:
         """Give money back while the goods stay: an amount, or all that is left.
 
-        If-Match is the order's version; it is another one afterwards, so that a second click gives nothing back. The
-        money is set aside at once and given back in the background.
+        If-Match is the order's version; it is another one afterwards (`order.version` of the answer), so that a second
+        click gives nothing back. The money is set aside at once and given back in the background, and that is a version
+        of the order again.
         """
         which: dict[str, Any] = {"order_id": find_order(number), "expected_version": if_match()}
         return refund(actor=current_principal(), now=utc_now(), **which, **sent)

@@ -42,8 +42,9 @@ class Returns(MethodView):
     def post(self, sent: dict[str, Any], number: str) -> Any:
         """Take goods back: what can be sold again is on the shelves at once, and money goes back where that is said.
 
-        If-Match is the order's version; it is another one afterwards, so that a second click takes nothing back. Of an
-        order that is not paid yet, what came back need not be paid any more.
+        If-Match is the order's version; it is another one afterwards (`order.version` of the answer), so that a second
+        click takes nothing back. Of an order that is not paid yet, what came back need not be paid any more. A refund
+        of which nothing is left is refused; without one the goods are taken back.
         """
         actor = current_principal()
         if sent["refund"] is not None:

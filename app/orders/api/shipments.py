@@ -45,7 +45,8 @@ class Shipments(MethodView):
     def post(self, sent: dict[str, Any], number: str) -> Any:
         """Ship what is left of an order, or some of it; the customer gets a mail.
 
-        If-Match is the order's version; it is another one afterwards, so that a second click ships nothing.
+        If-Match is the order's version; it is another one afterwards (`order.version` of the answer; its ETag is the
+        shipment's), so that a second click ships nothing.
         """
         which: dict[str, Any] = {"order_id": find_order(number), "expected_version": if_match()}
         return shipping.ship(actor=current_principal(), now=utc_now(), **which, **sent)

@@ -17,26 +17,37 @@ from app.orders.models.orders import Order, OrderLine, number_of
 from app.orders.models.payments import Payment, ProviderEvent, Refund, RefundLine
 from app.orders.queries.owning import no_order
 
+_PAYMENT_COLUMNS: Final = [column.name for column in table_of(Payment).columns]
 _REFUND_COLUMNS: Final = [column.name for column in table_of(Refund).columns]
 
 
+class PaymentRecord(SimpleNamespace):
+    """A payment, as schemas show it, and its ``order``."""
+
+
 class RefundRecord(SimpleNamespace):
-    """A refund with its ``lines``, as schemas show it, and the ``number`` of its order."""
+    """A refund with its ``lines``, as schemas show it, and its ``order``."""
 
 
-def list_payments(order_id: int, *, limit: int, cursor: str | None = None) -> Page[Payment]:
+def list_payments(order_id: int, *, limit: int, cursor: str | None = None) -> Page[PaymentRecord]:
     """The payments of an order, newest first; raises OrderNotFound."""
-    _require_order(order_id)
+    order = _order(order_id)
     found = select(Payment).where(Payment.order_id == order_id)
-    return fetch_page(found, keys=[(Payment.id, True)], limit=limit, cursor=cursor)
+    page = fetch_page(found, keys=[(Payment.id, True)], limit=limit, cursor=cursor)
+    return Page([payment_record(payment, order) for payment in page.items], page.next_cursor)
+
+
+def payment_record(payment: Payment, order: Order) -> PaymentRecord:
+    """A payment with the order it belongs to, as both are now; in the transaction that changed it as well."""
+    return PaymentRecord(**{name: getattr(payment, name) for name in _PAYMENT_COLUMNS}, order=order)
 
 
 def list_refunds(order_id: int, *, limit: int, cursor: str | None = None) -> Page[RefundRecord]:
     """The refunds of an order, newest first; raises OrderNotFound."""
-    _require_order(order_id)
+    order = _order(order_id)
     found = select(Refund).where(Refund.order_id == order_id)
     page = fetch_page(found, keys=[(Refund.id, True)], limit=limit, cursor=cursor)
-    return Page(_with_lines(page.items), page.next_cursor)
+    return Page(_with_lines(order, page.items), page.next_cursor)
 
 
 def get_refund(order_id: int, refund_id: int) -> RefundRecord:
@@ -47,12 +58,12 @@ def get_refund(order_id: int, refund_id: int) -> RefundRecord:
     )
     if refund is None:
         raise RefundNotFound(f"Order {number_of(order_id)} has no refund {refund_id}.")
-    return refund_record(refund)
+    return refund_record(refund, _order(order_id))
 
 
-def refund_record(refund: Refund) -> RefundRecord:
-    """A refund with its lines; in the transaction that made it, once that is flushed."""
-    return _with_lines([refund])[0]
+def refund_record(refund: Refund, order: Order) -> RefundRecord:
+    """A refund with its lines and its order; in the transaction that made it, once that is flushed."""
+    return _with_lines(order, [refund])[0]
 
 
 def newest_payment(order_id: int) -> Payment:
@@ -90,12 +101,14 @@ def get_event(event_id: int) -> ProviderEvent:
     return event
 
 
-def _require_order(order_id: int) -> None:
-    if db.session.scalar(select(Order.id).where(Order.id == order_id)) is None:
+def _order(order_id: int) -> Order:
+    order = db.session.scalar(select(Order).where(Order.id == order_id), execution_options={"populate_existing": True})
+    if order is None:
         raise no_order(number_of(order_id))
+    return order
 
 
-def _with_lines(refunds: Sequence[Refund]) -> list[RefundRecord]:
+def _with_lines(order: Order, refunds: Sequence[Refund]) -> list[RefundRecord]:
     found = (
         select(
             RefundLine.refund_id,
@@ -116,7 +129,7 @@ def _with_lines(refunds: Sequence[Refund]) -> list[RefundRecord]:
     return [
         RefundRecord(
             **{name: getattr(refund, name) for name in _REFUND_COLUMNS},
-            number=number_of(refund.order_id),
+            order=order,
             lines=lines[refund.id],
         )
         for refund in refunds

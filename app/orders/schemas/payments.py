@@ -11,6 +11,7 @@ from app.core.money import Money, MoneyError
 from app.orders.models.payments import PaymentStatus
 from app.orders.schemas.orders import CURRENCY, METHOD, WHEN
 from app.orders.schemas.orders_desk import OrderPaymentSchema, OrderRefundSchema
+from app.orders.schemas.shipments import OrderStateSchema
 
 _AMOUNT: Final = {"description": "Plain decimal as a string", "examples": ["40.90"]}
 _REASON: Final = {"description": "For the order's timeline; the customer may see it", "examples": ["Scratched"]}
@@ -103,12 +104,19 @@ class OwnPaymentSchema(Schema):
     )
 
 
+class PaymentSchema(OrderPaymentSchema):
+    """One attempt to pay for an order, and how far the order is."""
+
+    order = fields.Nested(OrderStateSchema)
+
+
 class WholeRefundSchema(OrderRefundSchema):
-    """A refund, and whether it is another attempt."""
+    """A refund, whether it is another attempt, and how far the order is."""
 
     retry_of_id = fields.Integer(
         allow_none=True, metadata={"description": "The refund that failed and that it replaces", "examples": [None]}
     )
+    order = fields.Nested(OrderStateSchema)
 
 
 class ProviderEventArguments(PageArguments):
@@ -144,6 +152,6 @@ class WholeProviderEventSchema(ProviderEventSchema):
     body = Json(metadata={"type": "object", "description": "As the provider wrote it", "examples": [{"id": "evt_1"}]})
 
 
-PaymentPage = page_of(OrderPaymentSchema)
+PaymentPage = page_of(PaymentSchema)
 RefundPage = page_of(WholeRefundSchema)
 ProviderEventPage = page_of(ProviderEventSchema)

@@ -71,7 +71,8 @@ class ReturnIn(StrictSchema):
         load_default=None,
         allow_none=True,
         metadata={
-            "description": "null: no money goes back. Giving money back needs the permission refunds:write, too",
+            "description": "null: no money goes back. Else the answer has the refund, or nothing is taken back (409). "
+            "Giving money back needs the permission refunds:write, too",
             "examples": [{"shipping": True, "amount": None}],
         },
     )

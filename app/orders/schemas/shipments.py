@@ -100,7 +100,7 @@ class TrackingIn(StrictSchema):
 
 
 class OrderStateSchema(Schema):
-    """How far the order is, and its version, which the next shipment or return has to be based on."""
+    """How far the order is, and its version, which whatever is done next has to be based on."""
 
     number = fields.String(metadata={"examples": ["100042"]})
     version = fields.Integer(metadata={"description": "The number in the order's ETag, for If-Match", "examples": [3]})

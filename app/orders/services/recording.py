@@ -18,6 +18,7 @@ from app.orders.errors import AmountNotDue, NothingToPay
 from app.orders.models.orders import OrderLine, PaymentState
 from app.orders.models.payments import Payment, PaymentStatus
 from app.orders.providers.registry import MANUAL
+from app.orders.queries.payments import PaymentRecord, payment_record
 from app.orders.services import sales
 from app.orders.services.moving import lock_order, move
 from app.orders.shares import parts_of
@@ -35,7 +36,7 @@ def record_payment(
     expected_version: int,
     amount: Money,
     reference: str | None = None,
-) -> Payment:
+) -> PaymentRecord:
     """Record that a placed order was paid to us, as a whole: what is due for what was neither cancelled nor returned.
 
     The sales facts are written with it. ``expected_version`` is the order's, which counts up. ``reference`` is what a
@@ -63,7 +64,7 @@ def record_payment(
     move(order, Axis.PAYMENT, PaymentState.PAID, actor=actor, now=now)
     after = {"order_id": order_id, "amount": str(due), "method": payment.method, "reference": reference}
     audit.record(actor=actor, action="payment.recorded", subject=("payment", payment.id), after=after)
-    return payment
+    return payment_record(payment, order)
 
 
 def _due(lines: Sequence[OrderLine]) -> int:

@@ -51,8 +51,8 @@ def claim(
 
     ``units``: how many of which line were cancelled or came back, which count as such already; with ``shipping`` their
     share of the fee goes back, too. ``amount``: less than they were paid with. Without units it is money that goes back
-    while the goods stay, of all lines alike; without both it is all that is left. Raises RefundTooLarge, and Invalid
-    for another currency.
+    while the goods stay, of all lines alike; without both it is all that is left. Units of which nothing is left are
+    facts of sales without any money. Raises RefundTooLarge, and Invalid for another currency.
     """
     payment = _captured(order.id)
     if payment is None:
@@ -61,11 +61,24 @@ def claim(
     left = left_of(order.id)
     shares = all_left(left) if units is None else of_units(_lines_of(order.id), units, left, shipping=shipping)
     whole = total_of(shares)
+    if whole == 0:
+        sales.record_return(order, [share for share in shares if share.quantity], now=now)
+        return None
     if amount is not None and amount.minor > whole:
         raise RefundTooLarge(Money(whole, payment.currency))
     if amount is not None:
         shares = cut(shares, amount.minor)
     return _claim(order, payment, shares, reason=reason, actor=actor, now=now)
+
+
+@in_transaction
+def claim_nothing(order: Order, *, units: Mapping[int, int], now: datetime) -> None:
+    """Note that units of a locked order came back whose money is kept, as far as there is any of it.
+
+    They stay sold (docs/metrics.md), but for those that cost nothing or whose money went back before.
+    """
+    shares = of_units(_lines_of(order.id), units, left_of(order.id), shipping=True)
+    sales.record_return(order, [share for share in shares if share.parts.total == 0], now=now)
 
 
 @in_transaction
@@ -82,7 +95,7 @@ def refund(
     if made is None:
         raise NothingToRefund(order, "Nothing was paid for this order, or all of it went back.")
     _audit("refund.made", made, actor)
-    return refund_record(made)
+    return refund_record(made, order)
 
 
 @in_transaction
@@ -112,17 +125,13 @@ def retry(*, actor: Principal, now: datetime, order_id: int, refund_id: int, by_
     count_changed(db.session(), moved)
     _calm_down(order, actor=actor, now=now)
     _audit("refund.retried", made, actor)
-    return refund_record(made)
+    return refund_record(made, order)
 
 
 def _claim(
     order: Order, payment: Payment, shares: Sequence[Share], *, reason: str, actor: Principal, now: datetime
-) -> Refund | None:
-    total = total_of(shares)
-    if total == 0:
-        sales.record_return(order, [share for share in shares if share.quantity], now=now)
-        return None
-    made = _set_aside(order, payment, total, reason=reason, actor=actor, now=now, provider=payment.provider)
+) -> Refund:
+    made = _set_aside(order, payment, total_of(shares), reason=reason, actor=actor, now=now, provider=payment.provider)
     rows = [_row(made.id, share) for share in shares if share.parts != NOTHING or share.quantity]
     db.session.execute(insert(_LINES), rows)
     return made

@@ -59,8 +59,9 @@ def take_back(
 
     ``refund`` claims money back in the same transaction; None keeps it. Of an order that is not paid yet, what came
     back need not be paid any more. ``expected_version`` is the order's, which counts up, so that a second click takes
-    nothing back. Raises OrderNotFound, OrderChanged, NothingShipped, MoreThanLeft, RefundTooLarge, NothingToRefund for
-    an order that is not paid, Invalid, and PaymentUnknown while a payment is under way.
+    nothing back. Raises OrderNotFound, OrderChanged, NothingShipped, MoreThanLeft, RefundTooLarge, Invalid,
+    NothingToRefund where nothing was paid for the units or all of it went back, and PaymentUnknown while a payment is
+    under way.
     """
     order = lock_order(order_id, version=expected_version)
     lines = read_lines(order_id)
@@ -112,18 +113,29 @@ def _settle(
     """Claim the money back that was asked for; of an order that is not paid yet, lower what it owes."""
     if order.payment_state == PaymentState.UNPAID:
         if wish is not None:
-            raise NothingToRefund(order, f"Order {order.number} is not paid; what came back need not be paid any more.")
+            raise _nothing_to_refund(
+                order, f"Order {order.number} is not paid; what came back need not be paid any more."
+            )
         order.cancelled_minor = min(order.total_minor, order.cancelled_minor + value)
         owe_less(order, actor=actor, now=now)
         return None
     if wish is None:
+        refunds.claim_nothing.joined(order, units=counts, now=now)
         return None
     about: dict[str, Any] = {"units": counts, "reason": reason, "shipping": wish.shipping, "actor": actor, "now": now}
     try:
-        return refunds.claim.joined(order, amount=wish.amount, **about)
+        claimed = refunds.claim.joined(order, amount=wish.amount, **about)
     except (RefundTooLarge, Invalid) as refused:
         refused.errors = tuple(replace(error, pointer=f"/refund{error.pointer}") for error in refused.errors)
         raise
+    if claimed is None:
+        raise _nothing_to_refund(order, "Nothing was paid for these units, or all of it went back.")
+    return claimed
+
+
+def _nothing_to_refund(order: Order, why: str) -> NothingToRefund:
+    said = "must be null: then the goods are taken back, and no money goes back."
+    return NothingToRefund(order, why, errors=(FieldError("/refund", said),))
 
 
 def _add(order: Order, units: Sequence[Returned], *, reason: str, actor: Principal, now: datetime) -> OrderReturn:
