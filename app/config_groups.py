@@ -64,7 +64,13 @@ class Rates:
     write: str = "600 per minute"
     """Everything that changes something, per principal."""
     coupon: str = "20 per hour"
-    """Codes of coupons that there are not, per client address."""
+    """Codes of coupons that there are not, and asking which customers have used one, per client address."""
+    decline: str = "20 per hour"
+    """Cards that were declined, per client address."""
+    payment: str = "60 per minute"
+    """Looking up one's own payments at the provider, per client address."""
+    order_to_one: str = "20 per hour"
+    """Orders that guests make for one mailbox, wherever they are."""
     tracking: str = "60 per minute"
     """Orders that are opened by the links of mails, per client address."""
 
@@ -166,6 +172,9 @@ def read_rates(read: Reader) -> Rates:
         cart=rate("CART_RATE", known.cart),
         write=rate("WRITE_RATE", known.write),
         coupon=rate("COUPON_RATE", known.coupon),
+        decline=rate("DECLINE_RATE", known.decline),
+        payment=rate("PAYMENT_RATE", known.payment),
+        order_to_one=rate("ORDER_TO_ONE_RATE", known.order_to_one),
         tracking=rate("TRACKING_RATE", known.tracking),
     )
 

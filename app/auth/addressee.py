@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from app.auth.services.accounts import normalised_email
+from app.auth.services.accounts import mailbox_of
 
 
 def owner() -> str:
@@ -20,9 +20,9 @@ def owner() -> str:
 
 
 def addressee() -> str:
-    """The address in the body of the request, hashed: what people type has no place in Redis. Empty without one."""
+    """The mailbox of the address in the body, hashed: what people type has no place in Redis. Empty without one."""
     sent: Any = request.get_json(silent=True) if request.is_json else request.form
     email = sent.get("email") if hasattr(sent, "get") else None
     if not isinstance(email, str) or not email:
         return ""
-    return hashlib.sha256(normalised_email(email).encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256(mailbox_of(email).encode(errors="surrogatepass")).hexdigest()

@@ -37,6 +37,9 @@ RATES = [
     "REFRESH_RATE",
     "WRITE_RATE",
     "COUPON_RATE",
+    "DECLINE_RATE",
+    "PAYMENT_RATE",
+    "ORDER_TO_ONE_RATE",
     "CART_RATE",
     "TRACKING_RATE",
 ]

@@ -11,6 +11,8 @@ DECLINED: Final = {
     "pm_card_visa_chargeDeclined": ("card_declined", "generic_decline"),
     "pm_card_visa_chargeDeclinedInsufficientFunds": ("card_declined", "insufficient_funds"),
     "pm_card_chargeDeclinedExpiredCard": ("expired_card", None),
+    "pm_card_visa_chargeDeclinedStolenCard": ("card_declined", "stolen_card"),
+    "pm_card_visa_chargeDeclinedLostCard": ("card_declined", "lost_card"),
 }
 ASKING: Final = {"pm_card_authenticationRequired", "pm_card_threeDSecure2Required"}
 """Cards whose bank asks the customer something first."""

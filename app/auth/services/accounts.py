@@ -44,6 +44,7 @@ _RULES: Final[dict[str, Any]] = {
     "allow_smtputf8": False,
     "globally_deliverable": False,
 }
+_GMAIL: Final = ("gmail.com", "googlemail.com")
 
 
 def normalised_email(text: str) -> str:
@@ -64,6 +65,19 @@ def normalised_email(text: str) -> str:
         return validate_email(address, **_RULES).normalized.lower()
     except EmailNotValidError:
         return address
+
+
+def mailbox_of(email: str) -> str:
+    """Where mail to an address most likely ends up, for counting: one person can make up any number of addresses.
+
+    What stands behind a ``+`` is the owner's own note nearly everywhere, and Gmail takes dots for nothing
+    (https://support.google.com/mail/answer/7436150). Mail is never sent to this.
+    """
+    name, at, domain = normalised_email(email).rpartition("@")
+    name = name.partition("+")[0] or name
+    if domain in _GMAIL:
+        name, domain = name.replace(".", "") or name, _GMAIL[0]
+    return f"{name}{at}{domain}"
 
 
 def checked_email(text: str, *, field: str = "email") -> str:

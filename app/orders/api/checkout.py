@@ -7,7 +7,7 @@ from typing import Any
 from app.cart.api.shopper import current_shopper, open_to_shoppers
 from app.core.api import ApiBlueprint
 from app.core.orm import utc_now
-from app.orders.api.guessing import guards_coupons
+from app.orders.api.guards import guards_cards, guards_coupons, guards_mailboxes
 from app.orders.api.pointing import points_at_cart
 from app.orders.schemas.checkout import CheckedOutSchema, CheckoutIn
 from app.orders.schemas.quotes import QuoteArguments, QuoteSchema
@@ -43,6 +43,8 @@ def _location(done: CheckedOut) -> str:
 @blp.route("/orders", methods=["POST"])
 @open_to_shoppers
 @guards_coupons
+@guards_cards
+@guards_mailboxes
 @blp.takes_header("Cart-Token", "The token of a guest's cart", "m1m3h9d3nWc6m0xkT9Aq3w")
 @blp.arguments(CheckoutIn)
 @blp.answers(201, CheckedOutSchema, location=_location, etag=True)
@@ -53,7 +55,11 @@ def _location(done: CheckedOut) -> str:
     description="CART_EMPTY, ALREADY_ORDERED, TOTAL_CHANGED, PRODUCT_UNAVAILABLE, OUT_OF_STOCK, COUPON_NOT_USABLE, "
     "TOTAL_TOO_LARGE",
 )
-@blp.alt_response(429, description="Too many unknown coupons from this network address")
+@blp.alt_response(
+    429,
+    description="Too many unknown coupons or declined cards from this network address, or orders of guests for this "
+    "email address",
+)
 @blp.alt_response(503, description="PAYMENT_UNKNOWN: the payment provider does not answer")
 @points_at_cart("body")
 def post_order(body: dict[str, Any]) -> CheckedOut:

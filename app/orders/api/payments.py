@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from flask import current_app
 from flask.views import MethodView
@@ -13,11 +13,14 @@ from app.cart.api.shopper import current_shopper, open_to_shoppers
 from app.core.api import ApiBlueprint
 from app.core.errors import Busy
 from app.core.orm import utc_now
+from app.core.rates import limited
 from app.core.running import settings
 from app.core.seats import Seats
 from app.orders.api.visitors import own_order, with_cart_token
 from app.orders.schemas.payments import OwnPaymentSchema
 from app.orders.services import own_payments
+
+_TOO_OFTEN: Final = "Payments were looked up too often from this network address"
 
 blp = ApiBlueprint("payments", __name__, description="Payments, for those who make them")
 
@@ -37,8 +40,10 @@ class OwnPayment(MethodView):
     """The payment of one of one's own orders."""
 
     @open_to_shoppers
+    @limited("payment")
     @with_cart_token
     @blp.answers(200, OwnPaymentSchema)
+    @blp.alt_response(429, description=_TOO_OFTEN)
     @blp.alt_response(503, description="The provider does not answer; nothing is lost, ask again")
     def get(self, number: str) -> Any:
         """Get how far the payment of one of one's own orders is, with what a browser needs to go on with it."""
@@ -52,8 +57,10 @@ class OwnPaymentRefresh(MethodView):
     """What the provider says of it by now."""
 
     @open_to_shoppers
+    @limited("payment")
     @with_cart_token
     @blp.answers(200, OwnPaymentSchema, secret=True)
+    @blp.alt_response(429, description=_TOO_OFTEN)
     @blp.alt_response(503, description="The provider does not answer; nothing is lost, ask again")
     def post(self, number: str) -> Any:
         """Have the payment looked up at the provider, and its order placed where it was paid meanwhile."""

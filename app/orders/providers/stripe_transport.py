@@ -22,6 +22,7 @@ from app.orders.providers.port import ProviderRefused, ProviderUnreachable
 
 _LARGEST: Final = 4 * 1024 * 1024
 """Bytes of an answer: a hundred refunds with all that Stripe says of each are a tenth of it."""
+_NOT_TOLD: Final = frozenset({"fraudulent", "lost_card", "merchant_blacklist", "stolen_card"})
 
 log = logging.getLogger(__name__)
 
@@ -102,5 +103,13 @@ def asking() -> Iterator[None]:
 def decline_code(error: stripe.CardError) -> str:
     """Why a card was declined, in the bank's word where there is one."""
     said = error.error
-    code = (said and (said.decline_code or said.code)) or error.code or "card_declined"
-    return str(code)[:64]
+    return told((said and (said.decline_code or said.code)) or error.code or "card_declined")
+
+
+def told(code: object) -> str:
+    """What customers are told of a decline: nothing of what only thieves want to know.
+
+    That a card was reported, or is thought to be a thief's, Stripe wants nobody to say who tries it
+    (https://docs.stripe.com/declines/codes); its dashboard tells staff.
+    """
+    return "generic_decline" if code in _NOT_TOLD else str(code)[:64]

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
-from app.auth.services.accounts import normalised_email
+from app.auth.services.accounts import mailbox_of
 from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import count_changed, table_of
@@ -88,9 +88,9 @@ def give_back(*, order_id: int) -> bool:
 
 
 def customer_hashes(email: str) -> list[str]:
-    """Who an address stands for, with and without an account: a keyed hash, and those that older keys made of it."""
+    """Whose mailbox an address is, with and without an account: a keyed hash, and those that older keys made of it."""
     configured = settings()
-    text = f"coupon customer {normalised_email(email)}".encode()
+    text = f"coupon customer {mailbox_of(email)}".encode()
     keys = (configured.secret_key, *configured.old_secret_keys)
     return [hmac.new(key.encode(), text, hashlib.sha256).hexdigest() for key in keys]
 
