@@ -47,6 +47,7 @@ class Books:
     def __init__(self) -> None:
         self.intents: dict[str, Json] = {}
         self.refunds: dict[str, Json] = {}
+        self.disputes: dict[str, Json] = {}
         self.events: list[Json] = []
         """All that happened, in order."""
         self.lock = threading.RLock()
@@ -179,6 +180,13 @@ class Books:
             data = copy.deepcopy(found[::-1][: int(sent.get("limit", 10))])
         return {"object": "list", "url": "/v1/refunds", "has_more": len(data) < len(found), "data": data}
 
+    def list_disputes(self, sent: Json) -> Json:
+        """``GET /v1/disputes?payment_intent=``, newest first."""
+        with self.lock:
+            found = [one for one in self.disputes.values() if one["payment_intent"] == sent.get("payment_intent")]
+            data = copy.deepcopy(found[::-1][: int(sent.get("limit", 10))])
+        return {"object": "list", "url": "/v1/disputes", "has_more": len(data) < len(found), "data": data}
+
     # --- What customers, banks and time do ---------------------------------------------------------------------------
 
     def confirm(self, ref: str, method: str = "pm_card_visa") -> Json:
@@ -222,6 +230,45 @@ class Books:
             self._tell("refund.failed" if status == "failed" else "refund.updated", refund)
             self._tell("charge.refund.updated", refund)
             return copy.deepcopy(refund)
+
+    def refund_in_dashboard(self, ref: str, amount: int | None = None) -> Json:
+        """Somebody gives money back at Stripe itself: so much, or all that is left."""
+        return self.create_refund({"payment_intent": ref} | ({} if amount is None else {"amount": str(amount)}))
+
+    def dispute(self, ref: str, amount: int | None = None, reason: str = "fraudulent") -> Json:
+        """The customer's bank asks for the money of a PaymentIntent, or a part of it; Stripe takes it away."""
+        with self.lock:
+            intent = self._intent(ref)
+            dispute_ref = self._id("du")
+            dispute = self.disputes[dispute_ref] = {
+                "id": dispute_ref,
+                "object": "dispute",
+                "amount": intent["amount_received"] if amount is None else amount,
+                "charge": intent["latest_charge"],
+                "created": int(time.time()),
+                "currency": intent["currency"],
+                "evidence": {"customer_name": "Augusta King", "customer_email_address": "augusta@example.org"},
+                "payment_intent": ref,
+                "reason": reason,
+                "status": "needs_response",
+            }
+            self._tell("charge.dispute.created", dispute)
+            self._tell("charge.dispute.funds_withdrawn", dispute)
+            return copy.deepcopy(dispute)
+
+    def answer_dispute(self, ref: str) -> None:
+        """The shop has sent what it has to say."""
+        with self.lock:
+            self.disputes[ref].update(status="under_review")
+            self._tell("charge.dispute.updated", self.disputes[ref])
+
+    def end_dispute(self, ref: str, status: str) -> None:
+        """The bank has decided: ``won`` or ``lost``, as the shop sees it."""
+        with self.lock:
+            self.disputes[ref].update(status=status)
+            self._tell("charge.dispute.closed", self.disputes[ref])
+            if status == "won":
+                self._tell("charge.dispute.funds_reinstated", self.disputes[ref])
 
     def change(self, ref: str, **members: Any) -> None:
         """Make a PaymentIntent say something else than what was asked for, as nobody should."""

@@ -206,6 +206,8 @@ class StripeServer:
                 return books.search_intents(sent)
             case "GET", ["v1", "refunds"]:
                 return books.list_refunds(sent)
+            case "GET", ["v1", "disputes"]:
+                return books.list_disputes(sent)
             case "GET", ["v1", ("payment_intents" | "refunds") as kind, ref]:
                 return books.retrieve_intent(ref) if kind == "payment_intents" else books.retrieve_refund(ref)
         raise Refused(404, None, f"Unrecognized request URL ({method}: /{'/'.join(path)}).", is_executed=False)

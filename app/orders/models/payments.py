@@ -95,6 +95,8 @@ class Refund(Timestamps, Attributed, Base):
     """The refund that failed and that this one takes the place of; each has one successor at most."""
     idempotency_key: Mapped[str] = mapped_column(key_text(64), unique=True)
     provider_ref: Mapped[str | None] = mapped_column(key_text(128))
+    made_at: Mapped[str | None] = mapped_column(key_text(16))
+    """The provider where somebody made it without us; None: it was made here."""
     error_code: Mapped[str | None] = mapped_column(key_text(64))
     ended_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
 

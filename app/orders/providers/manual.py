@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from app.core.money import Money
-from app.orders.providers.port import Answer, Charge, Notice, NoticeForged, ProviderState
+from app.orders.providers.port import Answer, Charge, Dispute, Notice, NoticeForged, ProviderState
 
 
 class Manual:
@@ -38,6 +38,14 @@ class Manual:
     def look_up_refund(self, ref: str) -> Answer:
         """Count it as given back, as it was the first time."""
         return Answer(ref=ref, state=ProviderState.CAPTURED, key=ref)
+
+    def refunds_of(self, ref: str) -> Sequence[Answer]:  # the port's
+        """None: whatever was given back, staff have recorded."""
+        return ()
+
+    def disputes_of(self, ref: str) -> Sequence[Dispute]:  # the port's
+        """None: no bank is between."""
+        return ()
 
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """Refuse it: nobody sends any."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -55,6 +55,26 @@ class Answer:
     redirect_url: str | None = None
     key: str | None = None
     """Our own key, as it was given to the provider: by it a payment is known whose first answer was lost."""
+
+
+class DisputeState(StrEnum):
+    """How far it is when somebody disputes a payment with their bank."""
+
+    OPEN = "OPEN"
+    WON = "WON"
+    """The money stays here, or was never taken away."""
+    LOST = "LOST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """A payment, or a part of it, that somebody disputes with their bank."""
+
+    ref: str
+    state: DisputeState
+    amount: Money
+    reason: str
+    """Why, in the provider's word (``fraudulent``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +140,12 @@ class Provider(Protocol):
 
     def look_up_refund(self, ref: str) -> Answer:
         """How far a refund is by now; one that was CAPTURED may still end as FAILED, when a bank sends it back."""
+
+    def refunds_of(self, ref: str) -> Sequence[Answer]:
+        """The newest hundred refunds of a payment, whoever made them, the newest first; ``key`` is ours or None."""
+
+    def disputes_of(self, ref: str) -> Sequence[Dispute]:
+        """The newest hundred disputes of a payment, the newest first."""
 
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """Read a webhook; raises NoticeForged."""

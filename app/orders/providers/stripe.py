@@ -7,7 +7,7 @@ so an answer that it repeats is looked up anew, and what is older is found by ou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import stripe
@@ -16,8 +16,16 @@ from app.config import Payments
 from app.core.money import Money
 from app.core.running import settings
 from app.orders.providers import stripe_notices
-from app.orders.providers.port import Answer, Charge, Notice, ProviderState, ProviderUnreachable
-from app.orders.providers.stripe_transport import Transport, asking, decline_code
+from app.orders.providers.port import (
+    Answer,
+    Charge,
+    Dispute,
+    DisputeState,
+    Notice,
+    ProviderState,
+    ProviderUnreachable,
+)
+from app.orders.providers.stripe_transport import Transport, asking, decline_code, told
 from app.orders.providers.units import from_stripe, to_stripe
 
 PAYMENT: Final = "payment"
@@ -32,6 +40,13 @@ _REFUND_STATES: Final = {
     "canceled": ProviderState.FAILED,
 }
 """Of refunds; else it is on its way to become one of these."""
+_DISPUTE_STATES: Final = {
+    "lost": DisputeState.LOST,
+    "won": DisputeState.WON,
+    "warning_closed": DisputeState.WON,
+    "prevented": DisputeState.WON,
+}
+"""Of disputes and of inquiries that come before them; else somebody has something to do."""
 
 
 class Stripe:
@@ -90,6 +105,18 @@ class Stripe:
         """Retrieve the refund."""
         with asking():
             return _refund_answer(self._client().v1.refunds.retrieve(ref).to_dict())
+
+    def refunds_of(self, ref: str) -> Sequence[Answer]:
+        """List the refunds of the PaymentIntent."""
+        with asking():
+            listed = self._client().v1.refunds.list({"payment_intent": ref, "limit": _MOST}).to_dict()["data"]
+            return [_refund_answer(refund) for refund in listed]
+
+    def disputes_of(self, ref: str) -> Sequence[Dispute]:
+        """List the disputes of the PaymentIntent."""
+        with asking():
+            listed = self._client().v1.disputes.list({"payment_intent": ref, "limit": _MOST}).to_dict()["data"]
+            return [_dispute(each) for each in listed]
 
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """Check the signature over the very bytes and read the event."""
@@ -172,7 +199,7 @@ def _answer(intent: Mapping[str, Any]) -> Answer:
         state=state,
         captured_minor=received.minor if is_captured else 0,
         currency=received.currency if is_captured else None,
-        error_code=str(code)[:64] if code and not is_captured else None,
+        error_code=told(code) if code and not is_captured else None,
         client_secret=intent.get("client_secret") if is_waiting else None,
         redirect_url=_redirect(intent) if is_waiting else None,
         key=(intent.get("metadata") or {}).get(PAYMENT),
@@ -195,4 +222,13 @@ def _refund_answer(refund: Mapping[str, Any]) -> Answer:
         currency=None if failed else amount.currency,
         error_code=str(refund.get("failure_reason") or refund["status"])[:64] if failed else None,
         key=(refund.get("metadata") or {}).get(REFUND),
+    )
+
+
+def _dispute(dispute: Mapping[str, Any]) -> Dispute:
+    return Dispute(
+        ref=dispute["id"],
+        state=_DISPUTE_STATES.get(dispute["status"], DisputeState.OPEN),
+        amount=from_stripe(dispute["amount"], dispute["currency"]),
+        reason=str(dispute.get("reason") or "")[:64],
     )

@@ -23,6 +23,7 @@ _NOT_KEPT: Final = frozenset(
         "customer_name",
         "customer_phone",
         "email",
+        "evidence",
         "name",
         "phone",
         "receipt_email",

@@ -92,6 +92,7 @@ _REFUNDS: Final = _newest(
     _REFUND.amount_minor,
     _REFUND.reason,
     _REFUND.provider_ref,
+    _REFUND.made_at,
     _REFUND.error_code,
     instant(_REFUND.ended_at),
 )

@@ -64,6 +64,10 @@ class OrderRefundSchema(own.OwnRefundSchema):
     provider = fields.String(metadata={"examples": ["manual"]})
     reason = fields.String(metadata={"examples": ["Ordered twice"]})
     provider_ref = fields.String(allow_none=True, metadata={"examples": ["re_3QK2eZvKYlo2C"]})
+    made_at = fields.String(
+        allow_none=True,
+        metadata={"description": "The provider where somebody made it; null: it was made here", "examples": [None]},
+    )
     error_code = fields.String(allow_none=True, metadata={"examples": [None]})
     lines = fields.List(fields.Nested(RefundPartSchema))
 

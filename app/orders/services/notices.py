@@ -25,7 +25,7 @@ from app.orders.errors import NoticeRefused, ProviderNotFound
 from app.orders.models.payments import Payment, ProviderEvent, Refund, RefundStatus
 from app.orders.providers.port import Notice, NoticeForged, ProviderRefused
 from app.orders.providers.registry import provider, reachable
-from app.orders.services import charging
+from app.orders.services import charging, outside
 from app.orders.services.checkout.settling import settle
 from app.orders.services.moving import flag, lock_order
 from app.orders.services.sending_refunds import look_up_refund
@@ -109,11 +109,15 @@ def _handled(name: str, kind: str, ref: str, now: datetime) -> str:
         return f"The provider does not know it: {refused.code}."
     settle(order_id=payment.order_id, payment_id=payment.id, answer=answer, actor=system(), now=now)
     outcome = f"The payment was {payment.status}; the provider says {answer.state}."
+    if "dispute" in kind:
+        moved = outside.record_disputes(provider=name, order_id=payment.order_id, ref=ref, now=now)
+        return f"{outcome} Of its disputes {moved} had moved."
     if "refund" not in kind:
         return outcome
     for refund_id in _refunds_of(payment.id):
         look_up_refund(refund_id=refund_id, now=now)
-    return f"{outcome} Its refunds were looked up."
+    made = outside.record_refunds(provider=name, order_id=payment.order_id, payment_id=payment.id, ref=ref, now=now)
+    return f"{outcome} Its refunds were looked up; {made} made at the provider are new."
 
 
 def _second(payment: _Known, ref: str, now: datetime) -> str:

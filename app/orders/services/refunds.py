@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import insert, select, update
@@ -34,6 +35,7 @@ from app.orders.shares import NOTHING
 
 SEND: Final = "send_refund"
 """The outbox kind that sends a refund to its provider."""
+OUTSIDE: Final = "Given back in the payment provider's own dashboard."
 
 
 @in_transaction
@@ -128,18 +130,30 @@ def retry(*, actor: Principal, now: datetime, order_id: int, refund_id: int, by_
     return refund_record(made, order)
 
 
+@in_transaction
+def adopt(order: Order, payment: Payment, *, ref: str, amount: Money, actor: Principal, now: datetime) -> Refund:
+    """Write down a refund of a locked order that somebody made at the provider: money that goes back, no units.
+
+    It is set aside as any other, and nobody is asked to send it. Raises RefundTooLarge where less is left.
+    """
+    shares = cut(all_left(left_of(order.id)), amount.minor)
+    about = {"reason": OUTSIDE, "provider": payment.provider, "made_at": payment.provider, "provider_ref": ref}
+    about |= {"idempotency_key": f"outside-{payment.provider}-{sha256(ref.encode()).hexdigest()[:32]}"}
+    made = _set_aside(order, payment, amount.minor, actor=actor, now=now, **about)
+    db.session.execute(insert(_LINES), _rows(made, shares))
+    _audit("refund.outside", made, actor)
+    return made
+
+
 def _claim(
     order: Order, payment: Payment, shares: Sequence[Share], *, reason: str, actor: Principal, now: datetime
 ) -> Refund:
     made = _set_aside(order, payment, total_of(shares), reason=reason, actor=actor, now=now, provider=payment.provider)
-    rows = [_row(made.id, share) for share in shares if share.parts != NOTHING or share.quantity]
-    db.session.execute(insert(_LINES), rows)
+    db.session.execute(insert(_LINES), _rows(made, shares))
     return made
 
 
-def _set_aside(
-    order: Order, payment: Payment, total: int, *, reason: str, actor: Principal, now: datetime, **values: Any
-) -> Refund:
+def _set_aside(order: Order, payment: Payment, total: int, *, actor: Principal, now: datetime, **values: Any) -> Refund:
     """Take the amount off what the payment may still give back, in one guarded statement, and write the refund."""
     claimed = (
         update(Payment)
@@ -155,18 +169,18 @@ def _set_aside(
         payment_id=payment.id,
         amount_minor=total,
         currency=payment.currency,
-        reason=reason,
-        idempotency_key=f"refund-{order.number}-{secrets.token_hex(8)}",
         created_at=now,
         updated_at=now,
-        **values,
+        **({"idempotency_key": f"refund-{order.number}-{secrets.token_hex(8)}"} | values),
         **actor.attribution(),
     )
     db.session.add(made)
     db.session.flush()
     amount = str(Money(total, payment.currency))
-    note(order, "refund.begun", actor=actor, now=now, details={"refund_id": made.id, "amount": amount}, public=True)
-    outbox.add(SEND, key=f"{SEND}:{made.id}", refund_id=made.id)
+    kind = "refund.begun" if made.made_at is None else "refund.outside"
+    note(order, kind, actor=actor, now=now, details={"refund_id": made.id, "amount": amount}, public=True)
+    if made.made_at is None:
+        outbox.add(SEND, key=f"{SEND}:{made.id}", refund_id=made.id)
     return made
 
 
@@ -200,6 +214,10 @@ def _audit(action: str, made: Refund, actor: Principal) -> None:
     amount = str(Money(made.amount_minor, made.currency))
     after = {"order_id": made.order_id, "amount": amount, "provider": made.provider, "retry_of": made.retry_of_id}
     audit.record(actor=actor, action=action, subject=("refund", made.id), after=after)
+
+
+def _rows(made: Refund, shares: Sequence[Share]) -> list[dict[str, Any]]:
+    return [_row(made.id, share) for share in shares if share.parts != NOTHING or share.quantity]
 
 
 def _row(refund_id: int, share: Share) -> dict[str, Any]:

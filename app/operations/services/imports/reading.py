@@ -59,7 +59,7 @@ def read_upload(work: Work, *, guess: Guesser, needs: frozenset[str]) -> Work | 
         {"name": name, "target": found.target, "guessed_by": found.by, "samples": samples.shown(at)}
         for at, (name, found) in enumerate(zip(table.columns, guesses, strict=True))
     ]
-    report = {
+    report: dict[str, Any] = {
         "format": table.format,
         "encoding": "windows-1252" if table.encoding == "cp1252" else table.encoding.removesuffix("-sig"),
         "delimiter": table.delimiter,
