@@ -181,3 +181,12 @@ class PaidByNotice(Scenario):
         number = str(100_000 + self.order()["id"])
         intents = self.stage.double.books.intents.values()
         return [one["id"] for one in intents if one["metadata"]["order"] == number]
+
+
+class PaidByRefresh(PaidByNotice):
+    """The same, and the customer's browser asks before the notice comes."""
+
+    def steps(self) -> list[TestResponse | None]:
+        path = f"{API}/orders/{100_000 + self.order()['id']}/payment/refresh"
+        client = self.stage.app.test_client()
+        return one_after_another(lambda: client.post(path, headers=self.customer.headers))

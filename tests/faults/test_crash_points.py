@@ -16,6 +16,7 @@ from typing import Any, Final
 import pytest
 from flask import Flask
 
+from tests.faults import coupon_scenarios as coupons
 from tests.faults import desk_scenarios as desk
 from tests.faults import scenarios
 from tests.faults.dying import POSSIBLE, Fault, Place, Process
@@ -32,6 +33,11 @@ SCENARIOS: Final[tuple[type[Scenario], ...]] = (
     scenarios.Edited,
     scenarios.EditedToInvoice,
     scenarios.PaidByNotice,
+    scenarios.PaidByRefresh,
+    coupons.WithCoupon,
+    coupons.GivenUpWithCoupon,
+    coupons.CancelledWithCoupon,
+    coupons.PlacedByStaff,
     desk.Shipped,
     desk.Cancelled,
     desk.CancelledByCustomer,
