@@ -115,7 +115,8 @@ def _moved(product_id: int, kind: str, on_hand: int, allocated: int, order_id: i
 
 
 def _events(order_id: int, axis: str, *states: str) -> list[dict[str, Any]]:
-    pairs = itertools.pairwise(states)
+    """From nothing over all of these states."""
+    pairs = itertools.pairwise((None, *states))
     return [
         {"order_id": order_id, "kind": f"{axis}.state", "before": before, "after": after, "is_public": True}
         for before, after in pairs
@@ -206,18 +207,23 @@ def _fill_history() -> None:
     put(
         OrderEvent,
         *_events(INVOICED, "order", "DRAFT", "PLACED"),
+        *_events(INVOICED, "payment", "UNPAID"),
         *_events(INVOICED, "fulfilment", "UNFULFILLED", "PARTIALLY_SHIPPED"),
         *_events(SHIPPED, "order", "DRAFT", "PLACED", "COMPLETED"),
         *_events(SHIPPED, "payment", "UNPAID", "PENDING", "PAID", "PARTIALLY_REFUNDED"),
         *_events(SHIPPED, "fulfilment", "UNFULFILLED", "SHIPPED", "DELIVERED", "PARTIALLY_RETURNED"),
+        *_events(IN_CHECKOUT, "order", "DRAFT"),
         *_events(IN_CHECKOUT, "payment", "UNPAID", "PENDING"),
+        *_events(IN_CHECKOUT, "fulfilment", "UNFULFILLED"),
         *_events(EXPIRED, "order", "DRAFT", "EXPIRED"),
         *_events(EXPIRED, "payment", "UNPAID", "PENDING", "VOIDED"),
+        *_events(EXPIRED, "fulfilment", "UNFULFILLED"),
         *_events(TOO_LATE, "order", "DRAFT", "EXPIRED", "CANCELLED"),
         *_events(TOO_LATE, "payment", "UNPAID", "PENDING", "PAID", "REFUNDED"),
         *_events(TOO_LATE, "fulfilment", "UNFULFILLED", "VOIDED"),
-        *_events(BY_STAFF, "order", "DRAFT", "PLACED"),
+        *_events(BY_STAFF, "order", "PLACED"),
         *_events(BY_STAFF, "payment", "UNPAID", "PAID"),
+        *_events(BY_STAFF, "fulfilment", "UNFULFILLED"),
     )
 
 
@@ -322,6 +328,8 @@ PLANTED: Final[list[tuple[str, Plant]]] = [
     ("lines_are_within_bounds", _removed(OrderReturnLine, order_line_id=3)),
     ("nothing_of_a_cancelled_order_is_due", _changed(Order, {"id": BY_STAFF}, state="COMPLETED")),
     ("every_move_was_written_down", _removed(OrderEvent, order_id=SHIPPED, after="PAID")),
+    ("every_move_was_written_down", _removed(OrderEvent, order_id=INVOICED, after="UNPAID")),
+    ("every_move_was_written_down", _removed(OrderEvent, order_id=INVOICED, after="UNFULFILLED")),
     ("every_move_was_written_down", _changed(Order, {"id": INVOICED}, payment_state="PENDING")),
     ("coupons_count_their_uses", _changed(Coupon, {"id": 1}, used=1)),
     ("coupons_count_their_uses", _changed(Coupon, {"id": 1}, max_uses=1)),

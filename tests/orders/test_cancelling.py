@@ -21,6 +21,7 @@ from app.orders.attention import STOCK_TAKEN
 from app.orders.errors import (
     AlreadyShipped,
     MoreThanLeft,
+    NothingToRefund,
     OrderChanged,
     OrderNotFound,
     OrderNotPlaced,
@@ -31,6 +32,7 @@ from app.orders.events import OrderMoved
 from app.orders.models.coupons import Coupon, CouponUse
 from app.orders.models.orders import Order, OrderLine, OrderState
 from app.orders.models.payments import Payment, Refund, RefundLine
+from app.orders.models.sales import Sale
 from app.orders.queries.orders import OrderRecord
 from app.orders.services.cancelling import cancel_order
 from app.orders.services.checkout.preparing import prepare
@@ -38,6 +40,7 @@ from app.orders.services.checkout.wanted import Particulars, Wanted
 from app.orders.services.counting import Units, count_cancelled
 from app.orders.services.coupons.editing import create_coupon
 from app.orders.services.recording import record_payment
+from app.orders.services.refunds import refund
 from app.orders.services.sending_refunds import send_refund
 from app.orders.services.shipping import Tracking, ship
 from app.products.errors import StockInconsistent
@@ -315,6 +318,31 @@ def test_a_coupon_comes_back_when_all_is_cancelled_before_it_is_paid_and_only_th
     assert _used() == (1, 1)
     send_refunds()
     assert wrong() == []
+
+
+def test_of_an_order_that_cost_nothing_nothing_goes_back_but_its_coupon_and_its_units(shop: Shop) -> None:
+    create_coupon(actor=STAFF, now=NOW, code="ALL", percent_ppm=1_000_000)
+    order_id = _order(shop, {shop.product(): 2}, "0.00", coupon="ALL")
+    (line,) = line_ids(order_id)
+    cancel(order_id, Units(line, 1))
+    assert (_used(), states(order_id)) == ((1, 1), ("PLACED", "PAID", "UNFULFILLED"))
+    cancel(order_id)
+    assert (_used(), states(order_id)) == ((0, 0), ("CANCELLED", "PAID", "VOIDED"))
+    moves = [event for event in events_of(order_id) if event[0].endswith(".state")]
+    assert moves == [
+        ("order.state", None, "PLACED", True),
+        ("payment.state", None, "PAID", True),
+        ("fulfilment.state", None, "UNFULFILLED", True),
+        ("order.state", "PLACED", "CANCELLED", True),
+        ("fulfilment.state", "UNFULFILLED", "VOIDED", True),
+    ]
+    facts = db.session.execute(select(Sale.kind, Sale.quantity, Sale.total_minor).order_by(Sale.id)).all()
+    assert [tuple(fact) for fact in facts] == [("sale", 2, 0), ("refund", -1, 0), ("refund", -1, 0)]
+    assert db.session.scalars(select(Refund)).all() == []
+    version = order_of(order_id).version
+    with pytest.raises(NothingToRefund):
+        refund(actor=STAFF, now=NOW, order_id=order_id, expected_version=version, amount=None, reason="x")
+    assert (order_of(order_id).version, wrong()) == (version, [])
 
 
 def _with_coupon(shop: Shop) -> int:

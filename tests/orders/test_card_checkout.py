@@ -72,6 +72,8 @@ def test_a_card_is_charged_and_the_order_is_paid(cards: Shop, stripe_double: Str
         assert held_by(order_id) == {lamp: 2}
         assert [event[:3] for event in events_of(order_id)] == [
             ("order.state", None, "DRAFT"),
+            ("payment.state", None, "UNPAID"),
+            ("fulfilment.state", None, "UNFULFILLED"),
             ("payment.state", "UNPAID", "PENDING"),
             ("order.state", "DRAFT", "PLACED"),
             ("payment.state", "PENDING", "PAID"),

@@ -69,7 +69,11 @@ def test_a_guest_orders_on_invoice(app: Flask, shop: Shop) -> None:
         order_id = int(order["number"]) - 100_000
         assert held_by(order_id) == {lamp: 2, chair: 1}
         assert (stock_of(lamp), stock_of(chair)) == ((5, 2), (5, 1))
-        assert events_of(order_id) == [("order.state", None, "PLACED", True)]
+        assert events_of(order_id) == [
+            ("order.state", None, "PLACED", True),
+            ("payment.state", None, "UNPAID", True),
+            ("fulfilment.state", None, "UNFULFILLED", True),
+        ]
         row = db.session.get_one(Order, order_id)
         assert (row.cart_id, row.user_id, row.email) == (guest.cart_id, None, f"guest{guest.cart_id}@example.org")
         assert row.placed_at is not None

@@ -74,6 +74,8 @@ def test_the_timeline_says_what_the_customer_did_and_what_the_shop_did(customer:
     events = get(customer, f"/{number}/events").get_json()["items"]
     assert [(event["kind"], event["after"], event["by"]) for event in reversed(events)] == [
         ("order.state", "PLACED", "customer"),
+        ("payment.state", "UNPAID", "customer"),
+        ("fulfilment.state", "UNFULFILLED", "customer"),
         ("note.added", None, "shop"),
         ("units.cancelled", None, "customer"),
         ("payment.state", "VOIDED", "customer"),

@@ -56,7 +56,11 @@ def test_it_is_placed_with_stock_and_payment_and_says_who_placed_it(app: Flask, 
         assert (order.state, order.cart_id, order.user_id, order.total_minor) == ("PLACED", None, person.user_id, 2_000)
         assert order.email == "grace@example.org"
         assert held_by(order.id) == {chair: 2, lamp: 1}
-        assert events_of(order.id) == [("order.state", None, "PLACED", True)]
+        assert events_of(order.id) == [
+            ("order.state", None, "PLACED", True),
+            ("payment.state", None, "UNPAID", True),
+            ("fulfilment.state", None, "UNFULFILLED", True),
+        ]
         assert db.session.scalars(select(Hold)).all() == []
         payment = db.session.scalars(select(Payment)).one()
         assert (payment.method, payment.status, payment.amount_minor) == ("cash", "CREATED", 2_000)

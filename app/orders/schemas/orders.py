@@ -33,6 +33,13 @@ EVENT_KIND: Final = {
     "description": "`order.state`, `payment.state` and `fulfilment.state` for moves, else what was done",
     "examples": ["fulfilment.state"],
 }
+EVENT_BEFORE: Final = {"description": "null at the beginning of an axis", "examples": ["UNFULFILLED"]}
+EVENT_DETAILS: Final = {
+    "type": "object",
+    "description": "More about it. Of a changed email, note or address only the names of what is different: what was "
+    "and is said there belongs to the person, who may have it erased, and events stay",
+    "examples": [{"changed": ["email", "shipping_address.city"]}],
+}
 SHIPMENT_LINE: Final = {"description": "Units of a line in the parcel", "examples": [2]}
 
 
@@ -191,10 +198,10 @@ class OwnEventSchema(Schema):
     id = fields.Integer(metadata={"examples": [2311]})
     created_at = Instant(metadata=WHEN)
     kind = fields.String(metadata=EVENT_KIND)
-    before = fields.String(allow_none=True, metadata=FULFILMENT_STATE)
+    before = fields.String(allow_none=True, metadata=EVENT_BEFORE)
     after = fields.String(allow_none=True, metadata={"examples": ["SHIPPED"]})
     by = fields.String(validate=validate.OneOf(["customer", "shop"]), metadata={"examples": ["shop"]})
-    details = Json(metadata={"type": "object", "description": "More about it", "examples": [{"shipment": 31}]})
+    details = Json(metadata=EVENT_DETAILS)
 
 
 OrderPage = page_of(OrderInListSchema)

@@ -112,7 +112,7 @@ class EventSchema(Schema):
     id = fields.Integer(metadata={"examples": [2311]})
     created_at = Instant(metadata=own.WHEN)
     kind = fields.String(metadata=own.EVENT_KIND)
-    before = fields.String(allow_none=True, metadata=own.FULFILMENT_STATE)
+    before = fields.String(allow_none=True, metadata=own.EVENT_BEFORE)
     after = fields.String(allow_none=True, metadata={"examples": ["SHIPPED"]})
     is_public = fields.Boolean(metadata={"description": "Whether the customer sees it", "examples": [True]})
     actor_kind = fields.String(metadata={"description": "user, key, guest, system or job", "examples": ["user"]})
@@ -120,7 +120,7 @@ class EventSchema(Schema):
     actor_name = fields.String(
         allow_none=True, metadata={"description": "Of people and keys", "examples": ["Ada Admin"]}
     )
-    details = Json(metadata={"type": "object", "description": "More about it", "examples": [{"shipment": 31}]})
+    details = Json(metadata=own.EVENT_DETAILS)
 
 
 DeskOrderPage = page_of(OrderInDeskListSchema)

@@ -169,7 +169,7 @@ def _cancel_units(
     if any(line.shipped for line in lines) or open_units(order.id):
         tell(order, "cancelled", now=now)
     else:
-        if not was_paid:
+        if not was_paid or order.total_minor == 0:
             claiming.give_back.joined(order_id=order.id)
         move(order, Axis.ORDER, OrderState.CANCELLED, actor=actor, now=now)
     move_goods(order, actor=actor, now=now)

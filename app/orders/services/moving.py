@@ -39,10 +39,11 @@ _INSERT_EVENT: Final = insert(table_of(OrderEvent))
 
 
 def begin(order: Order, *, actor: Principal, now: datetime) -> None:
-    """Write down the states that an order has which was made just now, and tell who wants to know of them."""
-    states = {Axis.ORDER: order.state}
-    if order.payment_state != PaymentState.UNPAID:
-        states[Axis.PAYMENT] = order.payment_state
+    """Write down where an order that was made just now begins on each axis, and tell who wants to know of it.
+
+    So the events of an axis lead from nothing to where it is.
+    """
+    states = {axis: str(getattr(order, column)) for axis, column in COLUMNS.items()}
     rows = [
         _event(order, f"{axis}.state", before=None, after=state, actor=actor, now=now, details=None, public=True)
         for axis, state in states.items()
