@@ -143,6 +143,8 @@ class Checkout:
     guest_cart_days: int = 30
     """For how long a cart is kept that nobody touches."""
     user_cart_days: int = 90
+    keep_days: int = 30
+    """For how long a checkout is kept that expired; a payment of it that is captured late makes it an order again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +234,7 @@ def read_checkout(read: Reader, currency: str) -> Checkout:
         free_shipping_minor=free if read.text("FREE_SHIPPING_FROM", "") else None,
         guest_cart_days=read.integer("GUEST_CART_DAYS", 30, 1, 365),
         user_cart_days=read.integer("USER_CART_DAYS", 90, 1, 3650),
+        keep_days=read.integer("CHECKOUT_KEEP_DAYS", 30, 7, 365),
     )
 
 

@@ -14,6 +14,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "purge_accounts": timedelta(hours=1),
     "purge_webhooks": timedelta(hours=1),
     "purge_carts": timedelta(hours=1),
+    "purge_checkouts": timedelta(hours=1),
     "purge_order_links": timedelta(hours=1),
     "check_refunds": timedelta(minutes=10),
     "purge_notices": timedelta(hours=1),

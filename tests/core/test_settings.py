@@ -253,6 +253,7 @@ def test_all_problems_are_said_at_once(embedded: dict[str, str]) -> None:
         ("FREE_SHIPPING_FROM", ["-1", "49.999", "never"]),
         ("GUEST_CART_DAYS", ["0", "366", "1.5"]),
         ("USER_CART_DAYS", ["0", "3651"]),
+        ("CHECKOUT_KEEP_DAYS", ["6", "366", "never"]),
         ("PAYMENT_METHODS", ["card", "paypal", "invoice;cash", ",", "Invoice"]),
         ("PAYMENT_TIMEOUT_S", ["0", "81", "soon"]),
         ("STRIPE_URL", NO_ORIGINS),
@@ -355,6 +356,7 @@ def test_what_an_order_costs_besides_its_goods_is_read(embedded: dict[str, str])
         "FREE_SHIPPING_FROM": "49",
         "GUEST_CART_DAYS": "1",
         "USER_CART_DAYS": "2",
+        "CHECKOUT_KEEP_DAYS": "7",
     }
     assert Settings.from_env(embedded | given).checkout == Checkout(
         hold_s=1.5,
@@ -364,6 +366,7 @@ def test_what_an_order_costs_besides_its_goods_is_read(embedded: dict[str, str])
         free_shipping_minor=4900,
         guest_cart_days=1,
         user_cart_days=2,
+        keep_days=7,
     )
 
 

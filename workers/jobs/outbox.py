@@ -19,6 +19,7 @@ from app.notifications.services import notices, purging
 from app.operations.services.running import purge_files, ring_for_orphans, run_operation, sweep_folders
 from app.orders.services import links as order_links
 from app.orders.services import mails as order_mails
+from app.orders.services.checkout import purging as purging_checkouts
 from app.orders.services.checkout.sweeping import SWEEP_HOLDS, sweep_holds
 from app.orders.services.promises import NOTE_STOCK_TAKEN, note_stock_taken
 from app.products.search.facets import keep_counted
@@ -56,6 +57,10 @@ def _purge_webhooks() -> None:
 
 def _purge_carts() -> None:
     purge_carts(now=utc_now())
+
+
+def _purge_checkouts() -> None:
+    purging_checkouts.purge_checkouts(now=utc_now())
 
 
 def _purge_order_links() -> None:
@@ -115,6 +120,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     SWEEP_HOLDS: _sweep_holds,
     "purge_webhooks": _purge_webhooks,
     "purge_carts": _purge_carts,
+    purging_checkouts.PURGE: _purge_checkouts,
     "purge_order_links": _purge_order_links,
     NOTE_STOCK_TAKEN: _note_stock_taken,
     notices.KIND: partial(_send_mail, notices.send_disabled),

@@ -23,7 +23,7 @@ from app.core.transactions import in_transaction
 from app.orders import attention
 from app.orders.errors import NoticeRefused, ProviderNotFound
 from app.orders.models.payments import Payment, ProviderEvent, Refund, RefundStatus
-from app.orders.providers.port import Notice, NoticeForged, ProviderRefused
+from app.orders.providers.port import Answer, Notice, NoticeForged, ProviderRefused, ProviderState
 from app.orders.providers.registry import provider, reachable
 from app.orders.services import charging, outside
 from app.orders.services.checkout.settling import settle
@@ -99,9 +99,12 @@ def _store(*, name: str, notice: Notice, now: datetime) -> None:
 def _handled(name: str, kind: str, ref: str, now: datetime) -> str:
     """Write down how far the payment is, and its refunds where it is about one; what came of it, for staff."""
     try:
-        payment = _known(name, ref) or _begun(name, reachable(name).look_up(ref).key)
+        payment = _known(name, ref)
         if payment is None:
-            return "About a payment that is not ours."
+            asked = reachable(name).look_up(ref)
+            payment = _begun(name, asked.key)
+            if payment is None:
+                return _unknown(asked)
         if payment.ref not in {None, ref}:
             return _second(payment, ref, now)
         answer = charging.look_up(payment.id, ref=ref)
@@ -118,6 +121,14 @@ def _handled(name: str, kind: str, ref: str, now: datetime) -> str:
         look_up_refund(refund_id=refund_id, now=now)
     made = outside.record_refunds(provider=name, order_id=payment.order_id, payment_id=payment.id, ref=ref, now=now)
     return f"{outcome} Its refunds were looked up; {made} made at the provider are new."
+
+
+def _unknown(answer: Answer) -> str:
+    """What is said of a payment that is in none of our books; one that was begun by us and captured is an error."""
+    if answer.key is None or answer.state != ProviderState.CAPTURED:
+        return "About a payment that is not ours."
+    log.error("payment %s (%s) was captured, and its checkout is not here any more", answer.ref, answer.key)
+    return "It was captured, and its checkout is not here (any more): give it back at the provider."
 
 
 def _second(payment: _Known, ref: str, now: datetime) -> str:
