@@ -8,6 +8,7 @@ that work and stored answer exist together or not at all.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -200,6 +201,15 @@ def purge_expired() -> int:
     """Delete keys older than 24 hours; returns how many."""
     session = db.session()
     return count_changed(session, delete(IdempotencyKey).where(IdempotencyKey.expires_at < database_now(session)))
+
+
+def forget(principals: Collection[str]) -> None:
+    """Delete the stored answers of principals (``Principal.key``), in the open transaction: they say who somebody is.
+
+    What is still being worked on stays, such as the request that asks for this.
+    """
+    theirs = delete(IdempotencyKey).where(IdempotencyKey.principal.in_(principals))
+    db.session.execute(theirs.where(IdempotencyKey.completed_at.is_not(None)))
 
 
 def _stored(row: IdempotencyKey) -> Answer:

@@ -9,7 +9,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import inspect, select, update
 
+from app.cart.models import Cart, CartItem
 from app.core.extensions import db
+from app.core.idempotency import IdempotencyKey
 from app.core.orm import table_of, utc_now
 from app.core.transactions import in_transaction
 from app.orders.models.fulfilment import Shipment
@@ -26,6 +28,7 @@ from app.orders.services.sending_refunds import send_refund
 from app.orders.services.shipping import Tracking, ship
 from tests.auth.people import Person, new_person
 from tests.orders.making import ADDRESS, NOW, STAFF, Made, make_order, order_of
+from tests.orders.shopping import Shop
 
 EMAIL: Final = "grace@example.org"
 WORDS: Final = ("Grace", "Hopper", "Compiler", "Arlington", "22201", "Ring twice", "broke it", "pm_of_grace", EMAIL)
@@ -140,6 +143,47 @@ def test_erasing_a_person_takes_them_out_of_their_orders_and_leaves_the_books(ap
         assert (other.email, other.note, other.shipping_address) == ("eve@example.org", "mine", ELSEWHERE)
         assert db.session.scalars(select(OrderLink.order_id)).all() == [kept.id]
     assert app.test_client().get("/api/v1/tracking", headers={"Order-Token": token}).status_code == 200
+
+
+def test_a_token_opens_nothing_any_more_of_somebody_who_was_erased(app: Flask, shop: Shop) -> None:
+    lamp = shop.product()
+    guest, other = shop.guest({lamp: 1}), shop.guest({lamp: 1})
+    ada = new_person(app, "ada@example.org")
+    for customer in (guest, other):
+        noted = app.test_client().patch("/api/v1/cart", json={"note": "Ring Grace twice"}, headers=customer.headers)
+        assert noted.status_code == 200
+    assert other.order("10.00").status_code == 201
+    both = guest.headers | headers(ada)  # who filled a cart, logged in elsewhere, and then ordered it
+    body = guest.body("10.00")
+    del body["email"]
+    number = app.test_client().post("/api/v1/orders", json=body, headers=both).get_json()["number"]
+    assert app.test_client().post(f"/api/v1/orders/{number}/cancel", json={}, headers=both).status_code == 200
+    opened = [f"/api/v1/orders/{number}", "/api/v1/cart"]
+    assert [app.test_client().get(path, headers=guest.headers).status_code for path in opened] == [200, 200]
+    assert erase(app, ada).status_code == 204
+    assert [app.test_client().get(path, headers=guest.headers).status_code for path in opened] == [404, 404]
+    with app.app_context():
+        assert [(cart.id, cart.note) for cart in db.session.scalars(select(Cart))] == [
+            (other.cart_id, "Ring Grace twice")
+        ]
+        assert set(db.session.scalars(select(CartItem.cart_id))) == {other.cart_id}
+
+
+def test_answers_that_are_kept_for_repeats_go_with_a_person(app: Flask, shop: Shop) -> None:
+    lamp = shop.product()
+    ada, eve = shop.person({lamp: 1}, email="ada@example.org"), shop.person({lamp: 1}, email="eve@example.org")
+    for person in (ada, eve):
+        assert person.order("10.00", key="first").status_code == 201
+    number = ada.order("10.00", key="again").get_json()["number"]
+    assert app.test_client().post(f"/api/v1/orders/{number}/cancel", json={}, headers=ada.headers).status_code == 200
+    with app.app_context():
+        assert len(db.session.scalars(select(IdempotencyKey.body)).all()) == 3
+    erasing = ada.headers | {"Idempotency-Key": "erase"}
+    assert app.test_client().post("/api/v1/me/erasure", headers=erasing).status_code == 204
+    with app.app_context():
+        bodies = db.session.scalars(select(IdempotencyKey.body).order_by(IdempotencyKey.id)).all()
+        assert ["ada@example.org" in (body or "") for body in bodies] == [False, False]
+        assert "eve@example.org" in (bodies[0] or "")
 
 
 def test_nobody_is_erased_while_goods_have_to_be_sent_to_them(app: Flask) -> None:

@@ -144,6 +144,8 @@ def test_what_was_begun_with_a_key_is_found_when_stripe_has_forgotten_the_key(
         ("pm_card_visa_chargeDeclined", "generic_decline"),
         ("pm_card_visa_chargeDeclinedInsufficientFunds", "insufficient_funds"),
         ("pm_card_chargeDeclinedExpiredCard", "expired_card"),
+        ("pm_card_visa_chargeDeclinedStolenCard", "generic_decline"),  # Stripe wants no thief to be told more
+        ("pm_card_visa_chargeDeclinedLostCard", "generic_decline"),
     ],
 )
 def test_a_declined_card_is_a_failure_that_nobody_can_pay_any_more(
@@ -172,7 +174,7 @@ def test_a_customer_whose_card_was_declined_in_their_browser_may_try_another(
     asked = shop.charge(charge(None))
     assert asked.ref
     with pytest.raises(Refused):
-        stripe_double.books.confirm(asked.ref, "pm_card_visa_chargeDeclined")
+        stripe_double.books.confirm(asked.ref, "pm_card_visa_chargeDeclinedStolenCard")
     declined = shop.look_up(asked.ref)
     assert (declined.state, declined.error_code) == (ProviderState.WAITING, "generic_decline")
     assert declined.client_secret == asked.client_secret

@@ -27,7 +27,7 @@ from app.auth.models import (
 )
 from app.auth.services import access, oauth, second_factor
 from app.auth.services.users import keep_an_administrator
-from app.core import audit, personal_data
+from app.core import audit, idempotency, personal_data
 from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.core.orm import utc_now
@@ -87,6 +87,8 @@ def erase_person(user_id: int) -> None:
     if user is None:
         return
     access.forget_users([user_id])
+    keys = session.scalars(select(ApiKey.id).where(ApiKey.user_id == user_id))
+    idempotency.forget([f"user:{user_id}", *(f"key:{key_id}" for key_id in keys)])
     second_factor.erase(user_id)
     oauth.erase(user_id)
     for model in (Challenge, OneTimeToken, ApiKey, Session, UserRole):

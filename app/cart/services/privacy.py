@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -39,8 +40,12 @@ def export_carts(user_id: int) -> list[dict[str, Any]]:
 
 def erase_carts(user_id: int) -> None:
     """Delete the carts of a person, in the open transaction; orders that came of them keep what they need."""
+    delete_carts(list(db.session.scalars(select(Cart.id).where(Cart.user_id == user_id))))
+
+
+def delete_carts(ids: Collection[int]) -> None:
+    """Delete carts with what is in them, in the open transaction: a guest's token opens nothing any more."""
     session = db.session()
-    ids = list(session.scalars(select(Cart.id).where(Cart.user_id == user_id)))
     if ids:
         session.execute(select(Cart.id).where(Cart.id.in_(ids)).order_by(Cart.id).with_for_update())
         session.execute(delete(CartItem).where(CartItem.cart_id.in_(ids)))

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import and_, delete, exists, or_, select, update
 
+from app.cart.services.privacy import delete_carts
 from app.core.extensions import db
 from app.core.orm import count_changed, table_of, utc_now
 from app.core.permissions import system
@@ -58,6 +59,9 @@ def erase_person(user_id: int) -> None:
     if waiting:
         raise OrdersUnderWay([number_of(order_id) for order_id in waiting])
     for ids in _batches(user_id):
+        # a guest's, too, who logged in and then ordered: its token opens the order, and it has a note of its own
+        made_of = select(Order.cart_id).where(Order.id.in_(ids), Order.cart_id.is_not(None))
+        delete_carts(list(db.session.scalars(made_of)))
         orders = select(Order).where(Order.id.in_(ids)).order_by(Order.id).with_for_update()
         for order in db.session.scalars(orders.execution_options(populate_existing=True)):
             _erase(order)
