@@ -1,16 +1,18 @@
 """What users of other shop systems complained of, told as stories from the cart to the money.
 
-docs/decisions/0006-checkout.md says which other tests keep the rest of it from going wrong here.
+docs/development.md has all of them, with the tests that keep the others from going wrong here.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from werkzeug.test import TestResponse
 
 from app.config import Checkout
@@ -33,6 +35,9 @@ from tests.products.stocking import adjust, assert_adds_up
 from tests.products.stocking import everything as stock_rows
 
 API: Final = "/api/v1"
+TESTS: Final = Path(__file__).parents[1]
+NAMED: Final = re.compile(r"`(?:known_complaints|([\w/]+\.py))`((?:[^`;]*)(?=[`;]|$))")
+"""A file of tests, and what is said of it up to the next one."""
 GOOD, DECLINED, ASKING = "pm_card_visa", "pm_card_visa_chargeDeclined", "pm_card_authenticationRequired"
 
 
@@ -311,5 +316,45 @@ def test_the_card_the_order_its_lines_and_the_books_say_the_same_to_the_cent(
         assert db.session.scalar(select(func.sum(Sale.total_minor))) == 0
 
 
+@pytest.mark.parametrize("path", ["/orders/{number}", "/admin/orders/{number}"])
+def test_an_order_of_fifty_lines_is_shown_in_as_many_statements_as_one_of_one(
+    app: Flask, shop: Shop, auth_headers: dict[str, str], path: str
+) -> None:
+    """vendure#3459: an order of 20 lines read 6,400 rows; medusa#2465: nine lines took eight seconds."""
+    with app.app_context():
+        engine = db.engine
+    asked: list[int] = []
+
+    def note(*about: Any) -> None:
+        asked[-1] += not about[2].startswith("BEGIN")
+
+    for lines in (1, 50):
+        guest = shop.guest({shop.product(): 1 for _ in range(lines)})
+        number = guest.order(f"{lines * 10}.00").get_json()["number"]
+        headers = auth_headers if "admin" in path else guest.headers
+        assert ask(shop, headers, "GET", path.format(number=number)).status_code == 200  # who asks is known from now on
+        asked.append(0)
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            shown = ask(shop, headers, "GET", path.format(number=number)).get_json()
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+        assert len(shown["lines"]) == lines
+    assert asked[0] == asked[1] <= 12, asked
+
+
 def minor(amount: str) -> int:
     return int(amount.replace(".", ""))
+
+
+def test_the_document_names_tests_that_there_are() -> None:
+    document = (TESTS.parent / "docs/development.md").read_text().partition("### What goes wrong elsewhere")[2]
+    rows = [line.split("|")[2] for line in document.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 10
+    named = [(file or "test_known_complaints.py", said) for row in rows for file, said in NAMED.findall(row)]
+    assert len(named) > len(rows)
+    for file, said in named:
+        path = TESTS / file if "/" in file else TESTS / "orders" / file
+        assert path.exists(), file
+        for phrase in re.findall(r'"(.+?)"', said):
+            assert re.sub(r"\W+", "_", phrase) in path.read_text(), f"{file}: {phrase}"
