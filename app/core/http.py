@@ -193,8 +193,14 @@ def _bad_token(error: Exception) -> Response:
 
 
 def _failed(error: Exception) -> Response:
-    log.error("unhandled error", exc_info=error, extra={"path": request.path})
+    log.error("unhandled error", exc_info=error, extra={"path": _path()})
     return problem(500, "INTERNAL", "Something went wrong here; quote the request_id.")
+
+
+def _path() -> str:
+    """The path of the request, without the token of an address that is one's only key to what it shows."""
+    token = (request.view_args or {}).get("token")
+    return request.path.replace(token, "...") if token else request.path
 
 
 def _fields(messages: Any) -> Iterator[dict[str, Any]]:

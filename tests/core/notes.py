@@ -137,10 +137,11 @@ class Looks(MethodView):
 
 
 @blp.route("/broken")
+@blp.route("/broken/<token>")
 class Broken(MethodView):
     """Work that fails."""
 
     @blp.public
-    def get(self) -> Response:
+    def get(self, token: str = "") -> Response:  # it stands in the address
         """Fail with details that are nobody's business."""
         raise RuntimeError("the password is hunter2")

@@ -142,10 +142,25 @@ def test_a_version_is_read_from_if_match(notes: FlaskClient, etag: str) -> None:
     assert problem(notes.put("/notes/4", headers={"If-Match": etag}), 409, "CONFLICT") == {}
 
 
-@pytest.mark.parametrize("etag", ["", "*", '"abc"', "v", '"v-1"', '"v²"', '"v' + "9" * 19 + '"', '"v1", "v2"', "v1.5"])
-def test_an_if_match_that_is_no_etag_of_ours_is_refused(notes: FlaskClient, etag: str) -> None:
+@pytest.mark.parametrize("etag", ["", " ", "*"])
+def test_an_if_match_that_names_no_version_is_428(notes: FlaskClient, etag: str) -> None:
+    assert problem(notes.put("/notes/3", headers={"If-Match": etag}), 428, "VERSION_REQUIRED") == {}
+
+
+@pytest.mark.parametrize("etag", ["v3", "3", '"v3', 'v3"', "'v3'", '"v1", "v3"', 'w/"v3"', '"v 3"', "W/v3", '""v3""'])
+def test_an_if_match_without_one_quoted_etag_is_400(notes: FlaskClient, etag: str) -> None:
     answer = notes.put("/notes/3", headers={"If-Match": etag})
-    assert list(problem(answer, 422, "INVALID")) == ["/If-Match"]
+    assert list(problem(answer, 400, "BAD_REQUEST")) == ["/If-Match"]
+    assert [error["in"] for error in answer.get_json()["errors"]] == ["header"]
+    assert 'such as "v3"' in answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "etag", ['""', '"abc"', '"3"', '"v"', '"v03"', '"v-1"', '"v1.5"', '"V3"', '"v²"', '"v' + "9" * 19 + '"']
+)
+def test_an_etag_that_no_version_has_is_412(notes: FlaskClient, etag: str) -> None:
+    answer = notes.put("/notes/3", headers={"If-Match": etag})
+    assert list(problem(answer, 412, "STALE_VERSION")) == ["/If-Match"]
     assert [error["in"] for error in answer.get_json()["errors"]] == ["header"]
 
 
@@ -189,6 +204,14 @@ def test_a_failure_hides_its_details_from_the_caller_and_logs_them_with_the_requ
     (logged,) = (json.loads(line) for line in json_logs.getvalue().splitlines())
     assert (logged["request_id"], logged["level"], logged["path"]) == ("request-12345", "error", "/broken")
     assert "hunter2" in logged["exception"]
+
+
+def test_a_token_in_an_address_is_not_logged(notes: FlaskClient, json_logs: io.StringIO) -> None:
+    answer = notes.get("/broken/kU2m9h9d3nWc6m0xkT9Aqw")
+    assert problem(answer, 500, "INTERNAL") == {}
+    (logged,) = (json.loads(line) for line in json_logs.getvalue().splitlines())
+    assert logged["path"] == "/broken/..."
+    assert "kU2m9h9d3nWc6m0xkT9Aqw" not in json_logs.getvalue()
 
 
 def test_a_log_line_stays_one_line_whatever_it_says(json_logs: io.StringIO) -> None:
