@@ -18,6 +18,7 @@ from flask import Flask
 
 from tests.faults import coupon_scenarios as coupons
 from tests.faults import desk_scenarios as desk
+from tests.faults import provider_scenarios as provider
 from tests.faults import scenarios
 from tests.faults.dying import POSSIBLE, Fault, Place, Process
 from tests.faults.scenarios import Scenario, must_be_tried_again
@@ -50,6 +51,7 @@ SCENARIOS: Final[tuple[type[Scenario], ...]] = (
     desk.SweptUnpaid,
     desk.CheckoutCancelled,
     desk.Merged,
+    provider.RefundedOutside,
 )
 
 
