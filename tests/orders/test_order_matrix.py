@@ -25,10 +25,12 @@ from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE
 from app.core.transactions import in_transaction
 from app.orders.models.orders import Order, id_of_number
+from app.orders.services.cancelling import cancel_order
 from app.orders.services.links import make_link
+from app.orders.services.notes import add_note
 from tests.calls import API, CALLS, HOUR, Sent, World, add_key, add_person, send, token_of
 from tests.conftest import empty_tables
-from tests.orders.making import make_order
+from tests.orders.making import STAFF, make_order
 from tests.servers import on_sqlite
 from tests.test_access import doors
 from tests.test_access_matrix import everything, view_of
@@ -254,6 +256,27 @@ def test_the_link_of_a_mail_shows_an_order_without_whose_it_is(app: Flask, make_
     hidden = dict.fromkeys(("email", "note", "shipping_address", "billing_address"))
     assert by_link.get_json() == own.get_json() | hidden
     assert "Grace" not in by_link.text
+
+
+def test_the_link_of_a_mail_shows_what_happened_without_what_people_wrote(app: Flask, make_scene: Any) -> None:
+    scene = make_scene("GET", OWN, "person")
+    path, order_id = f"/orders/{scene.number}/events", id_of_number(scene.number or "")
+    assert order_id
+    with app.app_context():
+        add_note(actor=STAFF, now=utc_now(), order_id=order_id, text="Left with Mrs Hopper at 12", is_public=True)
+        cancel_order(actor=STAFF, clock=utc_now, order_id=order_id, reason="Grace moves house")
+    about = Sent(200)
+    own, by_link = (scene.call("GET", path, client, Sent(200)) for client in ("customer", "link of this order"))
+    assert (own.status_code, by_link.status_code) == (200, 200)
+    written = {"text", "reason"}
+    events = [
+        event | {"details": {name: value for name, value in event["details"].items() if name not in written}}
+        for event in own.get_json()["items"]
+    ]
+    assert by_link.get_json() == {"items": events, "next_cursor": None}
+    assert all(words in own.text for words in ("Hopper", "Grace"))
+    assert not any(words in by_link.text for words in ("Hopper", "Grace"))
+    assert {"note.added", "units.cancelled"} <= {event["kind"] for event in by_link.get_json()["items"]}
 
 
 @on_sqlite

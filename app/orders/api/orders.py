@@ -14,7 +14,7 @@ from app.core.orm import utc_now
 from app.orders.api.visitors import open_to_holders, own_order, visible_order, with_cart_token, with_order_token
 from app.orders.queries import orders as queries
 from app.orders.queries.orders_listing import list_own_orders
-from app.orders.queries.orders_timeline import list_public_events
+from app.orders.queries.orders_timeline import list_public_events, without_words
 from app.orders.schemas import orders as schemas
 from app.orders.services.cancelling import cancel_order
 
@@ -79,6 +79,7 @@ class OrderEvents(MethodView):
     @blp.arguments(PageArguments, location="query")
     @blp.answers(200, schemas.OwnEventPage)
     def get(self, page: dict[str, Any], number: str) -> Any:
-        """List what happened to one of one's own orders, the newest first."""
-        order_id, _by_link = visible_order(number)
-        return list_public_events(order_id, **page)
+        """List what happened to one of one's own orders, the newest first; by a mail's link without what people wrote."""
+        order_id, by_link = visible_order(number)
+        events = list_public_events(order_id, **page)
+        return without_words(events) if by_link else events

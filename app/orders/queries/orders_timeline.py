@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Select, case, func, select
 
 from app.auth.models import ApiKey, User
@@ -12,6 +13,8 @@ from app.core.pagination import Page, fetch_page
 from app.core.reading import instant, raw_json
 from app.orders.models.orders import Order, OrderEvent
 
+WORDS: Final = frozenset({"text", "reason"})
+"""What of an event's details somebody has written."""
 _KEYS: Final = [(OrderEvent.id, True)]
 _USER, _KEY = table_of(User), table_of(ApiKey)
 _IS_USER: Final = (OrderEvent.actor_kind == "user") & (_USER.c.id == OrderEvent.actor_id)
@@ -41,6 +44,16 @@ def list_public_events(order_id: int, *, limit: int, cursor: str | None = None) 
     return fetch_page(
         listed.where(OrderEvent.is_public.is_(True)), keys=_KEYS, limit=limit, cursor=cursor, scalars=False
     )
+
+
+def without_words(page: Page[Any]) -> Page[Any]:
+    """The events without what somebody wrote in them, for whoever holds a link: a mail may be forwarded."""
+    return Page([row._asdict() | {"details": _without_words(row.details)} for row in page.items], page.next_cursor)
+
+
+def _without_words(details: Any) -> dict[str, Any]:
+    known: dict[str, Any] = orjson.loads(details) if isinstance(details, str | bytes) else details
+    return {name: value for name, value in known.items() if name not in WORDS}
 
 
 def _with_actors(listed: Select[Any], order_id: int) -> Select[Any]:

@@ -33,6 +33,7 @@ from app.orders.models.orders import (
     number_of,
 )
 from app.orders.models.payments import Payment, ProviderEvent, Refund, RefundStatus
+from app.orders.queries.orders_timeline import WORDS
 from app.orders.services.moving import note
 from app.orders.services.notes import ADDED
 
@@ -41,8 +42,6 @@ ERASED_EMAIL: Final = "erased@invalid"
 _ERASED_NAME: Final = "Erased user"
 _BATCH: Final = 200
 _EVENT: Final = table_of(OrderEvent)
-_WORDS: Final = frozenset({"text", "reason"})
-"""What of an event's details somebody has written."""
 
 
 def export_person(user_id: int) -> list[dict[str, Any]]:
@@ -128,7 +127,7 @@ def _erase_words(order_ids: list[int]) -> None:
     count_changed(session, returns.values(reason="", updated_at=OrderReturn.updated_at))
     rows = session.execute(select(OrderEvent.id, OrderEvent.details).where(OrderEvent.order_id.in_(order_ids))).all()
     for row in rows:
-        kept = {name: value for name, value in row.details.items() if name not in _WORDS}
+        kept = {name: value for name, value in row.details.items() if name not in WORDS}
         if kept != row.details:
             connection().execute(update(_EVENT).where(_EVENT.c.id == row.id).values(details=kept))
 
