@@ -265,7 +265,6 @@ def test_the_link_of_a_mail_shows_what_happened_without_what_people_wrote(app: F
     with app.app_context():
         add_note(actor=STAFF, now=utc_now(), order_id=order_id, text="Left with Mrs Hopper at 12", is_public=True)
         cancel_order(actor=STAFF, clock=utc_now, order_id=order_id, reason="Grace moves house")
-    about = Sent(200)
     own, by_link = (scene.call("GET", path, client, Sent(200)) for client in ("customer", "link of this order"))
     assert (own.status_code, by_link.status_code) == (200, 200)
     written = {"text", "reason"}

@@ -79,7 +79,7 @@ class OrderEvents(MethodView):
     @blp.arguments(PageArguments, location="query")
     @blp.answers(200, schemas.OwnEventPage)
     def get(self, page: dict[str, Any], number: str) -> Any:
-        """List what happened to one of one's own orders, the newest first; by a mail's link without what people wrote."""
+        """List what happened to one of one's own orders, the newest first; by a link without what people wrote."""
         order_id, by_link = visible_order(number)
         events = list_public_events(order_id, **page)
         return without_words(events) if by_link else events
