@@ -33,8 +33,9 @@ class CartFull(Conflict):
 
     code = "CART_FULL"
 
-    def __init__(self) -> None:
-        super().__init__(f"The cart has {MAX_LINES} products already; take one out first.")
+    def __init__(self, pointer: str) -> None:
+        detail = f"The cart has {MAX_LINES} products already; take one out first."
+        super().__init__(detail, errors=(FieldError(pointer, detail),))
         self.facts = {"max_lines": MAX_LINES}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from datetime import timedelta
@@ -16,7 +17,7 @@ from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from app.core import answering, idempotency
 from app.core.dumping import compile_dump
-from app.core.errors import Invalid, Unauthenticated, VersionRequired
+from app.core.errors import BadRequest, FieldError, StaleVersion, Unauthenticated, VersionRequired
 from app.core.http import PROBLEM, answer_http_exception
 from app.core.openapi import CONTENTS, ETAG, LOCATION
 from app.core.orm import utc_now
@@ -90,11 +91,15 @@ class SmorestApi(Api):
         return answer_http_exception(error)
 
 
+# Weak tags count: a proxy that compresses answers makes ours weak, which name versions and not bytes.
+_ENTITY_TAG: Final = re.compile(r'(?:W/)?"(?P<opaque>[\x21\x23-\x7e\x80-\xff]*)"')
+_VERSION: Final = re.compile(r"v(?P<number>0|[1-9][0-9]{0,17})")
 _IF_MATCH: Final = {
     "in": "header",
     "name": "If-Match",
     "required": True,
-    "description": "ETag of the record as it was last read; 428 without it, 412 when the record has changed since",
+    "description": "ETag of the record as it was last read, with its quotes (400 otherwise); 428 without it, 412 when "
+    "the record has changed since: read it again and decide anew",
     "schema": {"type": "string", "examples": ['"v3"']},
 }
 _IDEMPOTENCY_KEY: Final = {
@@ -322,14 +327,23 @@ def require_fresh(principal: Principal) -> None:
 
 
 def if_match() -> int:
-    """The version that a change is based on, from If-Match; raises VersionRequired or Invalid."""
-    header = request.headers.get("If-Match")
-    if header is None:
+    """The version that a change is based on, from If-Match (RFC 9110, 13.1.1).
+
+    Raises VersionRequired without the header and for ``*``, which names no version; BadRequest for what is not one
+    entity-tag (8.8.3: its quotes belong to it); StaleVersion for a tag that no version of a record has.
+    """
+    header = request.headers.get("If-Match", "").strip()
+    if header in {"", "*"}:
         raise VersionRequired("Send If-Match with the ETag of the record as you last read it.")
-    value = header.strip().removeprefix("W/").strip('"').removeprefix("v")
-    if not (value.isascii() and value.isdigit()) or len(value) > 18:
-        raise Invalid.field("/If-Match", 'must be an ETag such as "v3".', place="header")
-    return int(value)
+    tag = _ENTITY_TAG.fullmatch(header)
+    if tag is None:
+        said = 'must be one ETag with its quotes, such as "v3".'
+        raise BadRequest(f"If-Match {said}", errors=(FieldError("/If-Match", said, "header"),))
+    version = _VERSION.fullmatch(tag["opaque"])
+    if version is None:
+        said = 'is the ETag of no version; those of records are like "v3".'
+        raise StaleVersion(f"If-Match {said}", errors=(FieldError("/If-Match", said, "header"),))
+    return int(version["number"])
 
 
 def unless_known(record: Any) -> Any:

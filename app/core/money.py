@@ -12,7 +12,10 @@ from typing import Final
 from babel import Locale
 from babel.numbers import get_currency_precision, list_currencies
 
-_PLAIN: Final = re.compile(r"(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,4})?")
+_DIGITS: Final = 16
+"""Of an amount in front of the decimal point, at most."""
+_PLAIN: Final = re.compile(rf"(?:0|[1-9][0-9]{{0,{_DIGITS - 1}}})(?:\.[0-9]{{1,4}})?")
+_NUMBER: Final = re.compile(r"(0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _KNOWN: Final = frozenset(list_currencies())
 # where Unicode's table, which babel reads, says how people write amounts rather than what ISO 4217 defines
 _ISO_4217: Final = {
@@ -61,7 +64,7 @@ class Money:
         (3.505 EUR is refused, not rounded).
         """
         if not _PLAIN.fullmatch(text):
-            raise MoneyError("must be a plain non-negative decimal such as 1299.90.")
+            raise MoneyError(_what_is_wrong(text, currency))
         return cls.of(Decimal(text), currency)
 
     @classmethod
@@ -71,13 +74,13 @@ class Money:
             raise MoneyError("must be a finite amount.")
         decimals = exponent(currency)
         if abs(amount) > MAX_MINOR:
-            raise MoneyError("is too large.")
+            raise _too_large(currency)
         try:
             minor = int(_EXACT.to_integral_exact(_EXACT.scaleb(amount, decimals)))
         except DecimalException:
-            raise MoneyError(f"has more decimals than {currency} allows ({decimals}).") from None
+            raise _too_fine(currency) from None
         if abs(minor) > MAX_MINOR:
-            raise MoneyError("is too large.")
+            raise _too_large(currency)
         return cls(minor, currency)
 
     @property
@@ -102,6 +105,23 @@ class Money:
 
     def __str__(self) -> str:
         return f"{self.decimal_string()} {self.currency}"
+
+
+def _what_is_wrong(text: str, currency: str) -> str:
+    """The rule that a text breaks which is no amount."""
+    number = _NUMBER.fullmatch(text)
+    if number is None:
+        return "must be a plain non-negative decimal such as 1299.90."
+    return str(_too_large(currency) if len(number[1]) > _DIGITS else _too_fine(currency))
+
+
+def _too_large(currency: str) -> MoneyError:
+    largest = min(MAX_MINOR, 10 ** (_DIGITS + exponent(currency)) - 1)
+    return MoneyError(f"is too large; at most {decimal_text(largest, currency)}.")
+
+
+def _too_fine(currency: str) -> MoneyError:
+    return MoneyError(f"has more decimals than {currency} allows ({exponent(currency)}).")
 
 
 def readable(minor: int, currency: str, language: str = "en") -> str:

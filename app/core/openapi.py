@@ -72,7 +72,7 @@ def _problems(path: str, method: str, operation: dict[str, Any]) -> Iterator[int
     if method != "get":
         yield from (409, 413, 429)
     if any(parameter.get("name") == "If-Match" for parameter in operation.get("parameters", [])):
-        yield from (412, 428)
+        yield from (400, 412, 428)
     if "requestBody" in operation:
         yield from (400, 415)
     if operation.get("parameters") or "requestBody" in operation:

@@ -7,15 +7,18 @@ from decimal import Decimal
 from typing import Final
 
 _PLAIN: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")
+_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def parse_percent(text: str) -> int:
     """A percentage within 0 and 100 with up to four decimals (``8.875``) in millionths of the whole.
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, which says the rule that it breaks.
     """
-    if not _PLAIN.fullmatch(text) or Decimal(text) > 100:
-        raise ValueError(text)
+    if _NUMBER.fullmatch(text) and Decimal(text) > 100:
+        raise ValueError("must be at most 100.")
+    if not _PLAIN.fullmatch(text):
+        raise ValueError("must be a percentage such as 12.5, with at most four decimals.")
     return int(Decimal(text).scaleb(4))
 
 

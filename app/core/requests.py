@@ -50,6 +50,7 @@ def register_requests(app: Flask, settings: Settings) -> None:
     """Wire request ids, limits of what is sent and ``/healthz`` ``/readyz`` into the application."""
     app.json = JsonProvider(app)
     app.url_map.converters["int"] = IdConverter
+    app.url_map.merge_slashes = False  # an address has one spelling; werkzeug would redirect by a page, also in the API
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.wsgi_app = _with_plain_query(app.wsgi_app)  # type: ignore[method-assign, assignment]
     app.extensions["download_seats"] = Seats(settings.web_threads)

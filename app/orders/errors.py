@@ -80,9 +80,25 @@ class TotalChanged(Conflict):
 
 
 class TotalTooLarge(Conflict):
-    """The order would cost more than one order may."""
+    """The goods of the order would cost more than those of one order may; ``facts["largest"]`` is what they may."""
 
     code = "TOTAL_TOO_LARGE"
+
+    def __init__(self, largest: Money) -> None:
+        detail = f"The goods of one order may cost {largest} at most; order in several parts."
+        super().__init__(detail, errors=(FieldError("/items", detail),))
+        self.facts = {"largest": _amount(largest)}
+
+
+class UnknownProducts(Invalid):
+    """Something is ordered that never was a product; ``products`` are the ids by their place in the order."""
+
+    code = "UNKNOWN_PRODUCT"
+
+    def __init__(self, products: Mapping[int, int]) -> None:
+        named = {at: f"There is no product with the id {product_id}." for at, product_id in products.items()}
+        errors = tuple(FieldError(f"/items/{at}/product_id", said) for at, said in named.items())
+        super().__init__(" ".join(dict.fromkeys(named.values())), errors=errors)
 
 
 class ProductsUnavailable(Conflict):
@@ -91,7 +107,7 @@ class ProductsUnavailable(Conflict):
     code = "PRODUCT_UNAVAILABLE"
 
     def __init__(self, products: Sequence[Mapping[str, Any]]) -> None:
-        named = ", ".join(str(product["name"] or product["product_id"]) for product in products)
+        named = ", ".join(product["name"] for product in products)
         super().__init__(f"No longer sold: {named}. Leave it out.")
         self.errors = (FieldError("/items", f"no longer sold: {named}."),)
         self.facts = {"products": list(products)}

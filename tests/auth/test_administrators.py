@@ -91,7 +91,7 @@ def test_two_with_one_address_at_once_become_one(context: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    "email", ["", "ada", "@", "ada@", "@example.org", "a b@example.org", "a@b@c", "a" * 251 + "@b.c"]
+    "email", ["", "ada", "@", "ada@", "@example.org", "a b@example.org", "a@b@c", "a@b", "a" * 251 + "@b.c"]
 )
 @on_sqlite
 def test_a_malformed_address_is_refused(context: Flask, email: str) -> None:

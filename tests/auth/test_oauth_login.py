@@ -410,6 +410,7 @@ NO_EMAIL: Final[list[Claims]] = [
     {"email": None},
     {"email": ""},
     {"email": "no address"},
+    {"email": "a@b"},
     {"email": ["ada@example.org"]},
     {"email": "a@b\r\nBcc: c@d"},
     {"email": f"{'a' * 250}@example.org"},

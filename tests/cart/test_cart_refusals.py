@@ -128,7 +128,8 @@ def test_a_51st_product_is_refused_and_more_of_one_that_is_there_is_not(app: Fla
     products = [sell(app, number, on_hand=0) for number in range(1, 52)]
     for product in products[:50]:
         buyer.add(product)
-    assert refused(buyer, "POST", ITEMS, {"product_id": products[50]}) == (409, "CART_FULL", [])
+    assert refused(buyer, "POST", ITEMS, {"product_id": products[50]}) == (409, "CART_FULL", ["/product_id"])
+    assert refused(buyer, "POST", ITEMS, {"asin": "B000000051"}) == (409, "CART_FULL", ["/asin"])
     assert buyer.send("POST", ITEMS, {"product_id": products[50]}).get_json()["max_lines"] == 50
     assert buyer.add(products[0])["lines"][0]["quantity"] == 2
     buyer.done("DELETE", f"{ITEMS}/{products[7]}")

@@ -56,6 +56,30 @@ def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
         Money.parse(text, "USD")
 
 
+@pytest.mark.parametrize(
+    ("text", "currency", "rule"),
+    [
+        ("9" * 17, "USD", "is too large; at most 9999999999999999.99."),
+        ("9" * 17 + ".00000", "USD", "is too large; at most 9999999999999999.99."),
+        ("9" * 16, "KWD", "is too large; at most 9223372036854775.807."),
+        ("9" * 17, "JPY", "is too large; at most 9999999999999999."),
+        ("1.00000", "USD", "has more decimals than USD allows (2)."),
+        ("1.5", "JPY", "has more decimals than JPY allows (0)."),
+        ("1e400", "USD", "must be a plain non-negative decimal such as 1299.90."),
+        ("0" * 20, "USD", "must be a plain non-negative decimal such as 1299.90."),
+    ],
+)
+def test_what_is_refused_says_which_rule_it_breaks(text: str, currency: str, rule: str) -> None:
+    with pytest.raises(MoneyError) as refused:
+        Money.parse(text, currency)
+    assert str(refused.value) == rule
+
+
+@pytest.mark.parametrize(("currency", "largest"), [("USD", "9999999999999999.99"), ("KWD", "9223372036854775.807")])
+def test_the_largest_amount_that_is_named_is_one(currency: str, largest: str) -> None:
+    assert Money.parse(largest, currency).decimal_string() == largest
+
+
 @pytest.mark.parametrize("currency", ["", "usd", "XXQ", "US"])
 def test_an_unknown_currency_is_refused(currency: str) -> None:
     with pytest.raises(MoneyError, match="ISO 4217"):

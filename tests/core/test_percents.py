@@ -29,6 +29,12 @@ def test_what_is_no_plain_percentage_is_refused(text: str) -> None:
         parse_percent(text)
 
 
+@pytest.mark.parametrize("text", ["100.0001", "101", "1000", "9" * 50, "100.00001"])
+def test_what_is_more_than_all_is_told_the_largest_percentage(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^must be at most 100\.$"):
+        parse_percent(text)
+
+
 @pytest.mark.parametrize(
     ("ppm", "text"), [(0, "0"), (100_000, "10"), (1_000_000, "100"), (125_000, "12.5"), (1, "0.0001")]
 )

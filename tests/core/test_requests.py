@@ -89,3 +89,15 @@ def test_the_callers_address_comes_from_a_proxy_only_where_one_is_trusted(
         with behind.app_context():
             db.engine.dispose()
     assert seen == ["127.0.0.1", "198.51.100.7"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", ["/api/v1//products", "//api/v1/products", "/api//v1/products", "/api/v1/products//1"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_address_with_an_empty_part_is_none_and_nobody_is_sent_elsewhere(
+    client: FlaskClient, auth_headers: dict[str, str], method: str, path: str
+) -> None:
+    answer = client.open(f"http://localhost{path}", method=method, headers=auth_headers)
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json"), answer.text
+    assert answer.get_json()["code"] == "NOT_FOUND"
+    assert "Location" not in answer.headers

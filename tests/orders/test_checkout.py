@@ -263,7 +263,7 @@ def test_guests_say_whom_to_write_to_and_people_have_an_address(app: Flask, shop
     lamp = shop.product()
     guest, person = shop.guest({lamp: 1}), shop.person({lamp: 1})
     before = everything(app)
-    for email in ("", "nobody", "@example.org", "ada@example.org\x00", "x" * 300 + "@example.org"):
+    for email in ("", "nobody", "a@b", "@example.org", "ada@example.org\x00", "x" * 300 + "@example.org"):
         assert pointers(problem(guest.order("10.00", email=email), 422, "INVALID")) == ["/email"]
     assert pointers(problem(person.order("10.00", email="other@example.org"), 422, "INVALID")) == ["/email"]
     assert everything(app) == before
@@ -293,7 +293,8 @@ def test_an_order_costs_no_more_than_can_be_counted(app: Flask, shop: Shop) -> N
     castle = shop.product(on_hand=999, price="99999999999.99")
     guest = shop.guest({castle: 999})
     before = everything(app)
-    problem(guest.order("99899999999990.01"), 409, "TOTAL_TOO_LARGE")
+    refused = problem(guest.order("99899999999990.01"), 409, "TOTAL_TOO_LARGE")
+    assert (pointers(refused), refused["largest"]["amount"]) == (["/cart_id"], "10000000000000.00")
     assert everything(app) == before
 
 

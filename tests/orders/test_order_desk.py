@@ -20,9 +20,10 @@ from app.core.orm import utc_now
 from app.orders.models.orders import Order, OrderEvent, OrderLink, OrderState
 from app.orders.services.links import make_link
 from app.orders.services.shipping import Tracking, ship
+from app.products.models.products import Product
 from tests.conftest import Admin
 from tests.orders.making import ADDRESS, NOW, STAFF, Made, make_order
-from tests.orders.shopping import Shop, everything
+from tests.orders.shopping import Shop, change, everything
 from tests.servers import on_sqlite
 
 URL: Final = "/api/v1/admin/orders"
@@ -154,6 +155,7 @@ def test_with_another_email_the_links_of_former_mails_show_nothing(app: Flask, m
     [
         ({}, ""),
         ({"email": "nobody"}, "/email"),
+        ({"email": "a@b"}, "/email"),
         ({"email": ""}, "/email"),
         ({"email": None}, "/email"),
         ({"total": "1.00"}, "/total"),
@@ -311,6 +313,7 @@ def test_an_order_by_staff_sent_twice_with_a_key_is_one(shop: Shop, send: Send) 
     [
         ({"email": None}, 422, "/email"),
         ({"email": "nobody"}, 422, "/email"),
+        ({"email": "a@b"}, 422, "/email"),
         ({"customer_id": 10**9}, 422, "/customer_id"),
         ({"customer_id": "7"}, 422, "/customer_id"),
         ({"items": []}, 422, "/items"),
@@ -318,7 +321,8 @@ def test_an_order_by_staff_sent_twice_with_a_key_is_one(shop: Shop, send: Send) 
         ({"items": [{"product_id": 1, "quantity": -5}]}, 422, "/items/0/quantity"),
         ({"items": [{"product_id": 1, "quantity": 10**9}]}, 422, "/items/0/quantity"),
         ({"items": [{"product_id": 1, "quantity": 1}] * 2}, 422, "/items/1/product_id"),
-        ({"items": [{"product_id": 10**9, "quantity": 1}]}, 409, "/items"),
+        ({"items": [{"product_id": 10**9, "quantity": 1}]}, 422, "/items/0/product_id"),
+        ({"items": [{"product_id": at, "quantity": 1} for at in (1, 10**9)]}, 422, "/items/1/product_id"),
         ({"items": [{"product_id": 1, "quantity": 6}]}, 409, "/items"),
         ({"payment_method": "card"}, 422, "/payment_method"),
         ({"payment_method": "gold"}, 422, "/payment_method"),
@@ -339,6 +343,21 @@ def test_an_order_by_staff_that_breaks_a_rule_is_refused_and_nothing_changes(
     assert answer.status_code == status, answer.text
     assert pointer in [error["pointer"] for error in answer.get_json()["errors"]]
     assert everything(app) == before
+
+
+@on_sqlite
+def test_what_never_was_a_product_is_told_from_what_is_sold_no_longer(app: Flask, shop: Shop, send: Send) -> None:
+    gone = shop.product()
+    change(app, update(Product).where(Product.id == gone).values(is_active=False))
+    unknown, unsold = (
+        send("POST", "", order_in(shop, items=[{"product_id": each, "quantity": 1}])).get_json()
+        for each in (10**9, gone)
+    )
+    assert (unknown["status"], unknown["code"]) == (422, "UNKNOWN_PRODUCT")
+    assert unknown["detail"] == "There is no product with the id 1000000000."
+    assert (unsold["status"], unsold["code"], unsold["errors"][0]["pointer"]) == (409, "PRODUCT_UNAVAILABLE", "/items")
+    assert [each["product_id"] for each in unsold["products"]] == [gone]
+    assert send("GET").get_json()["items"] == []
 
 
 @on_sqlite

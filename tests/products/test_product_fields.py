@@ -114,7 +114,7 @@ BAD_FIELDS: Final[list[tuple[str, Any, str, str]]] = [
     ("price", "1,299.00", "/price", "plain non-negative decimal"),
     ("price", "01.00", "/price", "plain non-negative decimal"),
     ("price", "\u0661\u0662", "/price", "plain non-negative decimal"),
-    ("price", "9" * 17, "/price", "plain non-negative decimal"),
+    ("price", "9" * 17, "/price", "too large; at most 9999999999999999.99."),
     ("price", "", "/price", "plain non-negative decimal"),
     ("currency", "EUR", "/currency", "USD"),
     ("currency", "usd", "/currency", "USD"),

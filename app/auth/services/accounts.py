@@ -83,7 +83,9 @@ def mailbox_of(email: str) -> str:
 def checked_email(text: str, *, field: str = "email") -> str:
     """An email address that mail can be sent to, as it is kept; raises Invalid, which points at ``field``.
 
-    Letters before the @ are ASCII: few servers take others (SMTPUTF8). Whether the domain exists is not asked.
+    The one rule for whoever is written to: accounts, orders, and what log-in providers say. Letters before the @ are
+    ASCII: few servers take others (SMTPUTF8). The domain is a whole one, of several names with dots between (RFC 5321,
+    2.3.5), because ``ada@gmail`` is mostly a slip; only ``localhost`` stands alone. Whether it exists is not asked.
     """
     address = normalised_email(text)
     try:
@@ -92,6 +94,9 @@ def checked_email(text: str, *, field: str = "email") -> str:
         address = ""
     if not address or len(address) > MAX_EMAIL:
         raise Invalid.field(f"/{field}", "must be an email address such as ada@example.org.")
+    domain = address.rpartition("@")[2]
+    if "." not in domain and domain != "localhost":
+        raise Invalid.field(f"/{field}", "must have a whole domain behind the @, such as ada@example.org.")
     return address
 
 

@@ -6,7 +6,6 @@ Nothing here touches the database.
 
 from __future__ import annotations
 
-import re
 import secrets
 import threading
 from dataclasses import dataclass, field
@@ -22,10 +21,10 @@ from joserfc.jws import JWSRegistry
 from requests import Response
 
 from app.auth.errors import ProviderAnswerRefused, ProviderUnavailable
-from app.auth.models import MAX_EMAIL
 from app.auth.providers import GITHUB, GITHUB_ENDPOINTS, Person, Provider, is_safe_address
-from app.auth.services.accounts import normalised_email
+from app.auth.services.accounts import checked_email
 from app.auth.services.oauth_http import ProviderSession, provider_failures
+from app.core.errors import Invalid
 from app.core.text import normalised
 
 REMEMBER_S: Final = 600
@@ -40,7 +39,6 @@ ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 
 _SCOPES: Final = {GITHUB: "read:user user:email"}
 _OPENID_SCOPE: Final = "openid email profile"
-_EMAIL: Final = re.compile(r"[^\s@]+@[^\s@]+")
 
 _described: TTLCache[str, dict[str, Any]] = TTLCache(maxsize=200, ttl=REMEMBER_S)
 _lock = threading.Lock()
@@ -247,11 +245,18 @@ def _person(subject: Any, email: Any, name: Any) -> Person:
         raise ProviderAnswerRefused("it does not say who it is")
     if subject != subject.strip():  # MySQL would take it for the same as without
         raise ProviderAnswerRefused("it does not say who it is")
+    address = _address(email)
+    return Person(subject, address, _shown_name(name) or (address or "").partition("@")[0] or "Nameless")
+
+
+def _address(email: Any) -> str | None:
     # letters before the @ are ASCII here, and one that only becomes so (the Kelvin sign a k) is another mailbox
-    is_plain = isinstance(email, str) and email.rpartition("@")[0].isascii()
-    address = normalised_email(email) if is_plain else ""
-    usable = len(address) <= MAX_EMAIL and address.isprintable() and _EMAIL.fullmatch(address) is not None
-    return Person(subject, address if usable else None, _shown_name(name) or address.partition("@")[0] or "Nameless")
+    if not isinstance(email, str) or not email.rpartition("@")[0].isascii():
+        return None
+    try:
+        return checked_email(email)
+    except Invalid:
+        return None
 
 
 def _shown_name(name: Any) -> str:

@@ -34,7 +34,8 @@ def add_item(
     cart = open_cart(shopper, now=now)
     item = _find_item(cart, offer.product_id)
     if item is None:
-        item = _new_item(cart, offer, quantity, now)
+        _require_room(cart, "/asin" if product_id is None else "/product_id")
+        item = CartItem(cart_id=cart.id, product_id=offer.product_id, quantity=quantity, added_at=now)
     elif item.quantity + quantity > MAX_QUANTITY:
         raise TooManyOfOne(present=item.quantity, added=quantity)
     else:
@@ -97,11 +98,10 @@ def _find_item(cart: Cart, product_id: int) -> CartItem | None:
     return found
 
 
-def _new_item(cart: Cart, offer: Offer, quantity: int, now: datetime) -> CartItem:
+def _require_room(cart: Cart, pointer: str) -> None:
     lines = db.session.scalar(select(func.count()).where(CartItem.cart_id == cart.id)) or 0
     if lines >= MAX_LINES:
-        raise CartFull
-    return CartItem(cart_id=cart.id, product_id=offer.product_id, quantity=quantity, added_at=now)
+        raise CartFull(pointer)
 
 
 def _saved(cart: Cart, item: CartItem, offer: Offer, now: datetime) -> CartView:

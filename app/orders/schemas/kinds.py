@@ -40,7 +40,7 @@ class Percent(fields.String):
         try:
             ppm = parse_percent(text)
         except ValueError as error:
-            raise ValidationError("must be a percentage such as 12.5, with at most four decimals.") from error
+            raise ValidationError(str(error)) from error
         if ppm == 0:
             raise ValidationError("must be more than 0.")
         return ppm

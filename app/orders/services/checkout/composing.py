@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from app.core.extensions import db
 from app.core.money import Money
 from app.core.running import settings
-from app.orders.errors import CartEmpty, ProductsUnavailable, TotalChanged, TotalTooLarge
+from app.orders.errors import CartEmpty, ProductsUnavailable, TotalChanged, TotalTooLarge, UnknownProducts
 from app.orders.models.orders import MAX_ORDER_LINES
 from app.orders.pricing import Priced, Terms, Totals, price
 from app.orders.services.checkout.wanted import Item
@@ -68,8 +68,8 @@ def compose(
 ) -> Composed:
     """Read these products again and price them; no product stands there twice, and there are at most 50.
 
-    Raises CartEmpty, ProductsUnavailable for what is inactive or deleted, UnknownCoupon and CouponNotUsable (what the
-    order ``order_id`` has used of it already does not count), TotalTooLarge.
+    Raises CartEmpty, UnknownProducts, ProductsUnavailable for what is inactive or deleted, UnknownCoupon and
+    CouponNotUsable (what the order ``order_id`` has used of it already does not count), TotalTooLarge.
     """
     if not items:
         raise CartEmpty("There is nothing in the cart.")
@@ -80,7 +80,7 @@ def compose(
     priced = [Priced(item.quantity, products[item.product_id].price_minor) for item in items]
     subtotal = sum(each.quantity * each.unit_price_minor for each in priced)
     if subtotal > MAX_TOTAL_MINOR:
-        raise TotalTooLarge("This is more than one order may cost; order in several parts.")
+        raise TotalTooLarge(Money(MAX_TOTAL_MINOR, settings().currency))
     discount = coupon and find_discount(
         coupon,
         subtotal_minor=subtotal,
@@ -136,25 +136,13 @@ def _copied(product: Any) -> dict[str, Any]:
 
 
 def _require_sold(items: Sequence[Item], products: Mapping[int, Any]) -> None:
-    gone = [
-        _named(item, products.get(item.product_id)) for item in items if not _is_sold(products.get(item.product_id))
-    ]
+    unknown = {at: item.product_id for at, item in enumerate(items) if item.product_id not in products}
+    if unknown:
+        raise UnknownProducts(unknown)
+    gone = [product for product in (products[item.product_id] for item in items) if not _is_sold(product)]
     if gone:
-        raise ProductsUnavailable(gone)
+        raise ProductsUnavailable([{"product_id": each.id, "asin": each.asin, "name": each.name} for each in gone])
 
 
 def _is_sold(product: Any) -> bool:
-    return (
-        product is not None
-        and product.is_active
-        and product.deleted_at is None
-        and product.currency == settings().currency
-    )
-
-
-def _named(item: Item, product: Any) -> dict[str, Any]:
-    return {
-        "product_id": item.product_id,
-        "asin": product.asin if product is not None else None,
-        "name": product.name if product is not None else None,
-    }
+    return product.is_active and product.deleted_at is None and product.currency == settings().currency

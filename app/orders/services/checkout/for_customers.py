@@ -29,7 +29,8 @@ def place_for_customer(
     """Place an order on invoice or for cash with a customer's account or, without ``user_id``, for an address alone.
 
     ``items`` name 1 to 50 products, none twice. Raises Invalid for a way to pay that is not offered or needs a
-    provider, ProductsUnavailable, SoldOut, TotalChanged, TotalTooLarge, UnknownCoupon, CouponNotUsable.
+    provider, UnknownProducts, ProductsUnavailable, SoldOut, TotalChanged, TotalTooLarge, UnknownCoupon,
+    CouponNotUsable.
     """
     require_manual(particulars.method)
     particulars = replace(particulars, email=checked_email(particulars.email))
