@@ -42,7 +42,7 @@ class Cart(Timestamps, Base):
     version: Mapped[int] = mapped_column(Integer, default=1)
     """Grows with every change of what is in it."""
     expires_at: Mapped[Instant] = mapped_column(UtcDateTime)
-    """When it is deleted, unless it is touched before."""
+    """When it is deleted, unless it is touched before; a guest's token opens it no longer than that."""
     merges: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonText)
     """What came in from guests' carts at logins, and what found no room: to be told until the customer confirms it."""
 

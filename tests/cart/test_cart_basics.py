@@ -127,7 +127,7 @@ def test_every_write_raises_the_version_and_gives_the_cart_all_its_time(
         buyer.add(lamp)
         before = buyer.cart()
         with other.app_context():
-            db.session.execute(sa.update(Cart).values(expires_at=utc_now()))
+            db.session.execute(sa.update(Cart).values(expires_at=utc_now() + timedelta(hours=1)))
             db.session.commit()
         write(buyer, lamp)
         after = buyer.cart()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
+from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from app.cart.errors import CartNotFound
 from app.cart.models import Cart, CartItem, CartState
 from app.cart.services import purging
-from app.cart.services.closing import close_cart
+from app.cart.services.closing import close_cart, lock_cart, look_at_cart
 from app.cart.services.purging import purge_carts
 from app.core import outbox
 from app.core.extensions import db
@@ -83,6 +87,94 @@ def test_a_cart_whose_checkout_is_not_finished_is_put_off(app: Flask) -> None:
     set_order_state(app, orders[0], OrderState.PLACED)
     assert purge(app, in_days=34) == 1
     assert [buyer.send("GET", CART).status_code for buyer in drafts] == [404, 200]
+
+
+def test_a_cart_that_is_touched_between_being_found_and_being_locked_stays(app: Flask) -> None:
+    lamp = sell(app)
+    customer, other = new_customer(app), new_customer(app, "other@example.org")
+    customer.add(lamp)
+    other.add(lamp)
+    change_carts(app, expires_at=utc_now() - DAY)
+    touched: list[threading.Thread] = []
+
+    def touch(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if not touched and "FROM cart" in statement and "LIMIT" in statement:
+            touched.append(threading.Thread(target=customer.add, args=(lamp,)))
+            touched[0].start()
+            touched[0].join(60)
+
+    with app.app_context():
+        engine = db.engine
+    sa.event.listen(engine, "after_cursor_execute", touch)
+    try:
+        assert purge(app, in_days=0) == 1
+    finally:
+        sa.event.remove(engine, "after_cursor_execute", touch)
+    assert len(touched) == 1
+    assert (customer.quantities(), other.cart()["id"]) == ({lamp: 2}, None)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", CART, None),
+        ("PATCH", CART, {"note": "x"}),
+        ("POST", f"{CART}/seen", None),
+        ("POST", f"{CART}/items", {"product_id": 1}),
+        ("DELETE", f"{CART}/items", None),
+        ("PATCH", f"{CART}/items/1", {"quantity": 3}),
+        ("DELETE", f"{CART}/items/1", None),
+    ],
+    ids=str,
+)
+def test_a_guests_cart_whose_time_is_over_is_gone_before_it_is_deleted(
+    app: Flask, method: str, path: str, body: Any
+) -> None:
+    guest, customer = new_guest(app), new_customer(app)
+    lamp = sell(app)
+    guest.add(lamp)
+    customer.add(lamp)
+    change_carts(app, expires_at=utc_now())
+    before = rows(app)
+    answer = guest.send(method, path, body)
+    assert (answer.status_code, answer.get_json()["code"]) == (404, "CART_NOT_FOUND")
+    assert rows(app) == before
+    assert customer.quantities() == {lamp: 1}  # a person's has no token that runs out
+
+
+def test_a_guests_cart_whose_time_is_over_becomes_no_order_and_is_not_merged(app: Flask) -> None:
+    guest, customer = new_guest(app), new_customer(app)
+    lamp = sell(app)
+    guest.add(lamp)
+    cart_id = guest.cart()["id"]
+    change_carts(app, expires_at=utc_now())
+    before = rows(app)
+    with app.app_context():
+        for read in (in_transaction(lock_cart), look_at_cart):
+            with pytest.raises(CartNotFound):
+                read(cart_id, guest.shopper())
+    assert guest.send("GET", f"/api/v1/orders/quote?cart_id={cart_id}").status_code == 404
+    assert rows(app) == before
+    answer = app.test_client().post(CART, headers=customer.headers | guest.headers)
+    assert (answer.status_code, customer.quantities()) == (201, {})
+    assert len(rows(app)[1]) == 1
+
+
+def test_a_guests_cart_is_not_gone_while_its_checkout_is_not_finished(app: Flask) -> None:
+    guest = new_guest(app)
+    lamp = sell(app)
+    guest.add(lamp)
+    cart_id = guest.cart()["id"]
+    order_id = add_order(app, cart_id=cart_id)
+    change_carts(app, expires_at=utc_now())
+    assert guest.quantities() == {lamp: 1}
+    with app.app_context():
+        assert in_transaction(lock_cart)(cart_id, guest.shopper()).id == cart_id
+    assert guest.add(lamp)["quantity"] == 2
+    change_carts(app, expires_at=utc_now())
+    set_order_state(app, order_id, OrderState.EXPIRED)
+    assert guest.send("GET", CART).status_code == 404
 
 
 def _fill(count: int, *, days_left: int) -> None:

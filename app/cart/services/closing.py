@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 
 from app.cart.errors import CartNotFound
 from app.cart.models import Cart, CartItem, CartState
+from app.cart.queries.guests import IS_OVER, is_gone
 from app.cart.services.opening import open_cart_of
 from app.cart.shopper import Shopper
 from app.core.extensions import db
@@ -52,7 +53,8 @@ class LockedCart:
 def lock_cart(cart_id: int, shopper: Shopper) -> LockedCart:
     """Lock a cart in the open transaction, and read it; whoever changes it waits until that has ended.
 
-    Raises CartNotFound for one that is not the shopper's, and for a guest's whose contents went into another cart.
+    Raises CartNotFound for one that is not the shopper's, and for a guest's whose contents went into another cart or
+    whose time is over.
     """
     return _read(cart_id, shopper, is_locked=True)
 
@@ -96,11 +98,13 @@ def _carry_over(cart_id: int, ordered: Mapping[int, int]) -> None:
 
 
 def _read(cart_id: int, shopper: Shopper, *, is_locked: bool) -> LockedCart:
-    read = select(Cart.id, Cart.user_id, Cart.token_hash, Cart.state, Cart.version, Cart.note)
+    read = select(Cart.id, Cart.user_id, Cart.token_hash, Cart.state, Cart.version, Cart.note, IS_OVER)
     read = read.where(Cart.id == cart_id)
     row = db.session.execute(read.with_for_update() if is_locked else read).one_or_none()
     if row is None or not shopper.owns(user_id=row.user_id, token_hash=row.token_hash) or row.state == CartState.MERGED:
         raise CartNotFound(f"There is no cart {cart_id}.")
+    if row.user_id is None and row.is_over and is_gone(cart_id):
+        raise CartNotFound(f"There is no cart {cart_id} any more.")
     of_cart = select(CartItem.product_id, CartItem.quantity).where(CartItem.cart_id == cart_id).order_by(CartItem.id)
     items = tuple(LockedItem(item.product_id, item.quantity) for item in db.session.execute(of_cart))
     return LockedCart(row.id, row.user_id, CartState(row.state), row.version, row.note, items)

@@ -14,6 +14,7 @@ from app.cart.services.closing import KEEP_CLOSED_DAYS
 from app.cart.services.opening import open_cart_of, touch
 from app.core.extensions import db
 from app.core.fields import utc_text
+from app.core.orm import clock
 from app.products.models.products import Product
 
 MAX_TOLD: Final = 5
@@ -34,7 +35,7 @@ def merge_guest(*, user_id: int, token_hash: str, now: datetime) -> bool:
     """
     guest_id = db.session.scalar(
         select(Cart.id)
-        .where(Cart.token_hash == token_hash, Cart.state == CartState.OPEN)
+        .where(Cart.token_hash == token_hash, Cart.state == CartState.OPEN, Cart.expires_at > clock())
         .where(exists().where(CartItem.cart_id == Cart.id))
     )
     if guest_id is None:

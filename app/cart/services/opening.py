@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.auth.models import User
 from app.cart.errors import CartClosed, CartNotFound
 from app.cart.models import Cart, CartState
+from app.cart.queries.guests import is_gone
 from app.cart.shopper import Shopper
 from app.core.extensions import db
 from app.core.running import settings
@@ -26,7 +27,7 @@ def open_cart(shopper: Shopper, *, now: datetime) -> Cart:
     if shopper.user_id is not None:
         return open_cart_of(shopper.user_id, now=now)
     cart = _locked(Cart.token_hash, shopper.cart_token_hash)
-    if cart is None or cart.state == CartState.MERGED:
+    if cart is None or cart.state == CartState.MERGED or is_gone(cart.id):
         raise CartNotFound("This Cart-Token opens no cart (any more). POST /api/v1/cart gives you a new one.")
     if cart.state != CartState.OPEN:
         raise CartClosed(cart.state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,27 +27,32 @@ def purge_carts(*, now: datetime) -> int:
     """
     deleted = 0
     for _ in range(MAX_CHUNKS):
-        looked_at, gone = _purge_some(now=now)
-        deleted += gone
-        if looked_at < CHUNK:
+        found = _find(now)
+        if found:
+            deleted += _purge(ids=found, now=now)
+        if len(found) < CHUNK:
             break
     return deleted
 
 
-@in_transaction
-def _purge_some(*, now: datetime) -> tuple[int, int]:
-    """How many carts were looked at, and how many of them are gone."""
-    session = db.session()
+def _find(now: datetime) -> Sequence[int]:
     over = select(Cart.id).where(Cart.expires_at < now).order_by(Cart.expires_at, Cart.id).limit(CHUNK)
-    found = list(session.scalars(over))
-    # locked in ascending order, and looked at again: somebody may have touched one meanwhile
-    rows = select(Cart.id, Cart.expires_at).where(Cart.id.in_(found)).order_by(Cart.id).with_for_update()
-    ids = [row.id for row in session.execute(rows) if row.expires_at < now] if found else []
-    kept = checkouts.unfinished(ids)
-    gone = [cart_id for cart_id in ids if cart_id not in kept]
+    ids = db.session.scalars(over).all()
+    db.session.rollback()
+    return ids
+
+
+@in_transaction
+def _purge(*, ids: Sequence[int], now: datetime) -> int:
+    """Delete those of these carts whose time is over under their locks: somebody may have touched one meanwhile."""
+    session = db.session()
+    over = select(Cart.id).where(Cart.id.in_(ids), Cart.expires_at < now).order_by(Cart.id).with_for_update()
+    locked = list(session.scalars(over))
+    kept = checkouts.unfinished(locked)
+    gone = [cart_id for cart_id in locked if cart_id not in kept]
     if kept:
         session.execute(update(Cart).where(Cart.id.in_(kept)).values(expires_at=now + PUT_OFF))
     if gone:
         session.execute(delete(CartItem).where(CartItem.cart_id.in_(gone)))
         session.execute(delete(Cart).where(Cart.id.in_(gone)))
-    return len(found), len(gone)
+    return len(gone)
