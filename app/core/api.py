@@ -106,7 +106,10 @@ _IDEMPOTENCY_KEY: Final = {
     "in": "header",
     "name": "Idempotency-Key",
     "required": False,
-    "description": "Sent twice with the same key, a request is done once; the answer is kept for 24 hours",
+    "description": "Made by the client: a random one for each thing that is wanted, kept with it until there is an "
+    "answer, and sent again with the same request. Then that is done once; the answer is kept for 24 hours. "
+    "409 IDEMPOTENCY_KEY_IN_USE: it is still being worked on, send it again in a while. 422 IDEMPOTENCY_KEY_REUSED: "
+    "the key came with something else. A refusal is not kept: what is put right may have the same key",
     "schema": {
         "type": "string",
         "minLength": 1,
