@@ -113,6 +113,9 @@ def test_a_product_that_is_not_sold_is_refused_by_the_field_that_names_it(
     change_product(app, lamp, **values)
     assert refused(buyer, "POST", ITEMS, {"product_id": lamp}) == (409, "PRODUCT_NOT_SOLD", ["/product_id"])
     assert refused(buyer, "POST", ITEMS, {"asin": "B000000001"}) == (409, "PRODUCT_NOT_SOLD", ["/asin"])
+    said = buyer.send("POST", ITEMS, {"product_id": lamp}).text
+    assert "B000000001" not in said, "who counts through the numbers learns nothing of what is yet to be sold"
+    assert "Lamp" not in said
 
 
 def test_more_than_999_of_a_product_are_refused_and_it_says_how_many_there_are(app: Flask, buyer: Buyer) -> None:

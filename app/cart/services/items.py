@@ -88,7 +88,8 @@ def _require_sold(product_id: int | None, asin: str | None) -> Offer:
     if offer is None or not offer.is_there:
         raise ProductNotFound(gone, errors=(FieldError(pointer, gone),))
     if not offer.is_sold:
-        raise ProductNotSold.at(pointer, f"{offer.asin} ({offer.name}) is not sold at present.")
+        # nobody learns by numbers what is yet to be sold: what it is called is not said
+        raise ProductNotSold.at(pointer, f"The product with the {named} is not sold at present.")
     return offer
 
 
