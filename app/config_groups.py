@@ -67,7 +67,7 @@ class Rates:
     """Codes of coupons that there are not, and asking which customers have used one, per client address."""
     decline: str = "20 per hour"
     """Cards that were declined, per client address."""
-    payment: str = "60 per minute"
+    payment: str = "300 per minute"
     """Looking up one's own payments at the provider, per client address."""
     order_to_one: str = "20 per hour"
     """Orders that guests make for one mailbox, wherever they are."""
