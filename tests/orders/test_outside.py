@@ -203,6 +203,21 @@ def test_a_refund_of_the_dashboard_that_is_more_than_is_left_is_shown_and_not_bo
     assert everything_of(till.app, *MONEY) == before
 
 
+def test_money_that_pays_for_nothing_here_and_goes_back_in_the_dashboard_is_not_booked(till: Till) -> None:
+    customer, order, ref = till.begun(ASKING)
+    till.double.books.authenticate(ref, success=False)
+    till.tell_all(ref, "payment_intent.payment_failed")
+    assert till.pay(customer, "20.00").status_code == 201
+    till.double.books.change(ref, status="succeeded", amount_received=2_000)  # after it was cancelled
+    till.double.books.refund_in_dashboard(ref)
+    before = everything_of(till.app, *MONEY)
+    till.tell_all(ref, "refund.created")
+    assert everything_of(till.app, *MONEY) == before
+    now = till.order(order.number)
+    assert (now.payment_state, now.attention, till.refunds()) == ("PAID", "PAYMENT_MISMATCH", [])
+    assert all(notice.handled_at for notice in till.notices())
+
+
 def test_notices_of_one_refund_that_are_handled_at_once_book_it_once(till: Till) -> None:
     order = till.sold()
     ref = ref_of(till, order)

@@ -120,34 +120,41 @@ def test_a_payment_that_is_captured_before_the_days_are_over_is_an_order_that_st
     assert wrong(till) == []
 
 
-def test_a_payment_that_is_captured_while_checkouts_are_deleted_is_an_order_that_stays(till: Till) -> None:
-    (_, order, ref), (_, other, _) = abandoned(till), abandoned(till)
-    captured: list[threading.Thread] = []
+def purge_while(app: Flask, happens: Callable[[], None]) -> int:
+    """Delete what is over, and let something happen between finding it and locking it."""
+    happened: list[threading.Thread] = []
 
-    def capture(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if (
-            not captured
-            and statement.startswith("SELECT")
-            and "FOR UPDATE" not in statement
-            and "ended_at" in statement
-        ):
-            captured.append(threading.Thread(target=capture_late, args=(till, ref)))
-            captured[0].start()
-            captured[0].join(60)
+    def meanwhile(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        is_first = not happened and statement.startswith("SELECT") and "FOR UPDATE" not in statement
+        if is_first and "ended_at" in statement:
+            happened.append(threading.Thread(target=happens))
+            happened[0].start()
+            happened[0].join(60)
 
-    with till.app.app_context():
+    with app.app_context():
         engine = db.engine
-    sa.event.listen(engine, "after_cursor_execute", capture)
+    sa.event.listen(engine, "after_cursor_execute", meanwhile)
     try:
-        assert purge(till.app) == 1
+        return purge(app)
     finally:
-        sa.event.remove(engine, "after_cursor_execute", capture)
-    assert len(captured) == 1
+        sa.event.remove(engine, "after_cursor_execute", meanwhile)
+        assert len(happened) == 1
+
+
+def test_a_payment_that_is_captured_while_checkouts_are_deleted_is_an_order_that_stays(till: Till) -> None:
+    (_, order, ref), _ = abandoned(till), abandoned(till)
+    assert purge_while(till.app, lambda: capture_late(till, ref)) == 1
     assert till.order(order.number).state == "PLACED"
     assert [row[0] for row in everything_of(till.app, Order)[0]] == [order.id]
-    assert other.id != order.id
     assert till.sales() == [("sale", 2, 2_000)]
     assert wrong(till) == []
+
+
+def test_a_checkout_that_staff_are_asked_to_look_at_while_checkouts_are_deleted_stays(till: Till) -> None:
+    (_, order, _), _ = abandoned(till), abandoned(till)
+    shown = update(Order).where(Order.id == order.id).values(attention="PAYMENT_MISMATCH")
+    assert purge_while(till.app, lambda: till.change(shown)) == 1
+    assert [row[0] for row in everything_of(till.app, Order)[0]] == [order.id]
 
 
 def test_who_goes_on_with_a_checkout_while_it_is_deleted_has_one_order(till: Till) -> None:

@@ -17,7 +17,7 @@ from app.core.permissions import system
 from app.core.transactions import in_transaction
 from app.orders import attention
 from app.orders.models.orders import Order, OrderEvent
-from app.orders.models.payments import Payment, PaymentStatus, Refund, RefundStatus
+from app.orders.models.payments import Payment, Refund, RefundStatus
 from app.orders.providers.port import Answer, Dispute, DisputeState, ProviderState, ProviderUnreachable
 from app.orders.providers.registry import reachable
 from app.orders.services import refunds
@@ -59,7 +59,7 @@ def _record(*, order_id: int, payment_id: int, answer: Answer, now: datetime) ->
     order, actor = lock_order(order_id), system()
     payment = db.session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
     ref, amount = str(answer.ref), Money(answer.captured_minor, str(answer.currency))
-    if payment.status != PaymentStatus.CAPTURED or _is_known(payment.provider, answer):
+    if _is_known(payment.provider, answer):
         return False
     left = Money(payment.captured_minor - payment.refunded_minor, payment.currency)
     if amount.currency != left.currency or amount.minor > left.minor:
