@@ -85,7 +85,7 @@ def test_an_import_runs_as_it_was_seen_or_not_at_all(app: Flask, send: Send, imp
     before = row_of(app, seen["id"])
     refused = send("POST", f"{url}/run", version=1)
     assert (refused.status_code, refused.get_json()["code"]) == (412, "OPERATION_CHANGED")
-    assert send("POST", f"{url}/run", If_Match="nonsense").status_code == 422
+    assert send("POST", f"{url}/run", If_Match="nonsense").status_code == 400
     assert row_of(app, seen["id"]) == before
     assert send("POST", f"{url}/run", version=2).status_code == 202
     assert work(app, seen["id"]) == "COMPLETED"
