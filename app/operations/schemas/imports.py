@@ -80,7 +80,7 @@ class FileImportSchema(OperationSchema):
         attribute="report.missing",
         dump_default=None,
         allow_none=True,
-        metadata={"description": "While MAPPING_NEEDED: which columns are; else null"},
+        metadata={"description": "While MAPPING_NEEDED: which columns are; else null", "examples": [None]},
     )
     waits_for = fields.Integer(
         allow_none=True, metadata={"description": "While QUEUED: the operation that writes now", "examples": [11]}
