@@ -256,6 +256,11 @@ def test_the_link_of_a_mail_shows_an_order_without_whose_it_is(app: Flask, make_
     hidden = dict.fromkeys(("email", "note", "shipping_address", "billing_address"))
     assert by_link.get_json() == own.get_json() | hidden
     assert "Grace" not in by_link.text
+    # a browser that has the whole order from its owner is never told that it has what the link shows
+    kept = Sent(200, path={"number": scene.number}, headers={"If-None-Match": own.headers["ETag"]})
+    assert scene.call("GET", OWN, "customer", kept).status_code == 304
+    again = scene.call("GET", OWN, "link of this order", kept)
+    assert (again.status_code, again.get_json()) == (200, by_link.get_json())
 
 
 def test_the_link_of_a_mail_shows_what_happened_without_what_people_wrote(app: Flask, make_scene: Any) -> None:

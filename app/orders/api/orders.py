@@ -46,11 +46,10 @@ class Order(MethodView):
     def get(self, number: str) -> Any:
         """Get one of one's own orders; by a mail's link without email, note and addresses."""
         order_id, by_link = visible_order(number)
+        if by_link:  # never 304: what the browser may have kept is the whole order, of who was here before
+            return queries.without_person(queries.read_order(order_id))
         head = unless_known(queries.read_head(order_id))
-        if isinstance(head, Response):
-            return head
-        order = queries.with_parts(head)
-        return queries.without_person(order) if by_link else order
+        return head if isinstance(head, Response) else queries.with_parts(head)
 
 
 @blp.route("/orders/<number>/cancel")
