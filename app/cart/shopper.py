@@ -12,9 +12,9 @@ class Shopper:
     """For whom carts and orders are opened; ``app/cart/api/shopper.py`` finds them."""
 
     principal: Principal
-    """The user, the API key, or a guest whose id is that of the cart."""
+    """The user, or a guest whose id is that of the cart."""
     user_id: int | None
-    """The person who is logged in, or who the API key belongs to."""
+    """The person who is logged in."""
     cart_token_hash: str | None
     """SHA-256 of the guest's token that came with the request, also of somebody who is logged in."""
     guest_cart_id: int | None = None

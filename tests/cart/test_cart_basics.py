@@ -155,12 +155,19 @@ def test_guests_get_no_more_carts_from_one_address_than_its_rate_allows(app_with
 
 
 @on_sqlite
-def test_an_api_key_shops_for_its_owner(app: Flask) -> None:
+def test_an_api_key_shops_for_nobody(app: Flask) -> None:
     customer = new_customer(app)
     assert customer.user_id is not None
     with app.app_context():
         add_key(user_id=customer.user_id, secret="cw_of_cora", scopes=[])
-    key = Buyer(app, {"Authorization": "Bearer cw_of_cora"})
     lamp = sell(app)
-    key.add(lamp, 2)
+    customer.add(lamp, 2)
+    headers = {"Authorization": "Bearer cw_of_cora"}
+    for answer in (
+        app.test_client().get(CART, headers=headers),
+        app.test_client().post(CART, headers=headers),
+        app.test_client().post(f"{CART}/items", json={"product_id": lamp, "quantity": 1}, headers=headers),
+    ):
+        assert (answer.status_code, answer.get_json()["code"]) == (403, "NOT_FOR_KEYS")
     assert customer.quantities() == {lamp: 2}
+    assert len(states(app)) == 1

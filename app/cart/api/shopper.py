@@ -1,4 +1,4 @@
-"""Who shops, by what the request brings: a login, an API key, or a guest's ``Cart-Token``."""
+"""Who shops, by what the request brings: a login, or a guest's ``Cart-Token``."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from app.cart.queries.guests import find_guest_cart
 from app.cart.shopper import Shopper
 from app.core.errors import Unauthenticated
 from app.core.extensions import SAFE, csrf
-from app.core.permissions import Principal
+from app.core.permissions import NotForKeys, Principal
 
 View = Callable[..., Any]
 
 
 def open_to_shoppers(view: View) -> View:
-    """Let in who is logged in, API keys, and guests with a Cart-Token; 401 for everybody else.
+    """Let in who is logged in, and guests with a Cart-Token; 401 for everybody else, 403 for API keys.
 
     Stands where ``@blp.public`` would, above ``@blp.arguments`` and ``@blp.answers``: from here on ``g.principal`` is
     the guest, so that an Idempotency-Key is theirs and not that of everybody at the same network address.
@@ -42,7 +42,7 @@ def current_shopper() -> Shopper:
     """Who shops; raises Unauthenticated where the request brings neither a login nor a Cart-Token.
 
     Somebody who is logged in is that person; their Cart-Token still opens the order that a guest's cart became. Raises
-    SecondFactorMissing for who must set one up first.
+    SecondFactorMissing for who must set one up first, and NotForKeys.
     """
     shopper = find_shopper()
     if shopper is None:
@@ -51,7 +51,11 @@ def current_shopper() -> Shopper:
 
 
 def find_shopper() -> Shopper | None:
-    """Who shops, or None for somebody who has yet to get a cart; looked up once a request."""
+    """Who shops, or None for somebody who has yet to get a cart; looked up once a request.
+
+    An API key shops for nobody: none of its permissions says that it may buy for its owner and read their addresses.
+    Raises NotForKeys for it, and SecondFactorMissing.
+    """
     known: Shopper | None = g.get("shopper")
     if known is not None and known.principal is g.get("principal"):  # which every request begins without
         return known
@@ -64,6 +68,10 @@ def find_shopper() -> Shopper | None:
         if is_by_cookie() and request.method not in SAFE:
             csrf.protect()
         principal = g.principal = _guest(cart_id)
+    if principal.kind == "key":
+        raise NotForKeys(
+            "Carts and orders of one's own are for people; orders for customers are made by the order desk."
+        )
     principal.require_complete_login()
     shopper = g.shopper = Shopper(principal, principal.user_id, token_hash, cart_id)
     return shopper
