@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from flask import Flask
@@ -18,7 +19,7 @@ from app.orders.models.orders import Order
 from app.orders.models.payments import Payment, ProviderEvent, Refund
 from app.orders.models.sales import Sale
 from app.orders.providers.port import ProviderUnreachable
-from tests.orders.shopping import Customer, Shop
+from tests.orders.shopping import Customer, Shop, together
 from tests.orders.stripe_rules import Json
 from tests.orders.stripe_server import StripeServer
 from workers.jobs.outbox import HANDLERS
@@ -98,6 +99,17 @@ class Till(Shop):
                 except ProviderUnreachable:
                     failures += 1
         return failures
+
+    def work_at_once(self, kind: str) -> int:
+        """Do everything of a kind, each in a thread of its own, as several workers would; returns how many."""
+        with self.app.app_context():
+            ids = list(db.session.scalars(select(Outbox.id).where(Outbox.kind == kind)))
+        together(*[partial(self._deliver, outbox_id) for outbox_id in ids])
+        return len(ids)
+
+    def _deliver(self, outbox_id: int) -> None:
+        with self.app.app_context():
+            outbox.deliver(outbox_id, HANDLERS)
 
     def wait(self) -> None:
         """Let the time pass until everything in the outbox is due again."""

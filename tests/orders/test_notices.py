@@ -6,17 +6,14 @@ import json
 import time
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
 import stripe
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from app.config import Rates
-from app.core import outbox
-from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.outbox import Outbox
 from app.orders.models.orders import Hold, Order
@@ -29,7 +26,6 @@ from tests.orders.shopping import everything_of, together
 from tests.orders.stripe_rules import Json
 from tests.orders.stripe_server import StripeServer
 from tests.servers import on_sqlite
-from workers.jobs.outbox import HANDLERS
 
 ASKING = "pm_card_authenticationRequired"
 CREATE, RETRIEVE = "POST /v1/payment_intents", "GET /v1/payment_intents"
@@ -92,16 +88,8 @@ def test_different_notices_that_are_handled_at_once_pay_the_order_once(till: Til
     till.double.books.authenticate(ref)
     for event in till.double.books.events_of(ref, "payment_intent.succeeded", "charge.succeeded"):
         till.tell(event)
-    with till.app.app_context():
-        ids = list(db.session.scalars(select(Outbox.id).where(Outbox.kind == notices.HANDLE)))
-
-    def handle(outbox_id: int) -> None:
-        with till.app.app_context():
-            outbox.deliver(outbox_id, HANDLERS)
-
     till.double.next(RETRIEVE, wait_s=0.3, times=2)
-    together(*[partial(handle, outbox_id) for outbox_id in ids])
-    assert len(ids) == 2
+    assert till.work_at_once(notices.HANDLE) == 2
     assert (till.order(order.number).state, till.order(order.number).payment_state) == ("PLACED", "PAID")
     assert till.sales() == [("sale", 2, 2_000)]
     assert all(notice.handled_at for notice in till.notices())

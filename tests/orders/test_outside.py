@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.core import outbox
 from app.core.audit import AuditEvent
 from app.core.extensions import db
-from app.core.outbox import Outbox
 from app.orders.models.orders import Hold, Order, OrderEvent, OrderLine
 from app.orders.models.payments import Payment, ProviderEvent, Refund, RefundLine
 from app.orders.models.sales import Sale
@@ -19,10 +15,9 @@ from app.orders.services import notices, outside
 from app.products.models.stock import Allocation
 from tests.orders.making import events_of
 from tests.orders.paying import Till
-from tests.orders.shopping import everything_of, together
+from tests.orders.shopping import everything_of
 from tests.orders.stripe_rules import REFUND_PENDING, Json
 from tests.servers import on_sqlite
-from workers.jobs.outbox import HANDLERS
 
 SEND = "POST /v1/refunds"
 BOOKS = (Order, OrderLine, OrderEvent, Payment, Refund, RefundLine, Sale, Hold, Allocation, AuditEvent)
@@ -224,18 +219,10 @@ def test_notices_of_one_refund_that_are_handled_at_once_book_it_once(till: Till)
     till.double.books.refund_in_dashboard(ref, 1_500)
     for event in till.double.books.events_of(ref, "refund.created", "charge.refunded"):
         till.tell(event)
-    with till.app.app_context():
-        ids = list(db.session.scalars(select(Outbox.id).where(Outbox.kind == notices.HANDLE)))
-
-    def handle(outbox_id: int) -> None:
-        with till.app.app_context():
-            outbox.deliver(outbox_id, HANDLERS)
-
     till.double.next("GET /v1/refunds", wait_s=0.3, times=2)
-    together(*[partial(handle, outbox_id) for outbox_id in ids])
+    assert till.work_at_once(notices.HANDLE) == 2
     till.wait()
     till.work()
-    assert len(ids) == 2
     assert [(one.amount_minor, one.status) for one in till.refunds()] == [(1_500, "SUCCEEDED")]
     assert till.payment(order.id).refunded_minor == 1_500
 
