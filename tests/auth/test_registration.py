@@ -13,13 +13,14 @@ from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.auth.errors import RegistrationClosed
+from app.auth.errors import LinkRefused, RegistrationClosed
 from app.auth.models import OneTimeToken, Registration, Role, User, UserRole
 from app.auth.services import registration
 from app.auth.services.accounts import claim_account, normalised_email
 from app.auth.services.second_factor import hash_of
 from app.auth.services.sessions import Client
 from app.config import Accounts, Rates, Settings
+from app.core import throttle
 from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.core.orm import utc_now
@@ -107,6 +108,27 @@ def test_a_link_used_twice_at_once_makes_one_account(app: Flask, client: FlaskCl
 
     outcomes = at_once(app, use, use, use)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LinkRefused", "LinkRefused", "int"]
+    assert count(app, User) == 1
+
+
+def test_a_link_used_while_somebody_else_uses_it_is_refused_as_a_link_not_for_its_password(
+    app: Flask, client: FlaskClient, mails: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(client)
+    token = mails()[0].token("/verify-email")
+    attempt = throttle.attempt
+
+    def use() -> int:
+        return registration.verify_email(client=HERE, token=token, password=ADA["password"], now=utc_now())
+
+    def another_is_faster(key: str) -> None:
+        monkeypatch.setattr(throttle, "attempt", attempt)
+        assert [type(outcome) for outcome in at_once(app, use)] == [int]
+        attempt(key)
+
+    monkeypatch.setattr(throttle, "attempt", another_is_faster)
+    with app.app_context(), pytest.raises(LinkRefused):
+        use()
     assert count(app, User) == 1
 
 

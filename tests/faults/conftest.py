@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from app.core.extensions import db
 from tests.conftest import Database
 from tests.faults.servers import WebServer, web_server
 from tests.faults.sizes import LONG_S
+from tests.faults.stage import Stage
 from tests.orders.shopping import Shop
 from tests.orders.stripe_books import Books
 from tests.orders.stripe_server import StripeServer
@@ -113,3 +115,13 @@ def card_app(app: Flask, double: StripeServer, database: Database, open_card_app
 def shop(app: Flask) -> Shop:
     """The shop of the test's database."""
     return Shop(app)
+
+
+@pytest.fixture
+def stage(card_app: Flask, double: StripeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A shop that takes cards, with staff; it logs nothing, since what goes wrong on it goes wrong on purpose."""
+    log = logging.getLogger("app")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    yield Stage(card_app, double, monkeypatch)
+    log.setLevel(level)

@@ -7,7 +7,6 @@ by the same functions that the workers of a shop call.
 from __future__ import annotations
 
 import contextlib
-import logging
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -57,7 +56,6 @@ class Stage:
         self._monkeypatch = monkeypatch
         self._told = 0
         self._staff: Person | None = None
-        logging.getLogger("app").setLevel(logging.CRITICAL)  # what goes wrong here goes wrong on purpose
 
     # --- The process that is tried ------------------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Any, Final
 
 import pytest
-from flask import Flask
 
 from tests.faults import coupon_scenarios as coupons
 from tests.faults import desk_scenarios as desk
@@ -24,7 +23,6 @@ from tests.faults.dying import POSSIBLE, Fault, Place, Process
 from tests.faults.scenarios import Scenario, must_be_tried_again
 from tests.faults.sizes import FULL, SEED
 from tests.faults.stage import LOCK_S, Stage
-from tests.orders.stripe_server import StripeServer
 from tests.servers import on_sqlite
 
 SCENARIOS: Final[tuple[type[Scenario], ...]] = (
@@ -69,11 +67,6 @@ class Aftermath(StrEnum):
     AGAIN = "asks again"
     LATE = "asks again when everything has expired"
     NEVER = "never comes back"
-
-
-@pytest.fixture
-def stage(card_app: Flask, double: StripeServer, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    return Stage(card_app, double, monkeypatch)
 
 
 @pytest.mark.parametrize("faults", [(each,) for each in Fault] if FULL else [tuple(Fault)], ids="-".join)

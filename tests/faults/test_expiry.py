@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
-from flask import Flask
 
 from app.orders.models.orders import OrderState
 from tests.faults.dying import Place, Process
@@ -24,7 +23,6 @@ from tests.faults.sizes import FULL, SEED
 from tests.faults.stage import API, Stage
 from tests.orders.shopping import Customer
 from tests.orders.stripe_rules import Refused
-from tests.orders.stripe_server import StripeServer
 from tests.servers import on_sqlite
 
 pytestmark = [] if FULL else [on_sqlite]
@@ -120,11 +118,6 @@ PEOPLE: Final = (
     LastUnit.rival,
 )
 Deed = Callable[[LastUnit], None]
-
-
-@pytest.fixture
-def stage(card_app: Flask, double: StripeServer, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    return Stage(card_app, double, monkeypatch)
 
 
 def _some(cases: Sequence[tuple[Deed, ...]]) -> Sequence[tuple[Deed, ...]]:

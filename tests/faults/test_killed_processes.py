@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from flask import Flask
 
 from app.config import Settings
 from app.orders.models.orders import OrderState, PaymentState
@@ -21,18 +20,12 @@ from tests.faults.buyers import Answer, Buyer
 from tests.faults.servers import background, kill_all, web_server
 from tests.faults.sizes import FULL, SEED
 from tests.faults.stage import LOCK_S, LONG_S, Stage
-from tests.orders.stripe_server import StripeServer
 from tests.servers import on_sqlite
 
 pytestmark = [] if FULL else [on_sqlite]
 WAIT_S: Final = 60.0
 CREATE: Final = "POST /v1/payment_intents"
 REFUND: Final = "POST /v1/refunds"
-
-
-@pytest.fixture
-def stage(card_app: Flask, double: StripeServer, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    return Stage(card_app, double, monkeypatch)
 
 
 @pytest.fixture

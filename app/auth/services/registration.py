@@ -67,6 +67,8 @@ def verify_email(*, client: Client, token: str, password: str, now: datetime) ->
     link = links.find_link(token, links.REGISTER, now=now)
     throttle.attempt(f"link:{link.id}")
     stored = db.session.scalar(select(Registration.password_hash).where(Registration.id == link.registration_id))
+    if stored is None:  # somebody else has completed it, or another one of this address, since the link was found
+        refuse_link()
     if not passwords.is_correct(password, stored):
         raise LogInRefused("This is not the password that was chosen; if you forgot it, register again.")
     throttle.succeeded(f"link:{link.id}")
