@@ -73,7 +73,7 @@ from app.products.api import (
     updates,
 )
 from app.products.images.gallery import Gallery
-from app.rpa import api as rpa
+from app.rpa.api import errands, jobs, storefronts, tasks
 from app.rpa.waiting import WaitingRoom
 
 PREFIX = "/api/v1"
@@ -116,7 +116,10 @@ APIS = (
     shipments,
     returns,
     tracking,
-    rpa,
+    storefronts,
+    jobs,
+    tasks,
+    errands,
     webhooks,
     deliveries,
 )

@@ -67,7 +67,7 @@ from app.products.services.exports import writing as exports
 from app.products.services.imports import decisions as imports
 from app.products.services.products import create_product, delete_product, update_product
 from app.products.services.stock import Shortfall, change_stock
-from app.rpa.models import Action
+from app.rpa.models.jobs import Action
 from app.rpa.services import jobs, storefronts
 from tests.auth.authenticator import Authenticator
 from tests.orders.making import ADDRESS, Made, make_order

@@ -24,7 +24,7 @@ from app.config import Farm, Settings, SettingsError
 from app.core import outbox, schedule
 from app.core.extensions import db
 from app.products.search import queue as search_queue
-from app.rpa import queries
+from app.rpa.queries.jobs import has_open_jobs
 from app.rpa.services import dispatch
 from workers.schedule import TIMETABLE
 
@@ -75,7 +75,7 @@ class Dispatcher:
                 return False
             self._led_at = now
         steps: list[Callable[[], object]] = []
-        if queries.has_open_jobs():
+        if has_open_jobs():
             steps += [dispatch.end_open_tasks, dispatch.finish_jobs, partial(dispatch.release_tasks, farm=self._farm)]
         db.session.rollback()
         if now - self._slow_at > _SLOW_S:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.config import Farm, Settings
 from app.rpa.codes import Code
-from app.rpa.models import Action
+from app.rpa.models.jobs import Action
 from app.rpa.readings import TaskOutcome
 from app.rpa.services import leases, outcomes
 from workers.actions.add_to_cart import add_to_cart

@@ -20,10 +20,12 @@ from app.core import permissions
 from app.core.errors import Refusal
 from app.core.extensions import db
 from app.core.orm import utc_now
-from app.rpa import queries, schemas
 from app.rpa.codes import RULES, Code
-from app.rpa.models import OPEN_JOBS, Action, Job
+from app.rpa.models.jobs import OPEN_JOBS, Action, Job
+from app.rpa.queries import storefronts as stored
+from app.rpa.queries.jobs import count_codes, get_progress, outcomes
 from app.rpa.readings import MAX_QUANTITY
+from app.rpa.schemas.storefronts import StorefrontChange, StorefrontIn
 from app.rpa.services import jobs, storefronts
 
 storefront_commands = AppGroup("storefront", help="Storefront profiles.")
@@ -39,7 +41,7 @@ _JSON_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--name", help="Name for people; the code when not given.")
 def create_storefront(profile: Path, code: str, name: str | None) -> None:
     """Create a storefront from the JSON file PROFILE; every mistake in it is named."""
-    checked = _checked(schemas.StorefrontIn(), {"code": code, "name": name or code}, profile)
+    checked = _checked(StorefrontIn(), {"code": code, "name": name or code}, profile)
     with _refusals_shown():
         row = storefronts.create_storefront(actor=permissions.system(), now=utc_now(), **checked)
     click.echo(f"storefront {row.id} {row.code}")
@@ -52,10 +54,10 @@ def create_storefront(profile: Path, code: str, name: str | None) -> None:
 @click.option("--active/--inactive", default=True, show_default=True, help="Whether tasks may start on it.")
 def update_storefront(code: str, profile: Path, name: str | None, active: bool) -> None:
     """Give the storefront CODE the profile in the JSON file PROFILE; it holds from the next task on."""
-    known = queries.find_storefront(code)
+    known = stored.find_storefront(code)
     if known is None:
         raise click.ClickException(f"There is no storefront {code}; create it first.")
-    checked = _checked(schemas.StorefrontChange(), {"name": name or known.name, "is_active": active}, profile)
+    checked = _checked(StorefrontChange(), {"name": name or known.name, "is_active": active}, profile)
     with _refusals_shown():
         row = storefronts.update_storefront(
             actor=permissions.system(),
@@ -71,7 +73,7 @@ def update_storefront(code: str, profile: Path, name: str | None, active: bool) 
 def list_storefronts() -> None:
     """List the storefronts."""
     table = Table("id", "code", "name", "active", "gap", "concurrency", box=None)
-    for row in queries.list_storefronts(limit=100, cursor=None).items:
+    for row in stored.list_storefronts(limit=100, cursor=None).items:
         cells = (row.id, row.code, row.name, row.is_active, f"{row.gap_ms} ms", row.concurrency)
         table.add_row(*(str(cell) for cell in cells))
     Console().print(table)
@@ -126,7 +128,7 @@ def submit(
 def show(job_id: int) -> None:
     """Show how far a job is."""
     with _refusals_shown():
-        _show(queries.get_progress(job_id))
+        _show(get_progress(job_id))
 
 
 @job_commands.command("cancel")
@@ -141,13 +143,13 @@ def cancel(job_id: int) -> None:
 def _watch(job_id: int) -> Job:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        job = queries.get_progress(job_id)
+        job = get_progress(job_id)
         line = bar.add_task(job.name, total=job.total_count)
         while job.state in OPEN_JOBS:
             bar.update(line, completed=job.current_count)
             db.session.remove()
             time.sleep(_POLL_S)
-            job = queries.get_progress(job_id)
+            job = get_progress(job_id)
         bar.update(line, completed=job.current_count)
     return job
 
@@ -158,11 +160,11 @@ def _show(job: Job) -> None:
         "job": f"{job.id} {job.name}",
         "state": job.state,
         "done": f"{job.current_count} of {job.total_count}",
-        **{name.lower(): str(count) for name, count in queries.outcomes(job).items() if count},
+        **{name.lower(): str(count) for name, count in outcomes(job).items() if count},
         "rate": f"{job.rate_per_minute or 0:g} tasks/min",
         "left": "" if job.seconds_left is None else f"{job.seconds_left} s",
         **{kind: str(found["count"]) for kind, found in job.report.items() if found["count"]},
-        **{code: f"{count}  {RULES[Code(code)].advice}" for code, count in queries.count_codes(job.id).items()},
+        **{code: f"{count}  {RULES[Code(code)].advice}" for code, count in count_codes(job.id).items()},
     }
     for name, value in facts.items():
         table.add_row(name, value)

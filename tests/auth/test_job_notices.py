@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 
 from app.core import permissions
-from app.rpa.models import Action
+from app.rpa.models.jobs import Action
 from app.rpa.services import dispatch, jobs
 from tests.auth.conftest import Mails
 from tests.auth.staff import Member, hire

@@ -16,7 +16,8 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.products.services.products import create_product
-from app.rpa.models import Action, Job, Storefront, Task
+from app.rpa.models.jobs import Action, Job, Task
+from app.rpa.models.storefronts import Storefront
 from app.rpa.readings import Availability, ProductReading, Read, TaskOutcome
 from app.rpa.services import dispatch, jobs, leases, storefronts
 

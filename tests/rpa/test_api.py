@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from app.core.extensions import db
-from app.rpa.models import Job, Storefront, Task
+from app.rpa.models.jobs import Job, Task
+from app.rpa.models.storefronts import Storefront
 from tests.rpa.conftest import ASINS, profile, stock_master
 
 Headers = dict[str, str]

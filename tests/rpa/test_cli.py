@@ -9,8 +9,8 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from app.rpa import queries
 from app.rpa.codes import Code
+from app.rpa.queries.storefronts import find_storefront, get_storefront
 from app.rpa.readings import TaskOutcome
 from app.rpa.services.outcomes import finish_task
 from tests.rpa.conftest import ASINS, FarmDriver, profile, stock_master
@@ -38,7 +38,7 @@ def test_a_storefront_is_created_listed_and_given_a_new_profile(app: Flask, docu
     updated = run(app, "storefront", "update", "shop", str(document), "--inactive")
     assert (updated.exit_code, updated.output) == (0, "storefront 1 shop version 2\n")
     with app.app_context():
-        row = queries.get_storefront(1)
+        row = get_storefront(1)
         assert (row.name, row.gap_ms, row.is_active) == ("My shop", 250, False)
 
 
@@ -51,7 +51,7 @@ def test_mistakes_in_a_profile_are_named_and_nothing_is_made(app: Flask, documen
     document.write_text("{")
     assert "is not JSON" in run(app, "storefront", "create", str(document), "--code", "shop").output
     with app.app_context():
-        assert queries.find_storefront("shop") is None
+        assert find_storefront("shop") is None
 
 
 def test_a_second_storefront_of_a_code_and_an_update_of_none_are_refused(app: Flask, document: Path) -> None:

@@ -11,7 +11,8 @@ from sqlalchemy import func, insert, select, update
 from app.core import permissions
 from app.core.extensions import db
 from app.core.orm import utc_now
-from app.rpa.models import Action, Job, JobState, Storefront, Task, TaskState
+from app.rpa.models.jobs import Action, Job, JobState, Task, TaskState
+from app.rpa.models.storefronts import Storefront
 from app.rpa.services import dispatch, jobs, leases
 from tests.rpa.conftest import ASINS, FarmDriver
 

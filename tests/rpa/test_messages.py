@@ -22,7 +22,7 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.outbox import Outbox
 from app.core.queues import BACKGROUND, doorbell
-from app.rpa.models import Action
+from app.rpa.models.jobs import Action
 from app.rpa.services import dispatch, jobs, leases
 from tests.rpa.conftest import ASINS, FarmDriver
 from tests.servers import on_sqlite, private_folder, redis_server

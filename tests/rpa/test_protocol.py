@@ -17,7 +17,9 @@ from app.core.queues import BATCH, doorbell
 from app.products.models.products import ProductUpdate
 from app.products.services.products import delete_product
 from app.rpa.codes import Code
-from app.rpa.models import Action, Attempt, Job, JobState, Observation, ObservationCurrent, Storefront, Task, TaskState
+from app.rpa.models.jobs import Action, Attempt, Job, JobState, Task, TaskState
+from app.rpa.models.observations import Observation, ObservationCurrent
+from app.rpa.models.storefronts import Storefront
 from app.rpa.readings import Availability, TaskOutcome
 from app.rpa.services import dispatch, jobs, leases
 from app.rpa.services.outcomes import finish_task

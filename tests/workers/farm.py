@@ -18,7 +18,8 @@ from sqlalchemy import select
 
 from app.config import Settings
 from app.core.extensions import db
-from app.rpa.models import OPEN_JOBS, Job, Worker
+from app.rpa.models.jobs import OPEN_JOBS, Job
+from app.rpa.models.workers import Worker
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

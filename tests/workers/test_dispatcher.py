@@ -14,7 +14,8 @@ from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.queues import BACKGROUND, doorbell
 from app.products.services.products import create_product
-from app.rpa.models import Storefront, TaskState
+from app.rpa.models.jobs import TaskState
+from app.rpa.models.storefronts import Storefront
 from tests.rpa.conftest import ASINS, FARM, FarmDriver
 from tests.servers import on_sqlite
 from workers.dispatcher import Dispatcher

@@ -22,7 +22,9 @@ from app.core.orm import utc_now
 from app.core.queues import doorbell
 from app.products.models.products import ProductUpdate
 from app.products.services.products import create_product
-from app.rpa.models import Action, Attempt, Job, JobState, Observation, Storefront, Task, TaskState
+from app.rpa.models.jobs import Action, Attempt, Job, JobState, Task, TaskState
+from app.rpa.models.observations import Observation
+from app.rpa.models.storefronts import Storefront
 from app.rpa.services import jobs, storefronts
 from demo.market import DATA, Catalogue, serve
 from tests.servers import on_sqlite, private_folder

@@ -21,7 +21,7 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.products.services.products import create_product
-from app.rpa.models import Action, Attempt, Job, Task, TaskState
+from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
 from app.rpa.services import jobs, storefronts
 from tests.servers import on_sqlite, private_folder, redis_server
 from tests.workers.farm import RunningFarm

@@ -16,7 +16,7 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import WRITE, utc_now
 from app.products.services.products import create_product
-from app.rpa.models import Task
+from app.rpa.models.jobs import Task
 from app.rpa.services import leases
 from tests.rpa.conftest import ASINS, FarmDriver
 from tests.servers import on_sqlite

@@ -7,7 +7,7 @@ from sqlalchemy import delete
 from app.core.extensions import db
 from app.core.orm import count_changed
 from app.products.events import ProductDeleted
-from app.rpa.models import ObservationCurrent
+from app.rpa.models.observations import ObservationCurrent
 
 
 def forget_product(event: ProductDeleted) -> None:

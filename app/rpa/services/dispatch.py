@@ -20,7 +20,9 @@ from app.core.orm import count_changed, database_now
 from app.core.queues import doorbell
 from app.core.transactions import after_commit, in_transaction
 from app.rpa.codes import Code
-from app.rpa.models import BATCH, INTERACTIVE, Job, JobState, Leader, Storefront, Task, TaskState, Worker
+from app.rpa.models.jobs import BATCH, INTERACTIVE, Job, JobState, Task, TaskState
+from app.rpa.models.storefronts import Storefront
+from app.rpa.models.workers import Leader, Worker
 from app.rpa.profile import Profile
 from app.rpa.services.jobs import mark_started
 from app.rpa.services.notices import request_job_notices

@@ -20,7 +20,8 @@ from app.core.transactions import after_commit, in_transaction
 from app.products.models.products import Product
 from app.products.queries.products import find_products_by_asins, list_product_refs
 from app.rpa.errors import JobFinished, JobNotFound, NothingToDo, StorefrontUnknown
-from app.rpa.models import BATCH, INTERACTIVE, OPEN_JOBS, Action, Job, JobState, Storefront, Task, TaskState
+from app.rpa.models.jobs import BATCH, INTERACTIVE, OPEN_JOBS, Action, Job, JobState, Task, TaskState
+from app.rpa.models.storefronts import Storefront
 from app.rpa.profile import Profile
 from app.rpa.selection import report, sort_asins
 

@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from app.core.extensions import db
 from app.core.orm import count_changed, database_now
 from app.core.transactions import in_transaction
-from app.rpa.models import Action, Attempt, Job, JobState, Storefront, Task, TaskState, Worker
+from app.rpa.models.jobs import Action, Attempt, Job, JobState, Task, TaskState
+from app.rpa.models.storefronts import Storefront
+from app.rpa.models.workers import Worker
 from app.rpa.profile import Profile
 
 

@@ -17,7 +17,8 @@ from app.products.models.products import Product
 from app.products.services.observations import record_observed_change
 from app.rpa import changes, retrying
 from app.rpa.codes import Code
-from app.rpa.models import Attempt, Job, JobState, Observation, ObservationCurrent, Task, TaskState
+from app.rpa.models.jobs import Attempt, Job, JobState, Task, TaskState
+from app.rpa.models.observations import Observation, ObservationCurrent
 from app.rpa.profile import RetryBudget
 from app.rpa.readings import Availability, CartReading, PageFacts, ProductReading, Read, TaskOutcome
 from app.rpa.services.leases import Lease

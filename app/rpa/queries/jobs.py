@@ -1,4 +1,4 @@
-"""Reads of the farm."""
+"""Reads of jobs and how far they are."""
 
 from __future__ import annotations
 
@@ -11,28 +11,11 @@ from sqlalchemy.orm import joinedload
 from app.core.extensions import db
 from app.core.orm import database_now
 from app.core.pagination import Page, fetch_page
-from app.rpa.errors import JobNotFound, StorefrontNotFound, TaskNotFound
-from app.rpa.models import BATCH, ENDS, OPEN_JOBS, Job, Storefront, Task, TaskState, Worker
+from app.rpa.errors import JobNotFound
+from app.rpa.models.jobs import BATCH, ENDS, OPEN_JOBS, Job, Task, TaskState
+from app.rpa.models.storefronts import Storefront
 
 RATE_WINDOW: Final = timedelta(seconds=60)
-
-
-def get_storefront(storefront_id: int) -> Storefront:
-    """One storefront; raises StorefrontNotFound."""
-    row = db.session.get(Storefront, storefront_id)
-    if row is None:
-        raise StorefrontNotFound("There is no such storefront.")
-    return row
-
-
-def find_storefront(code: str) -> Storefront | None:
-    """The storefront of that code."""
-    return db.session.scalar(select(Storefront).where(Storefront.code == code))
-
-
-def list_storefronts(*, limit: int, cursor: str | None) -> Page[Storefront]:
-    """Storefronts in the order they were made."""
-    return fetch_page(select(Storefront), keys=[(Storefront.id, False)], limit=limit, cursor=cursor)
 
 
 def get_job(job_id: int) -> Job:
@@ -61,26 +44,6 @@ def list_jobs(
     return Page([_with_pace(job) for job in page.items], page.next_cursor)
 
 
-def list_tasks(job_id: int, *, state: str | None, code: str | None, limit: int, cursor: str | None) -> Page[Task]:
-    """Tasks of a job in the order they were asked for; raises JobNotFound."""
-    get_job(job_id)
-    query = select(Task).where(Task.job_id == job_id)
-    if state is not None:
-        query = query.where(Task.state == state)
-    if code is not None:
-        query = query.where(Task.code == code)
-    return fetch_page(query, keys=[(Task.seq, False)], limit=limit, cursor=cursor)
-
-
-def get_task(task_id: int) -> Task:
-    """One task with its job; raises TaskNotFound."""
-    query = select(Task).where(Task.id == task_id).options(joinedload(Task.job).joinedload(Job.storefront))
-    row = db.session.scalar(query)
-    if row is None:
-        raise TaskNotFound("There is no such task.")
-    return row
-
-
 def count_codes(job_id: int) -> dict[str, int]:
     """How many of a job's tasks ended with which code, the most frequent first; successes have none."""
     query = select(Task.code, func.count()).where(Task.job_id == job_id, Task.state.in_(ENDS), Task.code.is_not(None))
@@ -88,21 +51,20 @@ def count_codes(job_id: int) -> dict[str, int]:
     return {code: count for code, count in rows if code}
 
 
-def is_task_ended(task_id: int) -> bool:
-    """Whether a task has come to its end."""
-    return db.session.scalar(select(Task.state).where(Task.id == task_id)) in ENDS
-
-
 def has_open_jobs() -> bool:
     """Whether any job has not ended."""
     return db.session.scalar(select(Job.id).where(Job.state.in_(OPEN_JOBS)).limit(1)) is not None
 
 
-def count_live_workers(*, silent_s: float) -> int:
-    """Workers that were heard of within the last ``silent_s`` seconds."""
-    since = database_now(db.session(), plus_s=-silent_s)
-    alive = select(func.count()).where(Worker.heartbeat_at > since, Worker.stopped_at.is_(None))
-    return db.session.scalar(alive) or 0
+def outcomes(job: Job) -> dict[str, Any]:
+    """How many tasks of a job ended how."""
+    return {
+        "SUCCEEDED": job.succeeded_count,
+        "REFUSED": job.refused_count,
+        "FAILED": job.failed_count,
+        "SKIPPED": job.skipped_count,
+        "CANCELLED": job.cancelled_count,
+    }
 
 
 def _with_pace(job: Job) -> Job:
@@ -135,14 +97,3 @@ def _count_visited(job_id: int, since: datetime) -> int:
 def _visited(job: Job) -> int:
     """Tasks that a browser was sent out for; cancelled and skipped ones say nothing of the farm's speed."""
     return job.succeeded_count + job.refused_count + job.failed_count
-
-
-def outcomes(job: Job) -> dict[str, Any]:
-    """How many tasks of a job ended how."""
-    return {
-        "SUCCEEDED": job.succeeded_count,
-        "REFUSED": job.refused_count,
-        "FAILED": job.failed_count,
-        "SKIPPED": job.skipped_count,
-        "CANCELLED": job.cancelled_count,
-    }
