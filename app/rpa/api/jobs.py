@@ -8,7 +8,6 @@ from flask import url_for
 from flask.views import MethodView
 
 from app.core.api import ApiBlueprint, current_principal
-from app.rpa.models.jobs import Action
 from app.rpa.queries.jobs import get_progress, list_jobs
 from app.rpa.queries.tasks import list_tasks
 from app.rpa.schemas.jobs import JOB_IN, JobArguments, JobIn, JobPage, JobSchema
@@ -34,8 +33,7 @@ class Jobs(MethodView):
     @blp.answers(202, JobSchema, location=lambda job: url_for("jobs.Job", job_id=job.id))
     def post(self, sent: dict[str, Any]) -> Any:
         """Submit a job; send an Idempotency-Key, so that sending it twice makes one job."""
-        action, products = Action(sent.pop("action")), sent.pop("products", None)
-        return jobs.submit_job(actor=current_principal(), action=action, product_filter=products, **sent)
+        return jobs.submit_job(actor=current_principal(), **jobs.as_submission(sent))
 
 
 @blp.route("/jobs/<int:job_id>")

@@ -63,6 +63,7 @@ class Job(Timestamps, Attributed, Base):
             name="counts_add_up",
         ),
         Index("ix_job_state_lane", "state", "lane", "last_released_at"),
+        Index("ix_job_schedule", "schedule_id", "id"),
     )
 
     id: Mapped[PrimaryKey]
@@ -71,6 +72,8 @@ class Job(Timestamps, Attributed, Base):
     lane: Mapped[str] = mapped_column(key_text(12))
     state: Mapped[str] = mapped_column(key_text(24))
     storefront_id: Mapped[int] = mapped_column(BigId, ForeignKey("storefront.id"))
+    schedule_id: Mapped[int | None] = mapped_column(BigId)
+    """The schedule that submitted it, which may be gone."""
     quantity: Mapped[int] = mapped_column(default=1)
     total_count: Mapped[int]
     current_count: Mapped[int] = mapped_column(default=0)

@@ -32,7 +32,13 @@ def get_progress(job_id: int) -> Job:
 
 
 def list_jobs(
-    *, state: str | None, storefront: str | None, lane: str | None, limit: int, cursor: str | None
+    *,
+    state: str | None,
+    storefront: str | None,
+    lane: str | None,
+    schedule_id: int | None,
+    limit: int,
+    cursor: str | None,
 ) -> Page[Job]:
     """Jobs, newest first; batch jobs unless another lane is named."""
     query = select(Job).join(Job.storefront).options(joinedload(Job.storefront)).where(Job.lane == (lane or BATCH))
@@ -40,6 +46,8 @@ def list_jobs(
         query = query.where(Job.state == state)
     if storefront is not None:
         query = query.where(Storefront.code == storefront)
+    if schedule_id is not None:
+        query = query.where(Job.schedule_id == schedule_id)
     page = fetch_page(query, keys=[(Job.id, True)], limit=limit, cursor=cursor)
     return Page([_with_pace(job) for job in page.items], page.next_cursor)
 

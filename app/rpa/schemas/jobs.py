@@ -18,6 +18,7 @@ _JOB_NAME = {"examples": ["Prices of this morning"]}
 _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 _LATER = {"examples": ["2026-11-21T10:04:30.000000Z"]}
 _LIMIT = {"examples": ["2026-11-22T10:00:00.000000Z"]}
+_SCHEDULE = {"description": "The schedule that submitted it", "examples": [3]}
 _NONE: dict[str, Any] = {"count": 0, "asins": []}
 _REPORT = {"duplicates": {"count": 1, "asins": ["B0CW1A0001"]}, "malformed": _NONE, "unknown": _NONE}
 JOB_IN = {
@@ -99,6 +100,7 @@ class JobArguments(PageArguments):
     state = fields.String(load_default=None, validate=validate.OneOf([state.value for state in JobState]))
     storefront = fields.String(load_default=None, validate=validate.Length(max=64))
     lane = fields.String(load_default=None, validate=validate.OneOf([BATCH, INTERACTIVE]))
+    schedule_id = fields.Integer(load_default=None, validate=validate.Range(1, 2**63 - 1), metadata=_SCHEDULE)
 
 
 class JobSchema(Schema):
@@ -112,6 +114,7 @@ class JobSchema(Schema):
     state = fields.String(
         validate=validate.OneOf([state.value for state in JobState]), metadata={"examples": ["RUNNING"]}
     )
+    schedule_id = fields.Integer(allow_none=True, metadata=_SCHEDULE)
     total_count = fields.Integer(metadata={"examples": [2]})
     current_count = fields.Integer(metadata={"description": "Tasks that have ended", "examples": [1]})
     outcomes = fields.Function(

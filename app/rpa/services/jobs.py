@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -89,6 +89,12 @@ def submit_errand(*, actor: Principal, action: Action, storefront: str, asin: st
     _note_submission(actor, job)
     after_commit(partial(doorbell().ring, INTERACTIVE_QUEUE, "run_task", [(f"task-{task.id}-1", (task.id, 1))]))
     return task
+
+
+def as_submission(wish: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of ``submit_job``, but for the actor, from a job as POST /jobs takes it."""
+    rest = {name: value for name, value in wish.items() if name not in {"action", "products"}}
+    return {"action": Action(wish["action"]), "product_filter": wish.get("products"), **rest}
 
 
 def prepare_job(*, job_id: int) -> None:
