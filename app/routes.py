@@ -65,6 +65,7 @@ from app.products.api import (
     bulk,
     categories,
     exports,
+    filters,
     images,
     imports,
     inventory,
@@ -73,7 +74,7 @@ from app.products.api import (
     updates,
 )
 from app.products.images.gallery import Gallery
-from app.rpa.api import errands, jobs, storefronts, tasks
+from app.rpa.api import errands, job_files, jobs, storefronts, tasks
 from app.rpa.waiting import WaitingRoom
 
 PREFIX = "/api/v1"
@@ -93,6 +94,7 @@ APIS = (
     roles,
     audit,
     products,
+    filters,
     search,
     updates,
     images,
@@ -118,6 +120,7 @@ APIS = (
     tracking,
     storefronts,
     jobs,
+    job_files,
     tasks,
     errands,
     webhooks,

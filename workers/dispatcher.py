@@ -25,7 +25,8 @@ from app.core import outbox, schedule
 from app.core.extensions import db
 from app.products.search import queue as search_queue
 from app.rpa.queries.jobs import has_open_jobs
-from app.rpa.services import dispatch
+from app.rpa.services import dispatch, ending, leading
+from app.rpa.turns import Turns
 from workers.schedule import TIMETABLE
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Dispatcher:
         self._app = app
         self._farm = farm
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._turns = Turns()
         self._stopped = threading.Event()
         self._led_at = self._slow_at = float("-inf")
 
@@ -61,7 +63,7 @@ class Dispatcher:
                 pause = _FAILURE_PAUSE_S
             self._stopped.wait(pause)
         with self._app.app_context():
-            dispatch.resign(owner=self._owner)
+            leading.resign(owner=self._owner)
             db.engine.dispose()
 
     def turn(self) -> bool:
@@ -71,12 +73,13 @@ class Dispatcher:
         """
         now = time.monotonic()
         if now - self._led_at > self._farm.leader_s / 3:
-            if not dispatch.lead(owner=self._owner, lease_s=self._farm.leader_s):
+            if not leading.lead(owner=self._owner, lease_s=self._farm.leader_s):
                 return False
             self._led_at = now
         steps: list[Callable[[], object]] = []
         if has_open_jobs():
-            steps += [dispatch.end_open_tasks, dispatch.finish_jobs, partial(dispatch.release_tasks, farm=self._farm)]
+            steps += [ending.end_open_tasks, ending.withdraw_paused, ending.finish_jobs]
+            steps.append(partial(dispatch.release_tasks, farm=self._farm, turns=self._turns))
         db.session.rollback()
         if now - self._slow_at > _SLOW_S:
             self._slow_at = now

@@ -21,12 +21,14 @@ from app.core.errors import Refusal
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.rpa.codes import RULES, Code
-from app.rpa.models.jobs import OPEN_JOBS, Action, Job
+from app.rpa.job_moves import OPEN
+from app.rpa.models.jobs import Action, Job
 from app.rpa.queries import storefronts as stored
-from app.rpa.queries.jobs import count_codes, get_progress, outcomes
+from app.rpa.queries.jobs import count_codes, outcomes
+from app.rpa.queries.progress import get_progress
 from app.rpa.readings import MAX_QUANTITY
 from app.rpa.schemas.storefronts import StorefrontChange, StorefrontIn
-from app.rpa.services import jobs, storefronts
+from app.rpa.services import controlling, storefronts, submitting
 
 storefront_commands = AppGroup("storefront", help="Storefront profiles.")
 job_commands = AppGroup("job", help="Farm jobs.")
@@ -104,11 +106,11 @@ def submit(
     named = [*asins, *((line for line in asins_file if line.strip()) if asins_file else ())]
     if sum((bool(named), everything, brand is not None)) != 1:
         raise click.UsageError("Name products by --asin or --asins-file, or take --all, or --brand.")
-    chosen: dict[str, Any] = {"asins": named} if named else {"product_filter": {"is_active": True}}
+    chosen: dict[str, Any] = {"asins": named} if named else {"products": {"is_active": True}}
     if brand is not None:
-        chosen["product_filter"]["brand"] = brand
+        chosen["products"]["brand"] = brand
     with _refusals_shown():
-        job = jobs.submit_job(
+        job = submitting.submit_job(
             actor=permissions.system(),
             action=Action(action),
             storefront=storefront,
@@ -136,7 +138,7 @@ def show(job_id: int) -> None:
 def cancel(job_id: int) -> None:
     """Cancel a job."""
     with _refusals_shown():
-        job = jobs.cancel_job(actor=permissions.system(), job_id=job_id)
+        job = controlling.cancel_job(actor=permissions.system(), job_id=job_id)
     click.echo(f"job {job.id}: {job.state}")
 
 
@@ -145,7 +147,7 @@ def _watch(job_id: int) -> Job:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         job = get_progress(job_id)
         line = bar.add_task(job.name, total=job.total_count)
-        while job.state in OPEN_JOBS:
+        while job.state in OPEN:
             bar.update(line, completed=job.current_count)
             db.session.remove()
             time.sleep(_POLL_S)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.core.errors import Conflict, Invalid, NotFound, StaleVersion
 
 
@@ -36,9 +38,38 @@ class JobNotFound(NotFound):
 
 
 class JobFinished(Conflict):
-    """The job has ended; nothing is left to cancel."""
+    """The job has ended; nothing of it can be changed."""
 
     code = "JOB_FINISHED"
+
+
+class JobMoveRefused(Conflict):
+    """A job in this state does not take this move."""
+
+    code = "JOB_MOVE_REFUSED"
+
+    def __init__(self, state: str, move: str, allowed: Sequence[str]) -> None:
+        may = f"it can {' or '.join(allowed)}" if allowed else "nothing can be asked of it"
+        super().__init__(f"A job that is {state} cannot {move}; {may}.")
+        self.facts = {"state": str(state), "allowed": [str(move) for move in allowed]}
+
+
+class JobStale(StaleVersion):
+    """The job was changed since it was read."""
+
+    code = "STALE_VERSION"
+
+
+class JobNotEnded(Conflict):
+    """Only of a job that has ended anything is retried."""
+
+    code = "JOB_NOT_ENDED"
+
+
+class NothingToRetry(Conflict):
+    """No task of the job ended as what is to be retried."""
+
+    code = "NOTHING_TO_RETRY"
 
 
 class TaskNotFound(NotFound):

@@ -18,7 +18,8 @@ from sqlalchemy import select
 
 from app.config import Settings
 from app.core.extensions import db
-from app.rpa.models.jobs import OPEN_JOBS, Job
+from app.rpa.job_moves import OPEN
+from app.rpa.models.jobs import Job
 from app.rpa.models.workers import Worker
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -90,7 +91,7 @@ class RunningFarm:
     def finished(self, job: Job, *, seconds: float = 60) -> Job:
         """Wait for a job's end."""
         state = select(Job.state).where(Job.id == job.id)
-        self.until(lambda: db.session.scalar(state) not in OPEN_JOBS, f"job {job.id} to end", seconds=seconds)
+        self.until(lambda: db.session.scalar(state) not in OPEN, f"job {job.id} to end", seconds=seconds)
         return db.session.scalars(select(Job).where(Job.id == job.id)).one()
 
     def workers(self) -> list[Worker]:

@@ -25,7 +25,7 @@ from app.products.services.products import create_product
 from app.rpa.models.jobs import Action, Attempt, Job, JobState, Task, TaskState
 from app.rpa.models.observations import Observation
 from app.rpa.models.storefronts import Storefront
-from app.rpa.services import jobs, storefronts
+from app.rpa.services import controlling, storefronts, submitting
 from demo.market import DATA, Catalogue, serve
 from tests.servers import on_sqlite, private_folder
 from tests.workers.farm import RunningFarm
@@ -84,7 +84,9 @@ def farm(context: Flask, settings: Settings, market_port: int) -> Iterator[Runni
 
 
 def _submit(asins: list[str], action: Action = Action.VIEW_PRODUCT) -> Job:
-    return jobs.submit_job(actor=permissions.system(), action=action, storefront="market", name=action, asins=asins)
+    return submitting.submit_job(
+        actor=permissions.system(), action=action, storefront="market", name=action, asins=asins
+    )
 
 
 def _ended(job: Job) -> int:
@@ -207,7 +209,7 @@ def test_a_cancelled_job_stops_within_seconds_even_in_a_page_that_never_answers(
     job = _submit([silent.asin])
     leased = select(Task.state).where(Task.job_id == job.id)
     farm.until(lambda: db.session.scalar(leased) == TaskState.LEASED, "the task to run")
-    jobs.cancel_job(actor=permissions.system(), job_id=job.id)
+    controlling.cancel_job(actor=permissions.system(), job_id=job.id)
     ended = farm.finished(job, seconds=8)
     assert (ended.state, ended.cancelled_count) == (JobState.CANCELLED, 1)
 

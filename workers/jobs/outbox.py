@@ -24,9 +24,9 @@ from app.orders.services.promises import NOTE_STOCK_TAKEN, note_stock_taken
 from app.products.search.facets import keep_counted
 from app.products.services import low_stock
 from app.products.services.images import purge_images
-from app.rpa.services.jobs import prepare_job
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
+from app.rpa.services.preparing import prepare_job
 from workers.jobs import payments
 
 

@@ -14,7 +14,7 @@ from app.rpa.models.jobs import Action, Task
 from app.rpa.queries.tasks import get_task, is_task_ended
 from app.rpa.schemas.jobs import CartErrandIn, ErrandIn, WaitArguments
 from app.rpa.schemas.tasks import TaskDetailSchema
-from app.rpa.services import jobs
+from app.rpa.services.submitting import submit_errand
 from app.rpa.waiting import WaitingRoom
 
 blp = ApiBlueprint("errands", __name__, description="One product, visited now")
@@ -53,7 +53,7 @@ def _task_url(task: Task) -> str:
 
 
 def _run_errand(action: Action, wait_s: float, sent: dict[str, Any]) -> Any:
-    task = jobs.submit_errand(actor=current_principal(), action=action, **sent)
+    task = submit_errand(actor=current_principal(), action=action, **sent)
     room: WaitingRoom = current_app.extensions["waiting_room"]
     ended = room.wait(partial(is_task_ended, task.id), db.session.remove, seconds=wait_s)
     if not ended:

@@ -20,18 +20,24 @@ class Action(StrEnum):
 
 
 class JobState(StrEnum):
-    """PREPARING -> QUEUED -> RUNNING -> COMPLETED | COMPLETED_WITH_ERRORS; any open one -> CANCELLING -> CANCELLED."""
+    """``app/rpa/job_moves.py`` has which follows which."""
 
     PREPARING = "PREPARING"
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
     CANCELLING = "CANCELLING"
     CANCELLED = "CANCELLED"
     COMPLETED = "COMPLETED"
     COMPLETED_WITH_ERRORS = "COMPLETED_WITH_ERRORS"
 
 
-OPEN_JOBS: Final = (JobState.PREPARING, JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING)
+class Priority(StrEnum):
+    """How large a job's share is beside others; ``app/rpa/turns.py`` has the weights."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
 
 
 class TaskState(StrEnum):
@@ -63,6 +69,8 @@ class Job(Timestamps, Attributed, Base):
             name="counts_add_up",
         ),
         Index("ix_job_state_lane", "state", "lane", "last_released_at"),
+        Index("ix_job_storefront", "storefront_id", "action", "id"),
+        Index("ix_job_parent", "parent_id", "id"),
         Index("ix_job_schedule", "schedule_id", "id"),
     )
 
@@ -75,6 +83,18 @@ class Job(Timestamps, Attributed, Base):
     schedule_id: Mapped[int | None] = mapped_column(BigId)
     """The schedule that submitted it, which may be gone."""
     quantity: Mapped[int] = mapped_column(default=1)
+    priority: Mapped[str] = mapped_column(key_text(8), default=Priority.NORMAL)
+    concurrency: Mapped[int | None]
+    """At most so many of its tasks at once; None: as many as the storefront takes."""
+    version: Mapped[int] = mapped_column(default=1)
+    """Counts what people change of it, not how far it is."""
+    parent_id: Mapped[int | None] = mapped_column(BigId)
+    """The job that this one retries or clones."""
+    over: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What it is over, as it was asked for; None for what was submitted before that was kept."""
+    paused_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    paused_by: Mapped[str | None] = mapped_column(key_text(32))
+    """Who paused it, while it is paused: ``user:7``."""
     total_count: Mapped[int]
     current_count: Mapped[int] = mapped_column(default=0)
     succeeded_count: Mapped[int] = mapped_column(default=0)
@@ -84,7 +104,7 @@ class Job(Timestamps, Attributed, Base):
     cancelled_count: Mapped[int] = mapped_column(default=0)
     prepared_count: Mapped[int] = mapped_column(default=0)
     selection: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
-    """Ids of the accepted products until their tasks exist."""
+    """Ids of the accepted products until all their tasks exist; kept where some never will."""
     report: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """What was merged or left out at acceptance: duplicates, malformed and unknown ASINs."""
     deadline_at: Mapped[Instant]
@@ -96,6 +116,10 @@ class Job(Timestamps, Attributed, Base):
     rate_per_minute: ClassVar[float | None] = None
     """Tasks per minute over the last minute of work; filled in by reads that show progress."""
     seconds_left: ClassVar[int | None] = None
+    waits: ClassVar[Any] = None
+    """Why nothing of it runs (``app.rpa.standstill.Wait``); like the two above."""
+    estimate: ClassVar[Any] = None
+    """How long the rest takes (``app.rpa.queries.estimates.Outlook``); filled in by reads of one open job."""
 
 
 class Task(Timestamps, Base):

@@ -1,21 +1,16 @@
-"""Reads of jobs and how far they are."""
+"""Reads of jobs."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from app.core.extensions import db
-from app.core.orm import database_now
-from app.core.pagination import Page, fetch_page
 from app.rpa.errors import JobNotFound
-from app.rpa.models.jobs import BATCH, ENDS, OPEN_JOBS, Job, Task, TaskState
-from app.rpa.models.storefronts import Storefront
-
-RATE_WINDOW: Final = timedelta(seconds=60)
+from app.rpa.job_moves import OPEN
+from app.rpa.models.jobs import ENDS, Job, JobState, Task
 
 
 def get_job(job_id: int) -> Job:
@@ -24,32 +19,6 @@ def get_job(job_id: int) -> Job:
     if row is None:
         raise JobNotFound("There is no such job.")
     return row
-
-
-def get_progress(job_id: int) -> Job:
-    """One job with its rate over the last minute of work and the time that the rest will take at that rate."""
-    return _with_pace(get_job(job_id))
-
-
-def list_jobs(
-    *,
-    state: str | None,
-    storefront: str | None,
-    lane: str | None,
-    schedule_id: int | None,
-    limit: int,
-    cursor: str | None,
-) -> Page[Job]:
-    """Jobs, newest first; batch jobs unless another lane is named."""
-    query = select(Job).join(Job.storefront).options(joinedload(Job.storefront)).where(Job.lane == (lane or BATCH))
-    if state is not None:
-        query = query.where(Job.state == state)
-    if storefront is not None:
-        query = query.where(Storefront.code == storefront)
-    if schedule_id is not None:
-        query = query.where(Job.schedule_id == schedule_id)
-    page = fetch_page(query, keys=[(Job.id, True)], limit=limit, cursor=cursor)
-    return Page([_with_pace(job) for job in page.items], page.next_cursor)
 
 
 def count_codes(job_id: int) -> dict[str, int]:
@@ -61,7 +30,13 @@ def count_codes(job_id: int) -> dict[str, int]:
 
 def has_open_jobs() -> bool:
     """Whether any job has not ended."""
-    return db.session.scalar(select(Job.id).where(Job.state.in_(OPEN_JOBS)).limit(1)) is not None
+    return db.session.scalar(select(Job.id).where(Job.state.in_(OPEN)).limit(1)) is not None
+
+
+def is_cancelled(job_id: int) -> bool:
+    """Whether nothing of a job shall run any more."""
+    state = db.session.scalar(select(Job.state).where(Job.id == job_id))
+    return state in (JobState.CANCELLING, JobState.CANCELLED)
 
 
 def outcomes(job: Job) -> dict[str, Any]:
@@ -73,35 +48,3 @@ def outcomes(job: Job) -> dict[str, Any]:
         "SKIPPED": job.skipped_count,
         "CANCELLED": job.cancelled_count,
     }
-
-
-def _with_pace(job: Job) -> Job:
-    rate, left = _pace(job)
-    vars(job).update(rate_per_minute=rate, seconds_left=left)
-    return job
-
-
-def _pace(job: Job) -> tuple[float | None, int | None]:
-    """Tasks per minute over the last minute of work, and the seconds that the rest takes at that rate."""
-    if job.started_at is None or job.current_count == 0:
-        return None, None
-    until = job.finished_at or database_now(db.session())
-    since = max(job.started_at, until - RATE_WINDOW) if job.finished_at is None else job.started_at
-    ended = _count_visited(job.id, since) if job.finished_at is None else _visited(job)
-    elapsed = max((until - since).total_seconds(), 0.001)
-    rate = round(ended * 60 / elapsed, 1)
-    left = job.total_count - job.current_count
-    if job.finished_at is not None:
-        return rate, 0
-    return rate, round(left * 60 / rate) if rate else None
-
-
-def _count_visited(job_id: int, since: datetime) -> int:
-    visited = Task.state.in_((TaskState.SUCCEEDED, TaskState.REFUSED, TaskState.FAILED))
-    query = select(func.count()).where(Task.job_id == job_id, Task.finished_at >= since, visited)
-    return db.session.scalar(query) or 0
-
-
-def _visited(job: Job) -> int:
-    """Tasks that a browser was sent out for; cancelled and skipped ones say nothing of the farm's speed."""
-    return job.succeeded_count + job.refused_count + job.failed_count

@@ -21,6 +21,7 @@ from app.rpa.models.jobs import Attempt, Job, JobState, Task, TaskState
 from app.rpa.models.observations import Observation, ObservationCurrent
 from app.rpa.profile import RetryBudget
 from app.rpa.readings import Availability, CartReading, PageFacts, ProductReading, Read, TaskOutcome
+from app.rpa.services import task_moves
 from app.rpa.services.leases import Lease
 from app.rpa.services.storefronts import pause_storefront
 
@@ -57,8 +58,7 @@ def finish_task(*, lease: Lease, outcome: TaskOutcome) -> bool:
         lease.profile.retry,
         retry_after_s=outcome.retry_after_s,
     )
-    if after.state is TaskState.READY and task[3] != JobState.RUNNING:
-        after = retrying.Next(TaskState.CANCELLED, Code.CANCELLED, after.spent)
+    after = _unless_cancelled(after, task[3])
     if after.storefront_pause_s:
         pause_storefront(lease.storefront_id, now + timedelta(seconds=after.storefront_pause_s))
     result = None if outcome.reading is None else describe(outcome.reading)
@@ -84,14 +84,20 @@ def reap_task(*, task_id: int, token: str, budget: RetryBudget) -> bool:
     if task is None:
         return False
     after = retrying.decide(Code.WORKER_LOST, retrying.Spent(task[0], task[1], task[2]), budget)
-    if after.state is TaskState.READY and task[4] != JobState.RUNNING:
-        after = retrying.Next(TaskState.CANCELLED, Code.CANCELLED, after.spent)
+    after = _unless_cancelled(after, task[4])
     lost = TaskOutcome(Code.WORKER_LOST, detail="The worker's lease ran out.")
-    if not _settle(session, task_id, token, after, lost.detail, None, now, only_expired=True):
+    if not _settle(session, task_id, token, after, lost.detail, None, now, expired_at=now):
         return False
     _close_attempt(session, token, after, lost, now)
     count_ends(session, task[3], after.state, 1)
     return True
+
+
+def _unless_cancelled(after: retrying.Next, job_state: str) -> retrying.Next:
+    """Nothing goes back into the queue of a job that is cancelled; into that of a paused one it does."""
+    if after.state is TaskState.READY and job_state == JobState.CANCELLING:
+        return retrying.Next(TaskState.CANCELLED, Code.CANCELLED, after.spent)
+    return after
 
 
 def count_ends(session: Session, job_id: int, state: TaskState, count: int) -> None:
@@ -116,30 +122,24 @@ def _settle(
     result: dict[str, Any] | None,
     now: datetime,
     *,
-    only_expired: bool = False,
+    expired_at: datetime | None = None,
 ) -> bool:
-    ended = after.state is not TaskState.READY
-    mine = update(Task).where(Task.id == task_id, Task.lease_token == token, Task.state == TaskState.LEASED)
-    if only_expired:
-        mine = mine.where(Task.leased_until < now)
-    settled = count_changed(
+    return task_moves.settle(
         session,
-        mine.values(
-            state=after.state,
-            code=after.code,
-            detail=_kept(detail),
-            result=result,
-            lease_token=None,
-            leased_until=None,
-            not_before=now + timedelta(seconds=after.delay_s),
-            attempt_count=after.spent.attempts,
-            loss_count=after.spent.losses,
-            rate_limited_count=after.spent.rate_limited,
-            finished_at=now if ended else None,
-            updated_at=now,
-        ),
+        task_id,
+        token,
+        expired_at=expired_at,
+        state=after.state,
+        code=after.code,
+        detail=_kept(detail),
+        result=result,
+        not_before=now + timedelta(seconds=after.delay_s),
+        attempt_count=after.spent.attempts,
+        loss_count=after.spent.losses,
+        rate_limited_count=after.spent.rate_limited,
+        finished_at=None if after.state is TaskState.READY else now,
+        updated_at=now,
     )
-    return settled == 1
 
 
 def _close_attempt(session: Session, token: str, after: retrying.Next, outcome: TaskOutcome, now: datetime) -> None:
