@@ -16,6 +16,7 @@ GROUPS: Final = {
     "oauth": "app.auth.cli:oauth_group",
     "product": "app.products.cli:group",
     "role": "app.auth.cli:role_group",
+    "schedule": "app.rpa.schedule_cli:group",
     "search": "app.products.search_cli:group",
     "secrets": "app.core.cli:group",
     "stock": "app.products.stock_cli:group",

@@ -74,7 +74,7 @@ from app.products.api import (
     updates,
 )
 from app.products.images.gallery import Gallery
-from app.rpa.api import errands, job_files, jobs, storefronts, tasks
+from app.rpa.api import errands, job_files, jobs, schedules, storefronts, tasks
 from app.rpa.waiting import WaitingRoom
 
 PREFIX = "/api/v1"
@@ -123,6 +123,7 @@ APIS = (
     job_files,
     tasks,
     errands,
+    schedules,
     webhooks,
     deliveries,
 )

@@ -70,6 +70,7 @@ from app.products.services.products import create_product, delete_product, updat
 from app.products.services.stock import Shortfall, change_stock
 from app.rpa.models.jobs import Action
 from app.rpa.services import controlling, ending, preparing, storefronts, submitting
+from app.rpa.services.schedules import create_schedule, set_active
 from tests.auth.authenticator import Authenticator
 from tests.orders.making import ADDRESS, Made, make_order
 from tests.rpa.conftest import profile
@@ -495,6 +496,22 @@ def _saved_filter(world: World) -> int:
     return found
 
 
+_SCHEDULED: Final = {"action": "view-product", "storefront": "shop", "name": "all", "asins": ["B000000001"]}
+
+
+def _schedule_body(world: World) -> dict[str, Any]:
+    return {"name": "Mornings", "cron": "0 6 * * *", "timezone": "Europe/Berlin", "job": _job_body(world)}
+
+
+def _schedule(world: World, *, is_active: bool = True) -> dict[str, int]:
+    """A schedule of a job over the one product."""
+    about: dict[str, Any] = {"name": "Mornings", "wish": _job_body(world), "every_s": 3600}
+    made: int = world.run(create_schedule, actor=system(), **about).id
+    if not is_active:
+        world.run(set_active, actor=system(), schedule_id=made, is_active=False)
+    return {"schedule_id": made}
+
+
 def _of_other(world: World, thing: Callable[[World, int], int], name: str) -> dict[str, int]:
     other = _other(world)
     return {"user_id": other, name: thing(world, other)}
@@ -619,7 +636,7 @@ _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
     "/admin/orders", "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
     "/categories", "/categories/tree", "/coupons", "/inventory", "/inventory/low-stock",
-    "/jobs", "/me", "/me/devices", "/me/export",
+    "/job-schedules", "/jobs", "/me", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/orders", "/permissions",
     "/product-filters",
@@ -882,6 +899,17 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/jobs/<int:job_id>/retry"): lambda w: Sent(202, {"outcomes": ["CANCELLED"]}, path=_job(w, ended=True)),
     ("POST", "/jobs/<int:job_id>/clone"): lambda w: Sent(202, {"name": "Once more"}, path=_job(w)),
     ("GET", "/jobs/<int:job_id>/tasks"): lambda w: Sent(200, path={"job_id": _errand(w).job_id}),
+    ("POST", "/job-schedules"): lambda w: Sent(201, _schedule_body(w)),
+    ("POST", "/job-schedules/preview"): lambda _: Sent(200, {"cron": "0 6 * * *"}),
+    ("GET", "/job-schedules/<int:schedule_id>"): lambda w: Sent(200, path=_schedule(w)),
+    ("PUT", "/job-schedules/<int:schedule_id>"): lambda w: Sent(
+        200, {"name": "Hourly", "every_s": 3600, "job": _SCHEDULED}, version=1, path=_schedule(w)
+    ),
+    ("DELETE", "/job-schedules/<int:schedule_id>"): lambda w: Sent(204, version=1, path=_schedule(w)),
+    ("POST", "/job-schedules/<int:schedule_id>/run-now"): lambda w: Sent(202, path=_schedule(w)),
+    ("POST", "/job-schedules/<int:schedule_id>/pause"): lambda w: Sent(200, path=_schedule(w)),
+    ("POST", "/job-schedules/<int:schedule_id>/resume"): lambda w: Sent(200, path=_schedule(w, is_active=False)),
+    ("GET", "/job-schedules/<int:schedule_id>/runs"): lambda w: Sent(200, path=_schedule(w)),
     ("GET", "/tasks/<int:task_id>"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
     ("POST", "/view-product"): lambda w: Sent(202, _stocked(w)),
     ("POST", "/add-to-cart"): lambda w: Sent(202, _stocked(w)),

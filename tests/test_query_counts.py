@@ -76,6 +76,12 @@ def _used_coupon(world: World) -> Path:
     return path
 
 
+def _ran(world: World) -> Path:
+    named = calls._schedule(world)
+    world.ask("POST", f"/job-schedules/{named['schedule_id']}/run-now")
+    return named
+
+
 LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/admin/orders": _of(calls._order),
     "/admin/orders/{number}/events": lambda world: dict(calls._shipped(world)),
@@ -95,6 +101,8 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/inventory": _stocked,
     "/inventory/low-stock": _stocked,
     "/inventory/changes/{product_id}": _stocked,
+    "/job-schedules": _of(calls._schedule),
+    "/job-schedules/{schedule_id}/runs": _ran,
     "/jobs": _of(lambda world: world.ask("POST", "/jobs", calls._job_body(world))),
     "/jobs/{job_id}/tasks": lambda world: {"job_id": calls._errand(world).job_id},
     "/me/devices": _of(calls._device),
@@ -130,6 +138,7 @@ BELOW: Final = {
     "{job_id}": "job",
     "{number}": "order",
     "{product_id}": "product",
+    "{schedule_id}": "job_schedule",
     "{user_id}": "user",
     "{webhook_id}": "webhook",
     "/orders": "user",

@@ -1,4 +1,4 @@
-"""``python -m workers.dispatcher``: releases tasks, takes lost ones back, ends jobs, rings for outbox and search.
+"""``python -m workers.dispatcher``: releases tasks, takes lost ones back, ends jobs, fires schedules, rings for others.
 
 Run as many as you like: one leads by a lease in SQL, the others stand by. Every step is safe when two lead at once.
 """
@@ -25,7 +25,7 @@ from app.core import outbox, schedule
 from app.core.extensions import db
 from app.products.search import queue as search_queue
 from app.rpa.queries.jobs import has_open_jobs
-from app.rpa.services import dispatch, ending, leading
+from app.rpa.services import dispatch, ending, firing, leading
 from app.rpa.turns import Turns
 from workers.schedule import TIMETABLE
 
@@ -85,6 +85,7 @@ class Dispatcher:
             self._slow_at = now
             steps.append(search_queue.ring_due)
             steps += [dispatch.reap_expired, partial(dispatch.release_again, farm=self._farm), outbox.ring_due]
+            steps.append(firing.fire_due)
             steps += [partial(schedule.fire_due, name=name, every=every) for name, every in TIMETABLE.items()]
         failures = [failure for step in steps if (failure := _failure_of(step)) is not None]
         if failures:

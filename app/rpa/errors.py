@@ -88,3 +88,33 @@ class NothingToDo(Invalid):
     """None of the named products can be visited."""
 
     code = "NOTHING_TO_DO"
+
+
+class ScheduleNotFound(NotFound):
+    """No schedule has this id."""
+
+    code = "SCHEDULE_NOT_FOUND"
+
+
+class ScheduleStale(StaleVersion):
+    """The schedule has changed since it was read."""
+
+    code = "STALE_VERSION"
+
+
+class ScheduleJobOpen(Conflict):
+    """A schedule runs one job at a time, and its last one has not ended."""
+
+    code = "SCHEDULE_JOB_OPEN"
+
+
+class ScheduleJobRefused(Conflict):
+    """The job of a schedule is refused as it would be at POST /jobs; the text says why."""
+
+    code = "SCHEDULE_JOB_REFUSED"
+
+
+class ScheduleTimezoneUnknown(Conflict):
+    """The time zone of a schedule is not in this system's database of time zones any more."""
+
+    code = "SCHEDULE_TIMEZONE_UNKNOWN"

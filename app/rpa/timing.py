@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from itertools import islice, takewhile
 from typing import Final, Protocol
@@ -42,8 +42,20 @@ class TimingRefused(ValueError):
     """A cron expression or time zone that is none; the text names the rule."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A slot, and what the clock on the wall shows then, with its distance from UTC."""
+
+    at: datetime
+    local: str
+
+
 class Timing(Protocol):
     """A rule that says at which instants something is due."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone that people think of it in."""
 
     def after(self, instant: datetime) -> datetime:
         """The first slot after an instant."""
@@ -58,6 +70,11 @@ class Every:
 
     seconds: int
     starts_at: datetime
+
+    @property
+    def zone(self) -> tzinfo:
+        """UTC."""
+        return UTC
 
     def after(self, instant: datetime) -> datetime:
         """The first slot after an instant; the start is the first of all."""
@@ -142,10 +159,10 @@ def check_cron(text: str) -> str:
         raise TimingRefused(
             f"must be five fields ({', '.join(name for name, *_ in _FIELDS)}), such as 0 6 * * mon-fri."
         )
-    for field, rules in zip(fields, _FIELDS, strict=True):
-        for part in field.split(","):
-            _check_part(part, *rules)
-    expression = " ".join(fields)
+    expression = " ".join(
+        ",".join(_check_part(part, *rules) for part in field.split(","))
+        for field, rules in zip(fields, _FIELDS, strict=True)
+    )
     Cron(expression, ZoneInfo("UTC")).after(datetime(2000, 1, 1, tzinfo=UTC))
     return expression
 
@@ -160,9 +177,10 @@ def check_zone(name: str) -> ZoneInfo:
         raise TimingRefused("is no IANA time zone such as Europe/Berlin.") from None
 
 
-def next_slots(timing: Timing, instant: datetime) -> list[datetime]:
-    """The next few slots after an instant."""
-    return list(islice(_following(timing, instant), SHOWN))
+def show_slots(timing: Timing, *, first: datetime) -> list[Shown]:
+    """A slot and the next few behind it."""
+    slots = [first, *islice(_following(timing, first), SHOWN - 1)]
+    return [Shown(slot, slot.astimezone(timing.zone).isoformat(timespec="seconds")) for slot in slots]
 
 
 def due_slots(timing: Timing, *, since: datetime, until: datetime, most: int) -> list[datetime]:
@@ -186,16 +204,20 @@ def _to_minute(shown: datetime) -> datetime:
     return shown.replace(second=0, microsecond=0, fold=0)
 
 
-def _check_part(part: str, name: str, lowest: int, highest: int, names: dict[str, int]) -> None:
+def _check_part(part: str, name: str, lowest: int, highest: int, names: dict[str, int]) -> str:
+    """One part of a field as croniter reads it rightly."""
     found = _PART.fullmatch(part)
     if found is None:
         raise TimingRefused(f"has {part[:20]!r} as {name}: a number, a name, a range, a list or a step is needed.")
     values = [_value(text, name, lowest, highest, names) for text in found.group("first", "last") if text is not None]
+    step = found["step"]
+    if step is not None and (len(values) == 1 or not 1 <= int(step) <= highest):
+        raise TimingRefused(f"has {part!r} as {name}: a step is from 1 to {highest} and follows * or a range.")
     if len(values) == 2 and values[0] > values[1]:
         raise TimingRefused(f"has {part!r} as {name}, which runs backwards: write two ranges.")
-    step = found["step"]
-    if step is not None and not 1 <= int(step) <= highest:
-        raise TimingRefused(f"has {part!r} as {name}: a step must be from 1 to {highest}; every_s takes longer ones.")
+    if len(values) == 2 and values[0] == values[1]:
+        return str(values[0])  # 3-3 it takes for everything
+    return part
 
 
 def _value(text: str, name: str, lowest: int, highest: int, names: dict[str, int]) -> int:

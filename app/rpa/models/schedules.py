@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.orm import Attributed, Base, BigId, Instant, JsonText, PrimaryKey, UtcDateTime, key_text, utc_now
+from app.rpa.timing import Shown, Timing, TimingRefused, read_timing, show_slots
 
 
 class RunState(StrEnum):
@@ -57,7 +58,22 @@ class JobSchedule(Attributed, Base):
     )
 
     warnings: ClassVar[list[dict[str, str]]] = []
-    """Why it does not, or not as its owner may think, what it should; filled in by reads and writes of one."""
+    """Why it does not do, or not as its owner may think, what it should; filled in by all that answer with it."""
+
+    @property
+    def timing(self) -> Timing:
+        """When it is due; raises TimingRefused for a time zone that is not known here any more."""
+        return read_timing(cron=self.cron, timezone=self.timezone, every_s=self.every_s, starts_at=self.starts_at)
+
+    @property
+    def next_runs(self) -> list[Shown]:
+        """The next few slots; none where it is paused."""
+        if self.next_at is None:
+            return []
+        try:
+            return show_slots(self.timing, first=self.next_at)
+        except TimingRefused:
+            return []
 
 
 class JobScheduleRun(Base):
