@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.rpa.models.jobs import Job
 from app.rpa.models.schedules import JobSchedule, JobScheduleRun
+from app.rpa.models.storefronts import Storefront
 from tests.rpa.conftest import ASINS, FarmDriver, stock_master
 from tests.servers import on_sqlite
 
@@ -76,6 +77,7 @@ def test_a_schedule_says_when_it_runs_next_and_what_it_submits(
     )  # fmt: skip
     assert len(made["next_runs"]) == 5
     assert {slot["local"][11:19] for slot in made["next_runs"]} == {"06:00:00"}
+    assert made["next_at"] == made["next_runs"][0]["at"]
     assert made["next_runs"] == sorted(made["next_runs"], key=lambda slot: slot["at"])
     assert (made["last_run"], made["warnings"]) == (None, [])
     assert made["job"]["asins"] == ASINS
@@ -103,6 +105,20 @@ def test_a_schedule_is_replaced_at_the_version_that_was_read_and_deleted(
     gone = client.get(url, headers=auth_headers)
     assert (gone.status_code, gone.get_json()["code"]) == (404, "SCHEDULE_NOT_FOUND")
     assert deeds(client, made["id"]) == ["job_schedule.create", "job_schedule.update", "job_schedule.delete"]
+
+
+def test_a_schedule_whose_storefront_was_closed_can_be_changed_but_not_moved_to_another_closed_one(
+    client: FlaskClient, auth_headers: Headers, made: dict[str, Any]
+) -> None:
+    with client.application.app_context():
+        db.session.execute(update(Storefront).values(is_active=False))
+        db.session.commit()
+    url, headers = f"{URL}/{made['id']}", auth_headers | {"If-Match": '"v1"'}
+    moved = client.put(url, json=body(job=JOB | {"storefront": "closed"}), headers=headers)
+    assert (moved.status_code, pointers(moved)) == (422, ["/job/storefront"])
+    renamed = client.put(url, json=body(name="Evenings"), headers=headers)
+    assert (renamed.status_code, renamed.get_json()["name"]) == (200, "Evenings")
+    assert [warning["code"] for warning in renamed.get_json()["warnings"]] == ["STOREFRONT_INACTIVE"]
 
 
 def test_the_audit_log_counts_the_products_and_does_not_repeat_them(

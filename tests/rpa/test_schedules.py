@@ -246,6 +246,17 @@ def test_a_schedule_that_breaks_is_noted_and_holds_up_no_other(farm: FarmDriver)
 
 
 @on_sqlite
+def test_a_schedule_of_which_not_even_the_failure_can_be_noted_holds_up_no_other(farm: FarmDriver) -> None:
+    hopeless, sound = schedule(late=2 * MINUTE), schedule(late=MINUTE)
+    db.session.execute(update(JobSchedule).where(JobSchedule.id == hopeless).values(every_s=0))
+    db.session.commit()
+    with pytest.raises(ExceptionGroup) as caught:
+        firing.fire_due()
+    assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError]
+    assert (states(hopeless), states(sound)) == ([], [RunState.STARTED])
+
+
+@on_sqlite
 def test_one_turn_takes_no_longer_than_its_budget_and_begins_with_the_longest_due(farm: FarmDriver) -> None:
     newer, older = schedule(late=MINUTE), schedule(late=2 * MINUTE)
     assert firing.fire_due(budget_s=0) == 1

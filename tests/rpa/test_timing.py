@@ -124,9 +124,15 @@ def walked(zone: ZoneInfo, fits: Callable[[datetime], bool], start: datetime, en
 
 
 @settings(max_examples=60, deadline=None)
-@given(cron=crons(), zone=st.sampled_from(ZONES), change=st.sampled_from(CHANGES), before=st.integers(0, 8 * 60))
+@given(
+    cron=crons(),
+    zone=st.sampled_from(ZONES),
+    change=st.sampled_from(CHANGES),
+    before=st.integers(0, 8 * 60),
+    look=st.integers(0, 90),
+)
 def test_slots_are_those_of_somebody_who_watches_a_clock_on_the_wall(
-    cron: tuple[str, Callable[[datetime], bool]], zone: str, change: datetime, before: int
+    cron: tuple[str, Callable[[datetime], bool]], zone: str, change: datetime, before: int, look: int
 ) -> None:
     expression, fits = cron
     timing = Cron(check_cron(expression), ZoneInfo(zone))
@@ -138,6 +144,9 @@ def test_slots_are_those_of_somebody_who_watches_a_clock_on_the_wall(
         found.append(instant)
     assert found == expected
     assert due_slots(timing, since=start + MICROSECOND, until=end, most=10_000) == expected[::-1]
+    amid = change + timedelta(minutes=look)
+    passed = [slot for slot in expected if slot <= amid]
+    assert not passed or timing.latest(amid) == passed[-1]
 
 
 @settings(max_examples=60, deadline=None)
@@ -177,6 +186,11 @@ def test_an_interval_is_counted_from_its_start_and_drifts_by_nothing(
     earlier = timing.latest(instant)
     assert (earlier is None) == (instant < timing.starts_at)
     assert earlier is None or earlier + timedelta(seconds=seconds) == later
+
+
+def test_the_last_slot_is_found_while_the_clock_shows_an_hour_for_the_second_time() -> None:
+    timing = Cron("45 2 * * *", ZoneInfo("Europe/Berlin"))
+    assert timing.latest(utc("2026-10-25 01:10")) == utc("2026-10-25 00:45")
 
 
 def test_only_the_newest_slots_of_a_long_outage_are_looked_at() -> None:

@@ -185,6 +185,7 @@ class ScheduleSchema(Schema):
     timezone = fields.String(allow_none=True, metadata=_ZONE)
     every_s = fields.Integer(allow_none=True, metadata=_EVERY)
     starts_at = Instant(allow_none=True, metadata=_START)
+    next_at = Instant(allow_none=True, metadata=_NEXT | {"description": "Its next run; null while it is paused"})
     next_runs = fields.List(
         fields.Nested(SlotSchema), metadata={"description": "The next five; none while it is paused"}
     )
