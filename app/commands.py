@@ -12,7 +12,8 @@ from werkzeug.local import LocalProxy
 GROUPS: Final = {
     "category": "app.products.category_cli:group",
     "db": "flask_migrate.cli:db",
-    "job": "app.rpa.cli:job_commands",
+    "farm": "app.rpa.farm_cli:farm_commands",
+    "job": "app.rpa.job_cli:job_commands",
     "oauth": "app.auth.cli:oauth_group",
     "product": "app.products.cli:group",
     "role": "app.auth.cli:role_group",

@@ -22,6 +22,8 @@ class Farm:
 
     lease_s: float = 60
     renew_s: float = 5
+    cancel_check_s: float = 2
+    """How often a worker asks whether the job of its task is cancelled: one read by primary key."""
     dispatch_s: float = 0.2
     leader_s: float = 10
     release_window: int = 4
@@ -252,6 +254,7 @@ def read_farm(read: Reader) -> Farm:
     farm = Farm(
         lease_s=read.number("LEASE_S", 60, 1, 3600),
         renew_s=read.number("LEASE_RENEW_S", 5, 0.1, 600),
+        cancel_check_s=read.number("CANCEL_CHECK_S", 2, 0.1, 60),
         dispatch_s=read.number("DISPATCH_S", 0.2, 0.02, 60),
         leader_s=read.number("LEADER_S", 10, 1, 600),
         release_window=read.integer("RELEASE_WINDOW", 4, 1, 100),

@@ -20,7 +20,7 @@ SHORTEST_DEADLINE: Final = timedelta(hours=24)
 _SPARE: Final = 1.5
 """How many times its own time a job gets then."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DURATION: Final = re.compile(r"(?:\d{1,9}[smhd])+")
+_DURATION: Final = re.compile(r"(?:[0-9]{1,9}[smhd])+")
 
 
 class Limit(StrEnum):
@@ -133,7 +133,7 @@ def spoken(seconds: float) -> str:
 
 
 def _paced(tasks: int, facts: Facts) -> float:
-    return (tasks - 1) * facts.gap_ms / 1000 + facts.seconds_per_task
+    return (tasks - 1) * facts.gap_ms / 1000 + facts.seconds_per_task if tasks else 0.0
 
 
 def _at_once(tasks: int, count: int, facts: Facts) -> float | None:

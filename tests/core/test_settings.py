@@ -256,6 +256,7 @@ def test_all_problems_are_said_at_once(embedded: dict[str, str]) -> None:
         ("LOG_JSON", ["yes", "TRUE", "2"]),
         ("DISPATCH_S", ["0", "61"]),
         ("LEASE_RENEW_S", ["31", "0"]),
+        ("CANCEL_CHECK_S", ["0", "61"]),
         ("LEADER_S", ["0.5", "601"]),
         ("RELEASE_WINDOW", ["0", "101"]),
         ("CHROME_NO_SANDBOX", ["no"]),

@@ -70,11 +70,11 @@ class RunningFarm:
         self.processes[name] = process
         return process
 
-    def start_all(self) -> None:
+    def start_all(self, **variables: str) -> None:
         """Start one of each and wait until the workers are there."""
-        self.start("dispatcher", "workers.dispatcher")
-        self.start("background", "workers", "--background")
-        self.start("pool", "workers")
+        self.start("dispatcher", "workers.dispatcher", **variables)
+        self.start("background", "workers", "--background", **variables)
+        self.start("pool", "workers", **variables)
         self.until(lambda: len(self.workers()) == 2, "two workers")
 
     def until(self, happened: Callable[[], Any], what: str, *, seconds: float = 60) -> None:
