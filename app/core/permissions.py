@@ -23,7 +23,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "storefronts:read": "Read storefront profiles",
     "storefronts:write": "Create, change and delete storefront profiles",
     "jobs:read": "Read farm jobs, their tasks and results",
-    "jobs:write": "Submit and cancel farm jobs and single errands",
+    "jobs:write": "Submit, pause, change, cancel and repeat farm jobs, and run single errands",
     "users:read": "Read users, their roles, sessions and keys",
     "users:write": "Create, change and deactivate users, give them roles, end their sessions",
     "roles:read": "Read roles and the catalogue of permissions",
