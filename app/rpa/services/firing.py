@@ -164,7 +164,7 @@ def _take_due(schedule_id: int) -> _Due | None:
     known = _known(row.id, slots)
     fresh = [slot for slot in slots if slot not in known]
     for slot in reversed(fresh[1:]):
-        detail = f"It was due while no dispatcher was at work; the slot of {utc_text(slots[0])} was run instead."
+        detail = f"It was due while no dispatcher was at work; the slot of {utc_text(slots[0])} took its place."
         if slot == slots[-1] > since:
             detail = f"It and all slots since {utc_text(since)} were due while no dispatcher was at work."
         _note(_Due(row, slot, now), RunState.MISSED, detail=detail)
