@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -125,6 +127,23 @@ def test_tasks_that_were_never_made_can_be_retried(farm: FarmDriver, monkeypatch
         retry_job(actor=ME, job_id=job.id, outcomes=["SKIPPED"])
 
 
+def test_tasks_that_were_never_made_before_the_deadline_count_as_skipped_also_when_the_rest_is_cancelled(
+    farm: FarmDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "CHUNK", 2)
+    job = submit(asins=ASINS)
+    preparing._prepare_chunk(job_id=job.id, products=job.selection or [])
+    db.session.execute(update(Job).values(deadline_at=utc_now() - timedelta(seconds=5)))
+    db.session.commit()
+    ending.finish_jobs()
+    cancel_job(actor=ME, job_id=job.id)
+    ending.end_open_tasks()
+    ending.finish_jobs()
+    assert (farm.job(job.id).skipped_count, farm.job(job.id).cancelled_count) == (3, 2)
+    assert asins_of(retry_job(actor=ME, job_id=job.id, outcomes=["SKIPPED"])) == ASINS[2:]
+    assert asins_of(retry_job(actor=ME, job_id=job.id, outcomes=["CANCELLED"])) == ASINS[:2]
+
+
 def test_a_clone_is_over_the_same_products_also_while_they_are_still_prepared(farm: FarmDriver) -> None:
     job = submit(asins=ASINS[:3], priority="low", concurrency=4, deadline_s=7200)
     clones = [clone_job(actor=ME, job_id=job.id)]
@@ -135,6 +154,18 @@ def test_a_clone_is_over_the_same_products_also_while_they_are_still_prepared(fa
         assert (clone.parent_id, clone.concurrency) == (job.id, 4)
         assert clone.deadline_at - clone.created_at == timedelta(hours=2)
         assert asins_of(clone) == ASINS[:3]
+
+
+def test_clones_that_are_made_while_the_job_is_prepared_miss_no_product(
+    farm: FarmDriver, in_threads: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "CHUNK", 1)
+    job = submit(asins=ASINS)
+    clone = partial(clone_job, actor=ME, job_id=job.id)
+    results = in_threads([partial(preparing.prepare_job, job_id=job.id), clone, clone, clone])
+    assert [one.total_count for one in results[1:]] == [5, 5, 5]
+    preparing._prepare_chunk(job_id=results[1].id, products=results[1].selection or [])
+    assert clone_job(actor=ME, job_id=results[1].id).total_count == 5
 
 
 def test_a_clone_of_a_job_over_a_filter_takes_what_fits_by_now(farm: FarmDriver) -> None:

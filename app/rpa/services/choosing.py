@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app.core.extensions import db
 from app.products.errors import FilterNotFound
@@ -67,23 +67,29 @@ def products_of(job: Job, states: Sequence[TaskState] | None = None) -> list[int
     Tasks that were never made count as what became of the job: cancelled, or skipped at its deadline.
     """
     session = db.session()
-    wanted = select(Task.seq, Task.product_id).where(Task.job_id == job.id)
-    if states is not None:
-        wanted = wanted.where(Task.state.in_(states))
-    ids = [product_id for _, product_id in sorted((seq, id_) for seq, id_ in session.execute(wanted))]
+    # Before the tasks: it is there until the last of them is made, so that none is missed in between.
     selection = session.scalar(select(Job.selection).where(Job.id == job.id)) or []
-    if selection and (states is None or _unmade(job) in states):
-        made = session.scalar(select(func.max(Task.seq)).where(Task.job_id == job.id)) or 0
-        ids += selection[made:]
+    if states is None and selection:
+        return _present(selection)
+    wanted = select(Task.seq, Task.product_id, Task.state).where(Task.job_id == job.id)
+    rows = session.execute(wanted.order_by(Task.seq)).all()
+    ids = [product_id for _, product_id, state in rows if states is None or state in states]
+    if states is not None and selection and _unmade(job, [state for _, _, state in rows]) in states:
+        ids += selection[len(rows) :]
+    return _present(ids)
+
+
+def _unmade(job: Job, made: Sequence[str]) -> TaskState:
+    """As what those tasks count that were never made: what the job's counters have more than its tasks."""
+    return TaskState.SKIPPED if job.skipped_count > made.count(TaskState.SKIPPED) else TaskState.CANCELLED
+
+
+def _present(ids: Sequence[int]) -> list[int]:
     present: set[int] = set()
     for start in range(0, len(ids), _PART):
         part = select(Product.id).where(Product.id.in_(ids[start : start + _PART]), Product.deleted_at.is_(None))
-        present.update(session.scalars(part))
+        present.update(db.session.scalars(part))
     return [id_ for id_ in ids if id_ in present]
-
-
-def _unmade(job: Job) -> TaskState:
-    return TaskState.CANCELLED if job.cancelled_count else TaskState.SKIPPED
 
 
 def _saved(filter_id: int) -> Mapping[str, Any]:
