@@ -89,6 +89,16 @@ def test_a_job_that_was_never_prepared_ends_at_its_deadline(farm: FarmDriver) ->
     assert farm.task_ids(job) == []
 
 
+def test_no_tasks_are_made_of_a_job_whose_deadline_has_passed(farm: FarmDriver) -> None:
+    job = submitting.submit_job(
+        actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", name="check", asins=ASINS
+    )
+    db.session.execute(update(Job).values(deadline_at=utc_now() - timedelta(seconds=5)))
+    db.session.commit()
+    preparing.prepare_job(job_id=job.id)
+    assert (farm.task_ids(job), farm.job(job.id).state) == ([], JobState.PREPARING)
+
+
 def test_a_job_that_was_half_prepared_ends_at_its_deadline(farm: FarmDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preparing, "CHUNK", 2)
     job = submitting.submit_job(

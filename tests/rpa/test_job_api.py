@@ -16,13 +16,14 @@ from app.core.files import file_store
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.permissions import system
+from app.operations.files.writing import writer_for, written
 from app.products.queries.products import find_products_by_asins
 from app.products.services.categories import create_category
 from app.products.services.filters import create_filter
 from app.products.services.products import create_product, update_product
 from app.rpa.models.jobs import Attempt, Job
 from app.rpa.models.storefronts import Storefront
-from app.rpa.services import ending, leases, preparing
+from app.rpa.services import asin_files, ending, leases, preparing
 from app.rpa.services.outcomes import finish_task
 from tests.rpa.conftest import ASINS, SUCCESS, FarmDriver, stock_master
 from tests.servers import on_sqlite
@@ -267,6 +268,29 @@ def test_a_job_over_a_file_takes_its_column_asin(call: Caller, name: str, conten
     job = answer.get_json()
     assert (job["total_count"], job["over"], job["priority"]) == (2, {"file": name}, "high")
     assert job["report"]["malformed"] == {"count": 1, "asins": ["short"]}
+
+
+def test_a_job_over_a_workbook_takes_its_column_asin(call: Caller) -> None:
+    rows = [["Kettle", asin] for asin in (*ASINS, "short")]
+    content = b"".join(written(writer_for("xlsx", ["name", "Asin"]), [rows]))
+    form = {"action": "add-to-cart", "storefront": "shop", "name": "File", "quantity": "2"}
+    answer = call("POST", "/jobs/upload", data=form | {"file": (io.BytesIO(content), "a.xlsx")})
+    assert answer.status_code == 202, answer.text
+    job = answer.get_json()
+    assert (job["total_count"], job["report"]["malformed"]["asins"]) == (5, ["short"])
+
+
+@on_sqlite
+@pytest.mark.parametrize("limit", ["MAX_ROWS", "MAX_BYTES", "MAX_S"])
+def test_a_file_that_is_too_large_or_takes_too_long_is_refused_and_nothing_is_made(
+    call: Caller, app: Flask, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asin_files, limit, -1 if limit == "MAX_S" else 3)
+    content = b"asin\n" + b"\n".join(asin.encode() for asin in ASINS)
+    form = {"action": "view-product", "storefront": "shop", "name": "File"}
+    answer = call("POST", "/jobs/upload", data=form | {"file": (io.BytesIO(content), "a.csv")})
+    assert refused_at(answer) == ["/file"]
+    assert count_jobs(app) == 0
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ COLUMN: Final = "asin"
 MAX_ROWS: Final = 2 * MAX_TASKS
 """With some that are doubled or are none."""
 MAX_BYTES: Final = 64 * 1024**2
-MAX_S: Final = 10
+MAX_S: Final = 15
 """Somebody waits for it, and a thread of the web server."""
 
 
@@ -55,7 +55,7 @@ def _bounded(rows: Iterator[Row]) -> Iterator[Row]:
 
 def _require_time(until: float) -> None:
     if time.monotonic() > until:
-        raise Invalid.field("/file", f"takes more than {MAX_S} seconds to read; send fewer columns.")
+        raise Invalid.field("/file", f"takes more than {MAX_S} seconds to read; send it as CSV, with fewer columns.")
 
 
 def _place(columns: list[str]) -> int | None:
