@@ -105,6 +105,21 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Where the farm keeps pictures and HTML of the pages it saw, how much of it, and for how long."""
+
+    url: str = ""
+    """Like that of files; empty: beside them."""
+    max_mb: int = 2048
+    job_mb: int = 256
+    """How much of it one job may have."""
+    days: int = 14
+    """Of failures, changes and carts."""
+    sample_days: int = 3
+    """Of plain successes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """A search server (Elasticsearch or OpenSearch) that answers searches instead of the database; none without URL."""
 
@@ -194,6 +209,16 @@ def read_mail(read: Reader, *, required: bool) -> Mail:
 
 def read_files(read: Reader) -> Files:
     return Files(url=read.files_url("FILES_URL"), max_upload_mb=read.integer("UPLOAD_MAX_MB", 2048, 1, 1024 * 1024))
+
+
+def read_evidence(read: Reader) -> Evidence:
+    return Evidence(
+        url=read.files_url("EVIDENCE_URL"),
+        max_mb=read.integer("EVIDENCE_MAX_MB", 2048, 1, 16 * 1024 * 1024),
+        job_mb=read.integer("EVIDENCE_JOB_MB", 256, 1, 16 * 1024 * 1024),
+        days=read.integer("EVIDENCE_DAYS", 14, 1, 3650),
+        sample_days=read.integer("EVIDENCE_SAMPLE_DAYS", 3, 1, 3650),
+    )
 
 
 def read_search(read: Reader) -> Search:

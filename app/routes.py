@@ -74,7 +74,8 @@ from app.products.api import (
     updates,
 )
 from app.products.images.gallery import Gallery
-from app.rpa.api import errands, job_files, jobs, schedules, storefronts, tasks
+from app.rpa.api import errands, evidence, job_files, jobs, schedules, storefronts, tasks
+from app.rpa.views import tasks as task_pages
 from app.rpa.waiting import WaitingRoom
 
 PREFIX = "/api/v1"
@@ -122,6 +123,7 @@ APIS = (
     jobs,
     job_files,
     tasks,
+    evidence,
     errands,
     schedules,
     webhooks,
@@ -141,6 +143,7 @@ PAGES = (
     provider_pages,
     audit_pages,
     tracking_pages,
+    task_pages,
 )
 
 

@@ -74,6 +74,7 @@ from app.rpa.services.schedules import create_schedule, set_active
 from tests.auth.authenticator import Authenticator
 from tests.orders.making import ADDRESS, Made, make_order
 from tests.rpa.conftest import profile
+from tests.rpa.keeping import add_evidence
 
 API: Final = "/api/v1"
 PASSWORD: Final = "correct horse battery staple"
@@ -378,6 +379,13 @@ def _errand(world: World) -> Any:
     return world.run(
         submitting.submit_errand, actor=system(), action=Action.VIEW_PRODUCT, storefront="shop", asin="B000000001"
     )
+
+
+def _evidence(world: World) -> dict[str, int]:
+    """A screenshot of an attempt."""
+    task = _errand(world)
+    with world.app.app_context():
+        return {"evidence_id": add_evidence(task.id, b"a picture").id}
 
 
 def _link(world: World, purpose: str, **about: Any) -> str:
@@ -911,6 +919,8 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/job-schedules/<int:schedule_id>/resume"): lambda w: Sent(200, path=_schedule(w, is_active=False)),
     ("GET", "/job-schedules/<int:schedule_id>/runs"): lambda w: Sent(200, path=_schedule(w)),
     ("GET", "/tasks/<int:task_id>"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
+    ("GET", "/tasks/<int:task_id>/evidence"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
+    ("GET", "/evidence/<int:evidence_id>"): lambda w: Sent(200, path=_evidence(w)),
     ("POST", "/view-product"): lambda w: Sent(202, _stocked(w)),
     ("POST", "/add-to-cart"): lambda w: Sent(202, _stocked(w)),
 }

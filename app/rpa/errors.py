@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.core.errors import Conflict, Invalid, NotFound, StaleVersion
+from app.core.errors import Conflict, Invalid, NotFound, StaleVersion, Unavailable
 
 
 class StorefrontNotFound(NotFound):
@@ -76,6 +76,18 @@ class TaskNotFound(NotFound):
     """No task has this id."""
 
     code = "TASK_NOT_FOUND"
+
+
+class EvidenceNotFound(NotFound):
+    """Nothing, or nothing any more, is kept under this id."""
+
+    code = "EVIDENCE_NOT_FOUND"
+
+
+class EvidenceAway(Unavailable):
+    """The store of evidence does not answer."""
+
+    code = "EVIDENCE_AWAY"
 
 
 class StorefrontUnknown(Invalid):

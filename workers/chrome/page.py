@@ -122,10 +122,16 @@ class Page:
             self._connection.pump(left)
         self._navigation.check_error_page()
 
-    def screenshot(self) -> bytes:
+    def screenshot(self, *, timeout_s: float) -> bytes:
         """What the page looks like (the visible part), as a JPEG."""
-        shot = self._call("Page.captureScreenshot", {"format": "jpeg", "quality": 60}, self._limits.script_s)
+        shot = self._call("Page.captureScreenshot", {"format": "jpeg", "quality": 60}, timeout_s)
         return base64.b64decode(shot["data"])
+
+    def stop_counting(self) -> None:
+        """Follow what the page loads no more, so that no limit of it is in the way of looking at what is there."""
+        self._connection.forget_all()
+        handlers = {"Inspector.targetCrashed": self._on_crash, "Page.javascriptDialogOpening": self._on_dialog}
+        self._connection.listen(self._session, handlers)
 
     def send_nowait(self, method: str) -> None:
         """Send a DevTools command without parameters to the page and do not wait for its answer."""

@@ -8,7 +8,7 @@ from sqlalchemy.orm import joinedload
 from app.core.extensions import db
 from app.core.pagination import Page, fetch_page
 from app.rpa.errors import TaskNotFound
-from app.rpa.models.jobs import ENDS, Job, Task
+from app.rpa.models.jobs import ENDS, Attempt, Job, Task
 from app.rpa.queries.jobs import get_job
 
 
@@ -30,6 +30,12 @@ def get_task(task_id: int) -> Task:
     if row is None:
         raise TaskNotFound("There is no such task.")
     return row
+
+
+def newest_attempts(task_id: int, *, limit: int) -> list[Attempt]:
+    """The last attempts at a task, the newest first."""
+    query = select(Attempt).where(Attempt.task_id == task_id).order_by(Attempt.number.desc()).limit(limit)
+    return list(db.session.scalars(query))
 
 
 def is_task_ended(task_id: int) -> bool:

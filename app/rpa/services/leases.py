@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from app.rpa.models.workers import Worker
 from app.rpa.profile import Profile
 from app.rpa.queries.jobs import is_cancelled
 from app.rpa.services import task_moves
+from app.rpa.services.baselines import read_baseline
 
 _NOT_NOW: Final = timedelta(seconds=1)
 _WHEN_FULL: Final = timedelta(milliseconds=200)
@@ -40,6 +42,10 @@ class Lease:
     storefront_version: int
     profile: Profile
     worker_id: int | None = None
+    number: int = 0
+    """Of the attempt: that of its release."""
+    baseline: Mapping[str, str | None] = field(default_factory=dict)
+    """What a view of the product's page is likely to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +85,14 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         storefront.next_start_at = max(storefront.next_start_at, now) + timedelta(milliseconds=storefront.gap_ms)
     session.add(Attempt(task_id=task_id, number=release_no, lease_token=token, worker_id=worker_id, started_at=now))
     task = session.execute(select(Task.asin, Task.product_id).where(Task.id == task_id)).one()
+    seen: Mapping[str, str | None] = {}
+    if job.action == Action.VIEW_PRODUCT:
+        seen = read_baseline(product_id=task.product_id, storefront_id=storefront.id)
     return Lease(
         task_id=task_id, job_id=known.job_id, token=token, action=Action(job.action), asin=task.asin,
         product_id=task.product_id, quantity=job.quantity, storefront_id=storefront.id,
         storefront_version=storefront.version, profile=Profile.from_document(storefront.profile), worker_id=worker_id,
+        number=release_no, baseline=seen,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,11 +18,14 @@ from app.products.models.products import Product
 from app.products.services.observations import record_observed_change
 from app.rpa import changes, retrying
 from app.rpa.codes import Code
+from app.rpa.evidence import Kept
 from app.rpa.models.jobs import Attempt, Job, JobState, Task, TaskState
 from app.rpa.models.observations import Observation, ObservationCurrent
 from app.rpa.profile import RetryBudget
-from app.rpa.readings import Availability, CartReading, PageFacts, ProductReading, Read, TaskOutcome
+from app.rpa.readings import CartReading, PageFacts, ProductReading, Read, TaskOutcome
 from app.rpa.services import task_moves
+from app.rpa.services.baselines import expected_of
+from app.rpa.services.evidence import record_evidence
 from app.rpa.services.leases import Lease
 from app.rpa.services.storefronts import pause_storefront
 
@@ -32,15 +36,14 @@ _COUNTERS: Final = {
     TaskState.SKIPPED: Job.skipped_count,
     TaskState.CANCELLED: Job.cancelled_count,
 }
-EXPECTED_AVAILABILITY: Final = Availability.IN_STOCK
-"""What the master says of an active product's availability; it has no field of its own."""
 
 
 @in_transaction
-def finish_task(*, lease: Lease, outcome: TaskOutcome) -> bool:
+def finish_task(*, lease: Lease, outcome: TaskOutcome, kept: Sequence[Kept] = ()) -> bool:
     """Record an attempt's end; False, with nothing written, when the lease is no longer held.
 
-    A success that brought a product reading also writes the observation and one history row per changed attribute.
+    A success that brought a product reading also writes the observation and one history row per changed attribute;
+    ``kept`` is what lies in the store of evidence already.
     Lock order: storefront, task, product, job last.
     """
     session = db.session()
@@ -65,6 +68,7 @@ def finish_task(*, lease: Lease, outcome: TaskOutcome) -> bool:
     if not _settle(session, lease.task_id, lease.token, after, outcome.detail, result, now):
         return False
     _close_attempt(session, lease.token, after, outcome, now)
+    record_evidence(session, lease, kept, outcome.code, now)
     if after.state is TaskState.SUCCEEDED and isinstance(outcome.reading, ProductReading):
         _record_observation(session, lease, outcome.reading, now)
     count_ends(session, lease.job_id, after.state, 1)
@@ -174,14 +178,8 @@ def _record_observation(session: Session, lease: Lease, reading: ProductReading,
         )
     )
     current = {row.attribute: row for row in rows}
-    expected = {
-        "name": master.name,
-        "brand": master.brand,
-        "price": str(master.price),
-        "availability": EXPECTED_AVAILABILITY.value if master.is_active else None,
-    }
     known = {attribute: row.value for attribute, row in current.items()}
-    for change in changes.decide_changes(observed, known, expected):
+    for change in changes.decide_changes(observed, known, expected_of(master)):
         record_observed_change.joined(
             actor=for_job(lease.job_id),
             now=now,
