@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -212,6 +213,31 @@ def test_with_the_usual_leases_a_cancelled_job_stops_within_five_seconds_even_in
     controlling.cancel_job(actor=permissions.system(), job_id=job.id)
     ended = farm.finished(job, seconds=5)
     assert (ended.state, ended.cancelled_count) == (JobState.CANCELLED, 1)
+
+
+@on_sqlite
+def test_a_second_after_a_pause_nothing_more_starts_until_the_job_is_resumed(
+    farm: RunningFarm, catalogue: Catalogue
+) -> None:
+    asins = _stock_master(catalogue, 12)
+    _open_shop(farm.market_port, pace={"gap_ms": 300, "concurrency": 2})
+    farm.start_all()
+    job = _submit(asins)
+    attempts = select(func.count()).select_from(Attempt)
+    farm.until(lambda: _ended(job) >= 2, "the first tasks")
+    controlling.pause_job(actor=permissions.system(), job_id=job.id)
+    time.sleep(1)
+    db.session.rollback()
+    started = db.session.scalar(attempts)
+    assert started is not None
+    assert started < 12
+    time.sleep(2)
+    db.session.rollback()
+    assert db.session.scalar(attempts) == started == _ended(job)
+    controlling.resume_job(actor=permissions.system(), job_id=job.id)
+    done = farm.finished(job)
+    assert (done.state, done.succeeded_count) == (JobState.COMPLETED, 12), farm.last_words()
+    _exactly_once(done)
 
 
 @on_sqlite
