@@ -39,8 +39,8 @@ class Visit:
         """Why not all was captured that was wanted."""
 
     def capture(self, ended: Ended, wanted: Wanted) -> None:
-        """Capture the page as it stands where that is wanted of such an end; HTML only of what failed."""
-        if wanted(ended):
+        """Capture the page as it stands, if it came and that is wanted of such an end; HTML only of what failed."""
+        if self.page.has_document and wanted(ended):
             with self._timed("capture"):
                 self.captured, self.missing = capture(self.page, html=isinstance(ended, Code))
 

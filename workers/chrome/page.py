@@ -41,6 +41,12 @@ class Page:
         return self._navigation.document.url
 
     @property
+    def has_document(self) -> bool:
+        """Whether there is a document of the shop, not only an empty tab or the browser's own error page."""
+        document = self._navigation.document
+        return bool(document.loader) and not document.is_error_page
+
+    @property
     def status(self) -> int | None:
         """The HTTP status of the document that is there."""
         return self._navigation.status
