@@ -18,6 +18,7 @@ from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE
 from app.orders.services.coupons.claiming import claim
 from app.products.models.products import Product
+from app.rpa.models.jobs import Task
 from tests import calls
 from tests.calls import API, World, add_person, token_of
 from tests.multiplying import multiply
@@ -82,6 +83,11 @@ def _ran(world: World) -> Path:
     return named
 
 
+def _seen(world: World) -> Path:
+    calls._evidence(world)
+    return {"task_id": world.find(select(Task.id))}
+
+
 LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/admin/orders": _of(calls._order),
     "/admin/orders/{number}/events": lambda world: dict(calls._shipped(world)),
@@ -124,6 +130,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/sales": _of(lambda world: calls._sales_import(world, run=True)),
     "/sales/imports": _of(calls._sales_import),
     "/storefronts": _of(calls._storefront),
+    "/tasks/{task_id}/evidence": _seen,
     "/users": _of(calls._other),
     "/users/{user_id}/keys": _person_with(calls._key),
     "/users/{user_id}/sessions": _person_with(calls._session),
@@ -139,6 +146,7 @@ BELOW: Final = {
     "{number}": "order",
     "{product_id}": "product",
     "{schedule_id}": "job_schedule",
+    "{task_id}": "task",
     "{user_id}": "user",
     "{webhook_id}": "webhook",
     "/orders": "user",

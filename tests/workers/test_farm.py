@@ -21,8 +21,11 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.queues import doorbell
-from app.products.models.products import ProductUpdate
+from app.core.transactions import in_transaction
+from app.products.models.products import Product, ProductUpdate
 from app.products.services.products import create_product
+from app.rpa.evidence import Why
+from app.rpa.models.evidence import Evidence
 from app.rpa.models.jobs import Action, Attempt, Job, JobState, Task, TaskState
 from app.rpa.models.observations import Observation
 from app.rpa.models.storefronts import Storefront
@@ -31,6 +34,7 @@ from demo.market import DATA, Catalogue, serve
 from tests.servers import on_sqlite, private_folder
 from tests.workers.farm import RunningFarm
 
+PRICE = Money.parse("10.00", "USD")
 on_mariadb = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 
 
@@ -84,6 +88,13 @@ def farm(context: Flask, settings: Settings, market_port: int) -> Iterator[Runni
         assert left == [], running.last_words()
 
 
+@in_transaction
+def _reprice(asin: str) -> None:
+    """Let the master have another price than the marketplace."""
+    product = db.session.scalars(select(Product).where(Product.asin == asin)).one()
+    product.price = Money.parse("0.01", "USD")
+
+
 def _submit(asins: list[str], action: Action = Action.VIEW_PRODUCT) -> Job:
     return submitting.submit_job(
         actor=permissions.system(), action=action, storefront="market", name=action, asins=asins
@@ -118,6 +129,32 @@ def test_both_errands_run_from_submission_to_result(farm: RunningFarm, catalogue
     assert (carts.state, carts.succeeded_count) == (JobState.COMPLETED, 3), farm.last_words()
     results = db.session.scalars(select(Task.result).where(Task.job_id == carts.id).order_by(Task.seq))
     assert [(result["quantity"], result["price_differs"]) for result in results if result] == [(1, False)] * 3
+
+
+@on_sqlite
+def test_what_changed_failed_or_was_bought_has_a_picture_in_the_store(farm: RunningFarm, catalogue: Catalogue) -> None:
+    plain, changed, unknown = _stock_master(catalogue, 3)
+    gone = create_product(actor=permissions.system(), now=utc_now(), asin="B0GONE0404", name="Gone", price=PRICE)
+    _reprice(changed)
+    _open_shop(farm.market_port)
+    farm.start_all()
+    farm.finished(_submit([plain, changed, gone.asin]))
+    farm.finished(_submit([unknown], Action.ADD_TO_CART))
+    rows = db.session.execute(
+        select(Task.asin, Evidence.why, Evidence.kind, Evidence.path)
+        .join(Task, Task.id == Evidence.task_id)
+        .where(Evidence.why != Why.SAMPLE)
+    ).all()
+    assert sorted((row.asin, row.why, row.kind) for row in rows) == sorted(
+        [
+            (changed, "change", "screenshot"),
+            (gone.asin, "failure", "html"),
+            (gone.asin, "failure", "screenshot"),
+            (unknown, "cart", "screenshot"),
+        ]
+    ), farm.last_words()
+    stored = {row.kind: (farm.folder / "instance" / "files" / row.path).read_bytes()[:2] for row in rows}
+    assert stored == {"screenshot": b"\xff\xd8", "html": b"\x1f\x8b"}
 
 
 @on_mariadb
