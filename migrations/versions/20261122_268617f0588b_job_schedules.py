@@ -1,7 +1,7 @@
 """job schedules.
 
 Revision ID: 268617f0588b
-Revises: a4d7c93e1b58
+Revises: c5b81e7f0a36
 Create Date: 2026-11-22 00:02:57.646964
 """
 
@@ -11,7 +11,7 @@ from alembic import op
 from app.core.orm import BigId, LongText, UtcDateTime, key_text
 
 revision = '268617f0588b'
-down_revision = 'a4d7c93e1b58'
+down_revision = 'c5b81e7f0a36'
 branch_labels = None
 depends_on = None
 
