@@ -34,8 +34,8 @@ from tests.rpa.conftest import ASINS, SUCCESS, FarmDriver
 ME: Final = permissions.system()
 LONG: Final = timedelta(hours=1)
 _WEIGHTS: Final = {
-    "cancel": 1, "deadline": 1, "pause": 2, "resume": 10, "die": 1, "lose": 4, "duplicate": 6, "expire": 20,
-    "finish": 8, "end_look": 5, "withdraw_look": 8, "extend": 10, "renew": 60, "reap_look": 120, "reap_write": 60,
+    "cancel": 2, "deadline": 2, "pause": 2, "resume": 10, "die": 1, "lose": 4, "duplicate": 6, "expire": 20,
+    "finish": 6, "end_look": 40, "withdraw_look": 8, "extend": 10, "renew": 60, "reap_look": 120, "reap_write": 60,
 }  # fmt: skip
 """How often a step is chosen, others 20: many would bring most walks to an early end, and some have few occasions."""
 _OUTCOMES: Final = {
