@@ -394,3 +394,26 @@ def test_a_message_that_redis_lost_is_sent_again_and_one_that_it_holds_is_not(fa
     assert doorbell().held([(BATCH, f"task-{first}-2")]) == [True]
     assert leases.claim_task(task_id=first, release_no=1, worker_id=None, lease_s=30) is None
     assert farm.claim(first) is not None
+
+
+def test_tasks_go_on_of_a_job_that_was_given_a_later_deadline_after_the_dispatcher_looked(farm: FarmDriver) -> None:
+    job = farm.submit([ASINS[0]])
+    db.session.execute(update(Job).values(deadline_at=utc_now() - timedelta(seconds=5)))
+    db.session.commit()
+    later = utc_now() + timedelta(hours=1)
+    controlling.change_job(actor=permissions.system(), job_id=job.id, expected_version=1, deadline_at=later)
+    assert ending._end_chunk(job_id=job.id, code=Code.DEADLINE) == 0
+    assert farm.task(farm.task_ids(job)[0]).state == TaskState.READY
+    assert farm.job(job.id).current_count == 0
+    assert farm.release() == 1
+
+
+def test_what_the_dispatcher_saw_overdue_and_was_then_cancelled_ends_as_cancelled(farm: FarmDriver) -> None:
+    job = farm.submit([ASINS[0]])
+    db.session.execute(update(Job).values(deadline_at=utc_now() - timedelta(seconds=5)))
+    db.session.commit()
+    controlling.cancel_job(actor=permissions.system(), job_id=job.id)
+    assert ending._end_chunk(job_id=job.id, code=Code.DEADLINE) == 0
+    assert ending.end_open_tasks() == 1
+    assert farm.task(farm.task_ids(job)[0]).state == TaskState.CANCELLED
+    assert (farm.job(job.id).cancelled_count, farm.job(job.id).skipped_count) == (1, 0)

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import and_, case, select, update
+from sqlalchemy import ColumnElement, and_, case, select, update
 from sqlalchemy.orm import Session
 
 from app.core.extensions import db
@@ -21,6 +21,7 @@ from app.rpa.services.outcomes import count_ends
 
 CHUNK: Final = 2_000
 _JOBS: Final = 100
+_ENDS_AS: Final = {Code.CANCELLED: TaskState.CANCELLED, Code.DEADLINE: TaskState.SKIPPED}
 _AT_A_TIME_S: Final = 0.5
 """How long one call ends tasks before the dispatcher's other steps have their turn."""
 
@@ -32,16 +33,12 @@ def end_open_tasks() -> int:
     """
     session = db.session()
     now = database_now(session)
-    cancelled = list(session.scalars(select(Job.id).where(Job.state == JobState.CANCELLING).limit(_JOBS)))
-    overdue = list(session.scalars(select(Job.id).where(Job.state.in_(LIVES), Job.deadline_at < now).limit(_JOBS)))
+    found = {code: list(session.scalars(select(Job.id).where(_is_over(code, now)).limit(_JOBS))) for code in _ENDS_AS}
     session.rollback()
     ended, until = 0, time.monotonic() + _AT_A_TIME_S
-    for job_ids, state, code in (
-        (cancelled, TaskState.CANCELLED, Code.CANCELLED),
-        (overdue, TaskState.SKIPPED, Code.DEADLINE),
-    ):
+    for code, job_ids in found.items():
         for job_id in job_ids:
-            while time.monotonic() < until and (count := _end_chunk(job_id=job_id, state=state, code=code)):
+            while time.monotonic() < until and (count := _end_chunk(job_id=job_id, code=code)):
                 ended += count
     return ended
 
@@ -81,12 +78,11 @@ def _write_off_unprepared(session: Session, now: datetime) -> None:
     Which products they are about stays in ``selection``, so that they can be retried.
     """
     gap = Job.total_count - Job.prepared_count
-    overdue = Job.state.in_(LIVES) & (Job.deadline_at < now)
-    for over, counter in ((Job.state == JobState.CANCELLING, Job.cancelled_count), (overdue, Job.skipped_count)):
+    for code, counter in ((Code.CANCELLED, Job.cancelled_count), (Code.DEADLINE, Job.skipped_count)):
         count_changed(
             session,
             update(Job)
-            .where(over, Job.prepared_count < Job.total_count)
+            .where(_is_over(code, now), Job.prepared_count < Job.total_count)
             # In this order: MySQL lets later assignments see what earlier ones made.
             .ordered_values(
                 (Job.current_count, Job.current_count + gap),
@@ -97,10 +93,21 @@ def _write_off_unprepared(session: Session, now: datetime) -> None:
         )
 
 
+def _is_over(code: Code, now: datetime) -> ColumnElement[bool]:
+    """Which jobs are over because they are cancelled, or because their deadline has passed."""
+    if code is Code.CANCELLED:
+        return Job.state == JobState.CANCELLING
+    return Job.state.in_(LIVES) & (Job.deadline_at < now)
+
+
 @in_transaction
-def _end_chunk(*, job_id: int, state: TaskState, code: Code) -> int:
+def _end_chunk(*, job_id: int, code: Code) -> int:
+    """End some tasks of a job if it is still over: its deadline may have been moved since, or it was cancelled."""
     session = db.session()
-    ended = task_moves.end(session, job_id, state, code, database_now(session), CHUNK)
+    now, state = database_now(session), _ENDS_AS[code]
+    if session.scalar(select(Job.id).where(Job.id == job_id, _is_over(code, now))) is None:
+        return 0
+    ended = task_moves.end(session, job_id, state, code, now, CHUNK)
     count_ends(session, job_id, state, ended)
     return ended
 
