@@ -182,7 +182,7 @@ def _read(response: BaseHTTPResponse, largest: int, *, excerpt: bool) -> tuple[b
 
 
 def _reason(address: Address, error: Exception | None, cutter: Cutter, deadline_s: float) -> str:
-    if cutter.is_over:
+    if cutter.is_over or isinstance(error, TimeoutError):  # the socket's own patience is the same deadline
         return f"{address.host}:{address.port} did not answer within {deadline_s:g} s."
     return f"{address.host}:{address.port} cannot be asked: {error}"[:500]
 
