@@ -163,6 +163,7 @@ def all_ids(world: World) -> dict[str, int | str]:
         "code": "idp",
         "passkey_id": _passkey(world),
         "device_id": _device(world),
+        "task_id": _errand(world).id,
     }
 
 
