@@ -186,7 +186,10 @@ class PaidByNotice(Scenario):
 class PaidByRefresh(PaidByNotice):
     """The same, and the customer's browser asks before the notice comes."""
 
+    def prepare(self) -> None:
+        super().prepare()
+        self.path = f"{API}/orders/{100_000 + self.order()['id']}/payment/refresh"
+
     def steps(self) -> list[TestResponse | None]:
-        path = f"{API}/orders/{100_000 + self.order()['id']}/payment/refresh"
         client = self.stage.app.test_client()
-        return one_after_another(lambda: client.post(path, headers=self.customer.headers))
+        return one_after_another(lambda: client.post(self.path, headers=self.customer.headers))
