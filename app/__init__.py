@@ -56,7 +56,8 @@ def create_base(settings: Settings) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["doorbell"] = Doorbell(settings)
     app.extensions["cache"] = Cache(settings)
-    app.extensions["files"] = FileStore(settings)
+    app.extensions["files"] = FileStore(settings.files_url)
+    app.extensions["evidence"] = FileStore(settings.evidence_url)
     app.extensions["vault"] = Vault((settings.encryption_key, *settings.old_encryption_keys))
     register_mail(app, settings)
     db.init_app(app)

@@ -12,10 +12,12 @@ from werkzeug.local import LocalProxy
 GROUPS: Final = {
     "category": "app.products.category_cli:group",
     "db": "flask_migrate.cli:db",
-    "job": "app.rpa.cli:job_commands",
+    "farm": "app.rpa.farm_cli:farm_commands",
+    "job": "app.rpa.job_cli:job_commands",
     "oauth": "app.auth.cli:oauth_group",
     "product": "app.products.cli:group",
     "role": "app.auth.cli:role_group",
+    "schedule": "app.rpa.schedule_cli:group",
     "search": "app.products.search_cli:group",
     "secrets": "app.core.cli:group",
     "stock": "app.products.stock_cli:group",

@@ -14,6 +14,7 @@ from app.config_groups import (
     Accounts,
     Browsers,
     Checkout,
+    Evidence,
     Farm,
     Files,
     Images,
@@ -24,6 +25,7 @@ from app.config_groups import (
     read_accounts,
     read_browsers,
     read_checkout,
+    read_evidence,
     read_farm,
     read_files,
     read_images,
@@ -38,6 +40,7 @@ __all__ = [
     "Accounts",
     "Browsers",
     "Checkout",
+    "Evidence",
     "Farm",
     "Files",
     "Images",
@@ -92,6 +95,7 @@ class Settings:
     images: Images = field(default_factory=Images)
     search: Search = field(default_factory=Search)
     files: Files = field(default_factory=Files)
+    evidence: Evidence = field(default_factory=Evidence)
     checkout: Checkout = field(default_factory=Checkout)
     payments: Payments = field(default_factory=Payments)
 
@@ -99,6 +103,11 @@ class Settings:
     def files_url(self) -> str:
         """Where files are stored."""
         return self.files.url or f"file://{self.instance_dir.absolute()}/files"
+
+    @property
+    def evidence_url(self) -> str:
+        """Where pictures and HTML of visits are stored."""
+        return self.evidence.url or self.files_url
 
     @property
     def is_https(self) -> bool:
@@ -169,6 +178,7 @@ class Settings:
             images=read_images(read),
             search=read_search(read),
             files=read_files(read),
+            evidence=read_evidence(read),
             checkout=read_checkout(read, currency),
             payments=read_payments(read, production=production),
         )

@@ -22,6 +22,8 @@ class Farm:
 
     lease_s: float = 60
     renew_s: float = 5
+    cancel_check_s: float = 2
+    """How often a worker asks whether the job of its task is cancelled: one read by primary key."""
     dispatch_s: float = 0.2
     leader_s: float = 10
     release_window: int = 4
@@ -106,6 +108,21 @@ class Files:
     url: str = ""
     """A folder (``file:///srv/files``) or an object store (``s3://bucket/folder``); empty: below the instance."""
     max_upload_mb: int = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Where the farm keeps pictures and HTML of the pages it saw, how much of it, and for how long."""
+
+    url: str = ""
+    """Like that of files; empty: beside them."""
+    max_mb: int = 2048
+    job_mb: int = 256
+    """How much of it one job may have."""
+    days: int = 14
+    """Of failures, changes and carts."""
+    sample_days: int = 3
+    """Of plain successes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +222,16 @@ def read_files(read: Reader) -> Files:
     return Files(url=read.files_url("FILES_URL"), max_upload_mb=read.integer("UPLOAD_MAX_MB", 2048, 1, 1024 * 1024))
 
 
+def read_evidence(read: Reader) -> Evidence:
+    return Evidence(
+        url=read.files_url("EVIDENCE_URL"),
+        max_mb=read.integer("EVIDENCE_MAX_MB", 2048, 1, 16 * 1024 * 1024),
+        job_mb=read.integer("EVIDENCE_JOB_MB", 256, 1, 16 * 1024 * 1024),
+        days=read.integer("EVIDENCE_DAYS", 14, 1, 3650),
+        sample_days=read.integer("EVIDENCE_SAMPLE_DAYS", 3, 1, 3650),
+    )
+
+
 def read_search(read: Reader) -> Search:
     return Search(url=read.search_url("SEARCH_URL"), index=read.search_index("SEARCH_INDEX", Search().index))
 
@@ -264,6 +291,7 @@ def read_farm(read: Reader) -> Farm:
     farm = Farm(
         lease_s=read.number("LEASE_S", 60, 1, 3600),
         renew_s=read.number("LEASE_RENEW_S", 5, 0.1, 600),
+        cancel_check_s=read.number("CANCEL_CHECK_S", 2, 0.1, 60),
         dispatch_s=read.number("DISPATCH_S", 0.2, 0.02, 60),
         leader_s=read.number("LEADER_S", 10, 1, 600),
         release_window=read.integer("RELEASE_WINDOW", 4, 1, 100),

@@ -65,6 +65,7 @@ from app.products.api import (
     bulk,
     categories,
     exports,
+    filters,
     images,
     imports,
     inventory,
@@ -73,7 +74,8 @@ from app.products.api import (
     updates,
 )
 from app.products.images.gallery import Gallery
-from app.rpa import api as rpa
+from app.rpa.api import errands, evidence, job_files, jobs, schedules, storefronts, tasks
+from app.rpa.views import tasks as task_pages
 from app.rpa.waiting import WaitingRoom
 
 PREFIX = "/api/v1"
@@ -93,6 +95,7 @@ APIS = (
     roles,
     audit,
     products,
+    filters,
     search,
     updates,
     images,
@@ -116,7 +119,13 @@ APIS = (
     shipments,
     returns,
     tracking,
-    rpa,
+    storefronts,
+    jobs,
+    job_files,
+    tasks,
+    evidence,
+    errands,
+    schedules,
     webhooks,
     deliveries,
 )
@@ -134,6 +143,7 @@ PAGES = (
     provider_pages,
     audit_pages,
     tracking_pages,
+    task_pages,
 )
 
 

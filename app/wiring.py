@@ -22,11 +22,13 @@ from app.products import kinds as product_kinds
 from app.products.events import AllocationReleased, ProductDeleted, ProductsChanged, StockLow
 from app.products.services import steps as product_steps
 from app.rpa.services.baselines import forget_product
+from app.rpa.services.evidence import forget_evidence
 
 
 def connect() -> None:
     """Connect the domains; safe to call again."""
     events.subscribe(ProductDeleted, forget_product)
+    events.subscribe(ProductDeleted, forget_evidence)
     events.subscribe(ProductsChanged, subscriptions.tell_products_changed)
     events.subscribe(StockLow, subscriptions.tell_stock_low)
     events.subscribe(LoggedIn, merging.merge_at_login)

@@ -61,17 +61,20 @@ from app.orders.services.shipping import Tracking, ship
 from app.products import kinds
 from app.products.models.products import ProductUpdate
 from app.products.models.stock import MovementKind
+from app.products.services import filters
 from app.products.services.bulk.actions import submit_bulk
 from app.products.services.categories import create_category
 from app.products.services.exports import writing as exports
 from app.products.services.imports import decisions as imports
 from app.products.services.products import create_product, delete_product, update_product
 from app.products.services.stock import Shortfall, change_stock
-from app.rpa.models import Action
-from app.rpa.services import jobs, storefronts
+from app.rpa.models.jobs import Action
+from app.rpa.services import controlling, ending, preparing, storefronts, submitting
+from app.rpa.services.schedules import create_schedule, set_active
 from tests.auth.authenticator import Authenticator
 from tests.orders.making import ADDRESS, Made, make_order
 from tests.rpa.conftest import profile
+from tests.rpa.keeping import add_evidence
 
 API: Final = "/api/v1"
 PASSWORD: Final = "correct horse battery staple"
@@ -88,7 +91,7 @@ class Sent:
     version: int | None = None
     path: Mapping[str, int | str] = field(default_factory=dict)
     file: bytes | None = None
-    """What is sent as a file, instead of a body."""
+    """What is sent as a file; the body are the fields beside it."""
     headers: dict[str, str] = field(default_factory=dict)
     query: Mapping[str, int | str] = field(default_factory=dict)
 
@@ -160,6 +163,7 @@ def all_ids(world: World) -> dict[str, int | str]:
         "code": "idp",
         "passkey_id": _passkey(world),
         "device_id": _device(world),
+        "task_id": _errand(world).id,
     }
 
 
@@ -212,7 +216,7 @@ def send(
     path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(sent.path[found[1]]), rule)
     body: dict[str, Any] = {"json": sent.body, "query_string": sent.query}
     if sent.file is not None:
-        body = {"data": {"file": (io.BytesIO(sent.file), "products.csv")}}
+        body = {"data": {**(sent.body or {}), "file": (io.BytesIO(sent.file), "products.csv")}}
     return client.open(path, method=method, headers=headers, environ_base={"REMOTE_ADDR": HERE.address or ""}, **body)
 
 
@@ -374,8 +378,15 @@ def _errand(world: World) -> Any:
     _product(world)
     _storefront(world)
     return world.run(
-        jobs.submit_errand, actor=system(), action=Action.VIEW_PRODUCT, storefront="shop", asin="B000000001"
+        submitting.submit_errand, actor=system(), action=Action.VIEW_PRODUCT, storefront="shop", asin="B000000001"
     )
+
+
+def _evidence(world: World) -> dict[str, int]:
+    """A screenshot of an attempt."""
+    task = _errand(world)
+    with world.app.app_context():
+        return {"evidence_id": add_evidence(task.id, b"a picture").id}
 
 
 def _link(world: World, purpose: str, **about: Any) -> str:
@@ -469,6 +480,45 @@ def _stocked(world: World) -> dict[str, Any]:
 def _job_body(world: World) -> dict[str, Any]:
     _stocked(world)
     return {"action": "view-product", "storefront": "shop", "name": "all", "asins": ["B000000001"]}
+
+
+def _file_job(world: World) -> dict[str, Any]:
+    return {name: value for name, value in _job_body(world).items() if name != "asins"}
+
+
+def _job(world: World, *, paused: bool = False, ended: bool = False) -> dict[str, int]:
+    """A job over the one product, with its task; ended: because it was cancelled."""
+    job = world.run(submitting.submit_job, actor=system(), **_job_body(world))
+    world.run(preparing.prepare_job, job_id=job.id)
+    if paused:
+        world.run(controlling.pause_job, actor=system(), job_id=job.id)
+    if ended:
+        world.run(controlling.cancel_job, actor=system(), job_id=job.id)
+        world.run(ending.end_open_tasks)
+        world.run(ending.finish_jobs)
+    return {"job_id": job.id}
+
+
+def _saved_filter(world: World) -> int:
+    about: dict[str, Any] = {"name": "Kettles", "which": {"brand": "Hearth"}}
+    found: int = world.run(filters.create_filter, actor=system(), now=utc_now(), **about).id
+    return found
+
+
+_SCHEDULED: Final = {"action": "view-product", "storefront": "shop", "name": "all", "asins": ["B000000001"]}
+
+
+def _schedule_body(world: World) -> dict[str, Any]:
+    return {"name": "Mornings", "cron": "0 6 * * *", "timezone": "Europe/Berlin", "job": _job_body(world)}
+
+
+def _schedule(world: World, *, is_active: bool = True) -> dict[str, int]:
+    """A schedule of a job over the one product."""
+    about: dict[str, Any] = {"name": "Mornings", "wish": _job_body(world), "every_s": 3600}
+    made: int = world.run(create_schedule, actor=system(), **about).id
+    if not is_active:
+        world.run(set_active, actor=system(), schedule_id=made, is_active=False)
+    return {"schedule_id": made}
 
 
 def _of_other(world: World, thing: Callable[[World, int], int], name: str) -> dict[str, int]:
@@ -595,9 +645,10 @@ _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
     "/admin/orders", "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
     "/categories", "/categories/tree", "/coupons", "/inventory", "/inventory/low-stock",
-    "/jobs", "/me", "/me/devices", "/me/export",
+    "/job-schedules", "/jobs", "/me", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/orders", "/permissions",
+    "/product-filters",
     "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
     "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks",
 )  # fmt: skip
@@ -830,6 +881,14 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", "/coupons/<int:coupon_id>/uses"): lambda w: Sent(200, path=_coupon(w)),
     ("GET", "/sales/totals"): lambda _: Sent(200),
     # the farm
+    ("POST", "/product-filters"): lambda _: Sent(201, {"name": "Kettles", "filter": {"brand": "Hearth"}}),
+    ("GET", "/product-filters/<int:filter_id>"): lambda w: Sent(200, path={"filter_id": _saved_filter(w)}),
+    ("PUT", "/product-filters/<int:filter_id>"): lambda w: Sent(
+        200, {"name": "All", "filter": {}}, version=1, path={"filter_id": _saved_filter(w)}
+    ),
+    ("DELETE", "/product-filters/<int:filter_id>"): lambda w: Sent(
+        204, version=1, path={"filter_id": _saved_filter(w)}
+    ),
     ("POST", "/storefronts"): lambda _: Sent(201, {"code": "shop", "name": "Shop", "profile": profile()}),
     ("GET", "/storefronts/<int:storefront_id>"): lambda w: Sent(200, path={"storefront_id": _storefront(w)}),
     ("PUT", "/storefronts/<int:storefront_id>"): lambda w: Sent(
@@ -840,9 +899,29 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ),
     ("POST", "/jobs"): lambda w: Sent(202, _job_body(w)),
     ("GET", "/jobs/<int:job_id>"): lambda w: Sent(200, path={"job_id": _errand(w).job_id}),
+    ("POST", "/jobs/estimate"): lambda w: Sent(200, _job_body(w)),
+    ("POST", "/jobs/upload"): lambda w: Sent(202, _file_job(w), file=b"asin\nB000000001\n"),
+    ("PATCH", "/jobs/<int:job_id>"): lambda w: Sent(200, {"priority": "high"}, version=1, path=_job(w)),
+    ("POST", "/jobs/<int:job_id>/pause"): lambda w: Sent(202, path=_job(w)),
+    ("POST", "/jobs/<int:job_id>/resume"): lambda w: Sent(202, path=_job(w, paused=True)),
     ("POST", "/jobs/<int:job_id>/cancel"): lambda w: Sent(202, path={"job_id": _errand(w).job_id}),
+    ("POST", "/jobs/<int:job_id>/retry"): lambda w: Sent(202, {"outcomes": ["CANCELLED"]}, path=_job(w, ended=True)),
+    ("POST", "/jobs/<int:job_id>/clone"): lambda w: Sent(202, {"name": "Once more"}, path=_job(w)),
     ("GET", "/jobs/<int:job_id>/tasks"): lambda w: Sent(200, path={"job_id": _errand(w).job_id}),
+    ("POST", "/job-schedules"): lambda w: Sent(201, _schedule_body(w)),
+    ("POST", "/job-schedules/preview"): lambda _: Sent(200, {"cron": "0 6 * * *"}),
+    ("GET", "/job-schedules/<int:schedule_id>"): lambda w: Sent(200, path=_schedule(w)),
+    ("PUT", "/job-schedules/<int:schedule_id>"): lambda w: Sent(
+        200, {"name": "Hourly", "every_s": 3600, "job": _SCHEDULED}, version=1, path=_schedule(w)
+    ),
+    ("DELETE", "/job-schedules/<int:schedule_id>"): lambda w: Sent(204, version=1, path=_schedule(w)),
+    ("POST", "/job-schedules/<int:schedule_id>/run-now"): lambda w: Sent(202, path=_schedule(w)),
+    ("POST", "/job-schedules/<int:schedule_id>/pause"): lambda w: Sent(200, path=_schedule(w)),
+    ("POST", "/job-schedules/<int:schedule_id>/resume"): lambda w: Sent(200, path=_schedule(w, is_active=False)),
+    ("GET", "/job-schedules/<int:schedule_id>/runs"): lambda w: Sent(200, path=_schedule(w)),
     ("GET", "/tasks/<int:task_id>"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
+    ("GET", "/tasks/<int:task_id>/evidence"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
+    ("GET", "/evidence/<int:evidence_id>"): lambda w: Sent(200, path=_evidence(w)),
     ("POST", "/view-product"): lambda w: Sent(202, _stocked(w)),
     ("POST", "/add-to-cart"): lambda w: Sent(202, _stocked(w)),
 }

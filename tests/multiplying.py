@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -60,4 +61,6 @@ def _unique(table: Table) -> list[list[str]]:
 def _varied(value: Any, turn: int) -> Any:
     if isinstance(value, bytes):
         return bytes([turn]) + value[1:]
+    if isinstance(value, datetime):
+        return value + timedelta(hours=turn)
     return chr(0x4E00 + turn) + value[1:] if isinstance(value, str) else value + turn * _STEP

@@ -18,6 +18,7 @@ from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE
 from app.orders.services.coupons.claiming import claim
 from app.products.models.products import Product
+from app.rpa.models.jobs import Task
 from tests import calls
 from tests.calls import API, World, add_person, token_of
 from tests.multiplying import multiply
@@ -76,6 +77,17 @@ def _used_coupon(world: World) -> Path:
     return path
 
 
+def _ran(world: World) -> Path:
+    named = calls._schedule(world)
+    world.ask("POST", f"/job-schedules/{named['schedule_id']}/run-now")
+    return named
+
+
+def _seen(world: World) -> Path:
+    calls._evidence(world)
+    return {"task_id": world.find(select(Task.id))}
+
+
 LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/admin/orders": _of(calls._order),
     "/admin/orders/{number}/events": lambda world: dict(calls._shipped(world)),
@@ -95,6 +107,8 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/inventory": _stocked,
     "/inventory/low-stock": _stocked,
     "/inventory/changes/{product_id}": _stocked,
+    "/job-schedules": _of(calls._schedule),
+    "/job-schedules/{schedule_id}/runs": _ran,
     "/jobs": _of(lambda world: world.ask("POST", "/jobs", calls._job_body(world))),
     "/jobs/{job_id}/tasks": lambda world: {"job_id": calls._errand(world).job_id},
     "/me/devices": _of(calls._device),
@@ -106,6 +120,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/operations": _of(calls._bulk),
     "/orders": calls._own_order,
     "/orders/{number}/events": _own_order_shipped,
+    "/product-filters": _of(calls._saved_filter),
     "/product-updates": _renamed,
     "/product-updates/feed": _renamed,
     "/products": _of(calls._product),
@@ -115,6 +130,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/sales": _of(lambda world: calls._sales_import(world, run=True)),
     "/sales/imports": _of(calls._sales_import),
     "/storefronts": _of(calls._storefront),
+    "/tasks/{task_id}/evidence": _seen,
     "/users": _of(calls._other),
     "/users/{user_id}/keys": _person_with(calls._key),
     "/users/{user_id}/sessions": _person_with(calls._session),
@@ -129,6 +145,8 @@ BELOW: Final = {
     "{job_id}": "job",
     "{number}": "order",
     "{product_id}": "product",
+    "{schedule_id}": "job_schedule",
+    "{task_id}": "task",
     "{user_id}": "user",
     "{webhook_id}": "webhook",
     "/orders": "user",

@@ -61,12 +61,13 @@ def _needs(settings: Settings) -> list[Path]:
 
 
 def _owned(settings: Settings) -> list[Path]:
-    """What the system user must own to write to: an embedded database and the private Redis's socket."""
+    """What the system user must own to write to: an embedded database, evidence, and the private Redis's socket."""
     if not _embedded(settings):
         return []
     database = settings.instance_dir / "cartwright.db"
     files = [database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")]
-    return [settings.instance_dir, *files, settings.redis_socket]
+    stored = settings.instance_dir / "files"
+    return [settings.instance_dir, *files, stored, stored / "evidence", settings.redis_socket]
 
 
 def _embedded(settings: Settings) -> bool:

@@ -1,4 +1,4 @@
-"""``python -m workers.dispatcher``: releases tasks, takes lost ones back, ends jobs, rings for outbox and search.
+"""``python -m workers.dispatcher``: releases tasks, takes lost ones back, ends jobs, fires schedules, rings for others.
 
 Run as many as you like: one leads by a lease in SQL, the others stand by. Every step is safe when two lead at once.
 """
@@ -24,8 +24,9 @@ from app.config import Farm, Settings, SettingsError
 from app.core import outbox, schedule
 from app.core.extensions import db
 from app.products.search import queue as search_queue
-from app.rpa import queries
-from app.rpa.services import dispatch
+from app.rpa.queries.jobs import has_open_jobs
+from app.rpa.services import dispatch, ending, firing, leading
+from app.rpa.turns import Turns
 from workers.schedule import TIMETABLE
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Dispatcher:
         self._app = app
         self._farm = farm
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._turns = Turns()
         self._stopped = threading.Event()
         self._led_at = self._slow_at = float("-inf")
 
@@ -61,7 +63,7 @@ class Dispatcher:
                 pause = _FAILURE_PAUSE_S
             self._stopped.wait(pause)
         with self._app.app_context():
-            dispatch.resign(owner=self._owner)
+            leading.resign(owner=self._owner)
             db.engine.dispose()
 
     def turn(self) -> bool:
@@ -71,17 +73,19 @@ class Dispatcher:
         """
         now = time.monotonic()
         if now - self._led_at > self._farm.leader_s / 3:
-            if not dispatch.lead(owner=self._owner, lease_s=self._farm.leader_s):
+            if not leading.lead(owner=self._owner, lease_s=self._farm.leader_s):
                 return False
             self._led_at = now
         steps: list[Callable[[], object]] = []
-        if queries.has_open_jobs():
-            steps += [dispatch.end_open_tasks, dispatch.finish_jobs, partial(dispatch.release_tasks, farm=self._farm)]
+        if has_open_jobs():
+            steps += [ending.end_open_tasks, ending.withdraw_paused, ending.finish_jobs]
+            steps.append(partial(dispatch.release_tasks, farm=self._farm, turns=self._turns))
         db.session.rollback()
         if now - self._slow_at > _SLOW_S:
             self._slow_at = now
             steps.append(search_queue.ring_due)
             steps += [dispatch.reap_expired, partial(dispatch.release_again, farm=self._farm), outbox.ring_due]
+            steps.append(firing.fire_due)
             steps += [partial(schedule.fire_due, name=name, every=every) for name, every in TIMETABLE.items()]
         failures = [failure for step in steps if (failure := _failure_of(step)) is not None]
         if failures:

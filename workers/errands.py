@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.config import Farm, Settings
 from app.rpa.codes import Code
-from app.rpa.models import Action
+from app.rpa.evidence import Kept
+from app.rpa.models.jobs import Action
 from app.rpa.readings import TaskOutcome
 from app.rpa.services import leases, outcomes
 from workers.actions.add_to_cart import add_to_cart
@@ -23,6 +25,7 @@ from workers.chrome.browser import Browser
 from workers.chrome.settings import MEBIBYTE, BrowserSettings, RecyclingLimits
 from workers.chrome.shelf import BrowserShelf
 from workers.errors import TaskError
+from workers.evidence import Keeper
 from workers.pulse import Pulse, Stop, Watch
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,7 @@ class Errands:
         self._browsers = browsers
         self._pulse = pulse
         self._worker_id = worker_id
+        self._keeper = Keeper(app)
 
     def run_task(self, task_id: int, release_no: int) -> None:
         """Do a released task; an old or doubled message changes nothing."""
@@ -56,14 +60,14 @@ class Errands:
         limits = lease.profile.timeouts
         limit_s = limits.view_task_s if lease.action is Action.VIEW_PRODUCT else limits.cart_task_s
         with self._pulse.watching(lease, limit_s=limit_s) as watch:
-            outcome = self._visit(lease, watch)
+            outcome, kept = self._keeper.keep(lease, self._visit(lease, watch))
         if watch.stop is Stop.LEASE_LOST and outcome.code is not None:
             log.warning("the lease was lost; the errand was broken off")
             return
-        recorded = self._record(lease, outcome, until=watch.lease_ends_at)
+        recorded = self._record(lease, outcome, kept, until=watch.lease_ends_at)
         log.info("%s %s: %s%s", lease.action, lease.asin, outcome.code or "ok", "" if recorded else " (dropped)")
 
-    def _record(self, lease: leases.Lease, outcome: TaskOutcome, *, until: float) -> bool:
+    def _record(self, lease: leases.Lease, outcome: TaskOutcome, kept: list[Kept], *, until: float) -> bool:
         """Record what came of an errand; False when somebody else has the task.
 
         A database that is away is asked again until the lease ends (``until``, on the monotonic clock). A result that
@@ -72,7 +76,7 @@ class Errands:
         while True:
             try:
                 with self._app.app_context():
-                    return outcomes.finish_task(lease=lease, outcome=outcome)
+                    return outcomes.finish_task(lease=lease, outcome=outcome, kept=kept)
             except (OperationalError, InterfaceError) as error:
                 if time.monotonic() + _RECORD_AGAIN_S > until:
                     raise
@@ -83,6 +87,7 @@ class Errands:
                     raise
                 log.exception("the result cannot be recorded")
                 outcome = TaskOutcome(Code.INTERNAL, detail=f"{_UNRECORDABLE}: {type(error).__name__}.")
+                kept = []
 
     def _visit(self, lease: leases.Lease, watch: Watch) -> TaskOutcome:
         try:
@@ -99,9 +104,10 @@ class Errands:
         return outcome
 
     def _act(self, browser: Browser, lease: leases.Lease, cancelled: Callable[[], bool]) -> TaskOutcome:
+        profile, asin, wanted = lease.profile, lease.asin, partial(self._keeper.wanted, lease)
         if lease.action is Action.ADD_TO_CART:
-            return add_to_cart(browser, lease.profile, lease.asin, quantity=lease.quantity, cancelled=cancelled)
-        return view_product(browser, lease.profile, lease.asin, cancelled=cancelled)
+            return add_to_cart(browser, profile, asin, quantity=lease.quantity, cancelled=cancelled, wanted=wanted)
+        return view_product(browser, profile, asin, cancelled=cancelled, wanted=wanted)
 
 
 def shelf_for(settings: Settings, root: Path, run_as: str | None) -> BrowserShelf:

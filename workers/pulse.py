@@ -19,6 +19,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Farm
+from app.rpa.queries.jobs import is_cancelled
 from app.rpa.services import leases
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,10 @@ class Watch:
 
 
 class Pulse:
-    """Beats every ``renew_s`` seconds as long as the process lives; one errand at a time is under watch."""
+    """Beats every ``renew_s`` seconds as long as the process lives; one errand at a time is under watch.
+
+    Between two beats it asks every ``cancel_check_s`` seconds whether the errand is cancelled, which only reads.
+    """
 
     def __init__(self, app: Flask, farm: Farm, worker_id: int) -> None:
         self._app = app
@@ -111,17 +115,31 @@ class Pulse:
             os._exit(STUCK_EXIT)
 
     def _keep_beating(self) -> None:
+        beats_at = time.monotonic()
         while True:
             with self._lock:
                 watch = self._watch
             try:
-                self._beat(watch)
+                if time.monotonic() >= beats_at:
+                    beats_at = time.monotonic() + self._farm.renew_s
+                    self._beat(watch)
+                elif watch is not None and watch.stop is None:
+                    self._look(watch)
             except SQLAlchemyError as error:
                 log.warning("the heartbeat did not reach the database: %s", error)
             except Exception:
                 log.exception("the heartbeat failed; the next one comes")
-            if self._ended.wait(self._farm.renew_s):
+            pause = min(self._farm.cancel_check_s, max(0.0, beats_at - time.monotonic()))
+            if self._ended.wait(pause):
                 return
+
+    def _look(self, watch: Watch) -> None:
+        """Stop an errand whose job is cancelled."""
+        with self._app.app_context():
+            cancelled = is_cancelled(watch.lease.job_id)
+        with self._lock:
+            if self._watch is watch and watch.stop is None and cancelled:
+                self._stop(watch, Stop.CANCELLED)
 
     def _beat(self, watch: Watch | None) -> None:
         asked_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""Stored files: uploads, results of long work and exports, in a local folder or wherever FILES_URL says (fsspec).
+"""Stored files: uploads, exports, what browsers saw; in a local folder or wherever FILES_URL says (fsspec).
 
 Keys are made by the program, never by who sends a file, and never reused: a file is written once and then only read or
 deleted. All processes must reach the same store: on several machines that is a shared folder or an object store.
@@ -19,14 +19,18 @@ from typing import IO, Any, Final, cast
 import fsspec
 from flask import current_app
 
-from app.config import Settings
 from app.core.errors import Unavailable
 
 CHUNK_BYTES: Final = 1024 * 1024
 MIN_FREE_BYTES: Final = 512 * 1024 * 1024
 """What stays free on the disk of a local store: the database may live on it, too."""
 _FOLDER: Final = re.compile(r"[0-9a-f]{32}")
-_KEY: Final = re.compile(r"[a-z]+/[a-z0-9-]+(/[a-z0-9.-]+)?")
+_PART: Final = r"[a-z0-9-]+(\.[a-z0-9]+)*"
+_KEY: Final = re.compile(rf"[a-z]+(/{_PART}){{1,4}}")
+_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "file": {"auto_mkdir": True},
+    "s3": {"config_kwargs": {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 2}}},
+}
 
 
 class StorageFull(Unavailable):
@@ -38,10 +42,26 @@ class StorageFull(Unavailable):
 class FileStore:
     """The files of one installation, by key (``operations/4f0c2a9b/upload``)."""
 
-    def __init__(self, settings: Settings) -> None:
-        options: dict[str, Any] = {"auto_mkdir": True} if settings.files_url.startswith("file:") else {}
-        self._fs, self._root = fsspec.core.url_to_fs(settings.files_url, **options)
-        self._is_local = settings.files_url.startswith("file:")
+    def __init__(self, url: str) -> None:
+        """Raises ImportError where what this kind of store needs is not installed."""
+        self._url, self._protocol = url, url.partition(":")[0]
+        self._is_local = self._protocol == "file"
+        fsspec.get_filesystem_class(self._protocol)
+        self._opened: tuple[int, Any, str] | None = None
+
+    @property
+    def _fs(self) -> Any:
+        return self._open()[1]
+
+    @property
+    def _root(self) -> str:
+        return self._open()[2]
+
+    def _open(self) -> tuple[int, Any, str]:
+        """The file system of this process, and our folder in it: connections to object stores do not survive a fork."""
+        if self._opened is None or self._opened[0] != os.getpid():
+            self._opened = (os.getpid(), *fsspec.core.url_to_fs(self._url, **_OPTIONS.get(self._protocol, {})))
+        return self._opened
 
     @staticmethod
     def new_folder(kind: str) -> str:
@@ -82,17 +102,42 @@ class FileStore:
 
     def folders(self, kind: str, *, before: datetime) -> Iterator[str]:
         """The keys of folders that were made by ``new_folder``, and that no file was added to since ``before``."""
+        for name in self.names(kind):
+            key = f"{kind}/{name}"
+            if _FOLDER.fullmatch(name) and (changed := self._filled_at(key)) is not None and changed < before:
+                yield key
+
+    def names(self, kind: str) -> list[str]:
+        """The names of the folders of a kind."""
         self._fs.invalidate_cache()
         try:
             paths = self._fs.ls(f"{self._root}/{kind}", detail=False)
         except FileNotFoundError:
-            return
-        for name in (path.rstrip("/").rpartition("/")[2] for path in paths):
-            key = f"{kind}/{name}"
-            if _FOLDER.fullmatch(name) and (changed := self._changed_at(key)) is not None and changed < before:
-                yield key
+            return []
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
-    def _changed_at(self, key: str) -> datetime | None:
+    def files(self, key: str) -> list[str]:
+        """The keys of all files in a folder and below."""
+        found = self._fs.find(self._path(key))
+        return sorted(path[len(self._root) + 1 :] for path in found)
+
+    def changed_at(self, key: str) -> datetime | None:
+        """When a file was written; None when it is gone."""
+        try:
+            return cast("datetime", self._fs.modified(self._path(key)))
+        except FileNotFoundError:
+            return None
+
+    def prune(self, key: str, *, before: datetime) -> None:
+        """Delete the empty folders in and at a folder that nothing was put into since; object stores have none."""
+        if not self._is_local:
+            return
+        for path, _, _ in os.walk(self._path(key), topdown=False):
+            with contextlib.suppress(OSError):  # it is not empty, or gone
+                if os.stat(path).st_mtime < before.timestamp():
+                    os.rmdir(path)
+
+    def _filled_at(self, key: str) -> datetime | None:
         """When a file was last added to a folder; None when it is gone. Only local folders know it themselves."""
         path = self._path(key)
         try:
@@ -153,4 +198,10 @@ class FileStore:
 def file_store() -> FileStore:
     """The file store of the current application."""
     found: FileStore = current_app.extensions["files"]
+    return found
+
+
+def evidence_store() -> FileStore:
+    """Where the current application keeps what browsers saw."""
+    found: FileStore = current_app.extensions["evidence"]
     return found

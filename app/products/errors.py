@@ -227,3 +227,21 @@ def shown(value: str | None) -> str:
     if value is None:
         return "empty"
     return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
+
+
+class FilterNotFound(NotFound):
+    """There is no saved filter of products with this id."""
+
+    code = "PRODUCT_FILTER_NOT_FOUND"
+
+
+class FilterNameTaken(Conflict):
+    """Another saved filter has this name."""
+
+    code = "PRODUCT_FILTER_NAME_TAKEN"
+
+
+class FilterChanged(StaleVersion):
+    """Somebody else has changed the saved filter since it was read."""
+
+    code = "STALE_VERSION"

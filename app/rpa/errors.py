@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from app.core.errors import Conflict, Invalid, NotFound, StaleVersion
+from collections.abc import Sequence
+
+from app.core.errors import Conflict, Invalid, NotFound, StaleVersion, Unavailable
 
 
 class StorefrontNotFound(NotFound):
@@ -36,15 +38,56 @@ class JobNotFound(NotFound):
 
 
 class JobFinished(Conflict):
-    """The job has ended; nothing is left to cancel."""
+    """The job has ended; nothing of it can be changed."""
 
     code = "JOB_FINISHED"
+
+
+class JobMoveRefused(Conflict):
+    """A job in this state does not take this move."""
+
+    code = "JOB_MOVE_REFUSED"
+
+    def __init__(self, state: str, move: str, allowed: Sequence[str]) -> None:
+        may = f"it can {' or '.join(allowed)}" if allowed else "nothing can be asked of it"
+        super().__init__(f"A job that is {state} cannot {move}; {may}.")
+        self.facts = {"state": str(state), "allowed": [str(move) for move in allowed]}
+
+
+class JobStale(StaleVersion):
+    """The job was changed since it was read."""
+
+    code = "STALE_VERSION"
+
+
+class JobNotEnded(Conflict):
+    """Only of a job that has ended anything is retried."""
+
+    code = "JOB_NOT_ENDED"
+
+
+class NothingToRetry(Conflict):
+    """No task of the job ended as what is to be retried."""
+
+    code = "NOTHING_TO_RETRY"
 
 
 class TaskNotFound(NotFound):
     """No task has this id."""
 
     code = "TASK_NOT_FOUND"
+
+
+class EvidenceNotFound(NotFound):
+    """Nothing, or nothing any more, is kept under this id."""
+
+    code = "EVIDENCE_NOT_FOUND"
+
+
+class EvidenceAway(Unavailable):
+    """The store of evidence does not answer."""
+
+    code = "EVIDENCE_AWAY"
 
 
 class StorefrontUnknown(Invalid):
@@ -57,3 +100,33 @@ class NothingToDo(Invalid):
     """None of the named products can be visited."""
 
     code = "NOTHING_TO_DO"
+
+
+class ScheduleNotFound(NotFound):
+    """No schedule has this id."""
+
+    code = "SCHEDULE_NOT_FOUND"
+
+
+class ScheduleStale(StaleVersion):
+    """The schedule has changed since it was read."""
+
+    code = "STALE_VERSION"
+
+
+class ScheduleJobOpen(Conflict):
+    """A schedule runs one job at a time, and its last one has not ended."""
+
+    code = "SCHEDULE_JOB_OPEN"
+
+
+class ScheduleJobRefused(Conflict):
+    """The job of a schedule is refused as it would be at POST /jobs; the text says why."""
+
+    code = "SCHEDULE_JOB_REFUSED"
+
+
+class ScheduleTimezoneUnknown(Conflict):
+    """The time zone of a schedule is not in this system's database of time zones any more."""
+
+    code = "SCHEDULE_TIMEZONE_UNKNOWN"

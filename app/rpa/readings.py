@@ -58,6 +58,23 @@ class CartReading:
     """The price the product page showed in the same visit; a difference is a finding, not a failure."""
 
 
+class Kind(StrEnum):
+    """What is kept of a page beside its facts."""
+
+    SCREENSHOT = "screenshot"
+    """A JPEG of the visible part."""
+    HTML = "html"
+    """The document as it stood, compressed by gzip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One thing that was captured of a page."""
+
+    kind: Kind
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class PageFacts:
     """What always stays as evidence of a visit, whatever its end."""
@@ -69,6 +86,8 @@ class PageFacts:
     browser: str | None = None
     raw: dict[str, Any] = field(default_factory=dict)
     """Raw strings per field as the page had them, cut to 500 characters each."""
+    evidence: str | None = None
+    """Why a screenshot or HTML is missing that should be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +100,5 @@ class TaskOutcome:
     retry_after_s: float | None = None
     """Seconds the shop asked us to wait (Retry-After), only with RATE_LIMITED."""
     facts: PageFacts = field(default_factory=PageFacts)
+    captured: tuple[Piece, ...] = ()
+    """What is to be kept of the page; empty once it is, or nothing is."""

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from app.rpa.codes import RULES, Code, Retry
-from app.rpa.models import TaskState
+from app.rpa.models.jobs import TaskState
 from app.rpa.profile import RetryBudget
 
 MAX_RETRY_AFTER_S = 3600.0

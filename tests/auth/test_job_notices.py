@@ -7,8 +7,8 @@ from typing import Any
 from flask import Flask
 
 from app.core import permissions
-from app.rpa.models import Action
-from app.rpa.services import dispatch, jobs
+from app.rpa.models.jobs import Action
+from app.rpa.services import controlling, ending, preparing, submitting
 from tests.auth.conftest import Mails
 from tests.auth.staff import Member, hire
 from tests.rpa.conftest import ASINS, FarmDriver, stock_master
@@ -20,13 +20,13 @@ def end_a_job(app: Flask, owner: Member | None) -> None:
         actor = permissions.system()
         if owner is not None:
             actor = permissions.Principal(kind="user", id=owner.id, name="", permissions=frozenset())
-        job = jobs.submit_job(
+        job = submitting.submit_job(
             actor=actor, action=Action.VIEW_PRODUCT, storefront="shop", name="Évery <b>\nday", asins=ASINS
         )
-        jobs.prepare_job(job_id=job.id)
-        jobs.cancel_job(actor=actor, job_id=job.id)
-        assert dispatch.end_open_tasks() == len(ASINS)
-        assert (dispatch.finish_jobs(), dispatch.finish_jobs()) == (1, 0)
+        preparing.prepare_job(job_id=job.id)
+        controlling.cancel_job(actor=actor, job_id=job.id)
+        assert ending.end_open_tasks() == len(ASINS)
+        assert (ending.finish_jobs(), ending.finish_jobs()) == (1, 0)
 
 
 def test_who_wants_to_know_is_told_once_and_nobody_else(app: Flask, mails: Mails) -> None:

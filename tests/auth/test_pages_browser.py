@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import gzip
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -28,9 +30,15 @@ from app.core.mailbox import newest_mails
 from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE, system
 from app.core.transactions import in_transaction
+from app.rpa.codes import Code
+from app.rpa.models.jobs import Attempt
+from app.rpa.readings import Kind, PageFacts, TaskOutcome
+from app.rpa.services import outcomes
 from tests.auth.people import new_person
 from tests.auth.test_pages_safety import page_rules
 from tests.browsing import complaints, log_in, served, started_chrome, wait_for
+from tests.rpa.conftest import FarmDriver, stock_master
+from tests.rpa.keeping import add_evidence
 from tests.servers import on_sqlite
 
 pytestmark = [pytest.mark.usefixtures("database"), on_sqlite]
@@ -77,6 +85,22 @@ def show(chrome: webdriver.Chrome, *, width: int, theme: str) -> None:
     chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     features = [{"name": "prefers-color-scheme", "value": theme}]
     chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def fill_farm(app: Flask, picture: bytes) -> None:
+    """A task with a failed attempt, of which there are a picture and HTML."""
+    stock_master()
+    farm = FarmDriver(app)
+    farm.storefront()
+    task_id = farm.task_ids(farm.submit(name=NAMES[0]))[0]
+    farm.release()
+    lease = farm.leased(task_id)
+    raw = {"price": [NAMES[1], "<b>$1</b>"], "name": [NAMES[2]]}
+    facts = PageFacts(f"https://{'x' * 60}.example.org/dp", 200, {"navigate": 412, "extract": 35}, "150.0", raw)
+    outcomes.finish_task(lease=lease, outcome=TaskOutcome(Code.PRICE_AMBIGUOUS, detail=NAMES[1], facts=facts))
+    attempt_id = db.session.scalars(select(Attempt.id)).one()
+    add_evidence(task_id, picture, attempt_id=attempt_id)
+    add_evidence(task_id, gzip.compress(b"<p>"), kind=Kind.HTML, attempt_id=attempt_id)
 
 
 @in_transaction
@@ -142,6 +166,7 @@ def test_every_page_of_people_who_are_logged_in_is_whole(
     new_person(app, "ada@example.org", role="admin")
     with app.app_context():
         fill()
+        fill_farm(app, base64.b64decode(chrome.execute_cdp_cmd("Page.captureScreenshot", {"format": "jpeg"})["data"]))
     show(chrome, width=width, theme=theme)
     log_in(chrome, address, "ada@example.org")
     walked = [path for path in pages(app, public=False) if path != "/account/second-factor/app"]

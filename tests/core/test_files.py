@@ -20,7 +20,7 @@ from tests.servers import make_settings
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> FileStore:
     """A local folder, and one that is none: what is not local takes the same ways as S3."""
     url = f"file://{tmp_path}/files" if request.param == "file" else f"memory://{secrets.token_hex(8)}"
-    return FileStore(settings(url))
+    return FileStore(url)
 
 
 def settings(url: str) -> Settings:
@@ -73,14 +73,14 @@ def test_folders_cannot_be_guessed(store: FileStore) -> None:
 
 
 def test_a_local_disk_keeps_its_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    local = FileStore(settings(f"file://{tmp_path}/files"))
+    local = FileStore(f"file://{tmp_path}/files")
     local.require_room(1)
     with pytest.raises(StorageFull):
         local.require_room(2**60)
     monkeypatch.setattr(files, "MIN_FREE_BYTES", 2**60)
     with pytest.raises(StorageFull):
         local.require_room(1)
-    FileStore(settings("memory://room")).require_room(2**60)
+    FileStore("memory://room").require_room(2**60)
 
 
 def test_without_a_url_files_lie_below_the_instance(tmp_path: Path) -> None:

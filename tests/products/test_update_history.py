@@ -190,14 +190,15 @@ def test_products_are_found_by_many_asins_at_once(context: Flask) -> None:
     assert queries.find_products_by_asins([]) == {}
 
 
-def test_products_are_selected_by_filter_in_parts(context: Flask) -> None:
+def test_products_that_fit_a_filter_are_found_by_their_ids(context: Flask) -> None:
     ids = [create(f"B0CW1A000{at}", brand="Lumo", is_active=at != 1).id for at in range(4)]
     create("B0CW1A0009", brand="Other")
     delete_product(actor=system(), now=NOW, product_id=ids[3], expected_version=1)
-    assert queries.list_product_refs(brand="Lumo") == ids[:3]
-    assert queries.list_product_refs(brand="Lumo", is_active=True) == [ids[0], ids[2]]
-    assert queries.list_product_refs(brand="Lumo", after_id=ids[0], limit=1) == [ids[1]]
-    assert queries.list_product_refs(brand="lumo") == []
+    assert queries.find_fitting_ids({"brand": "Lumo"}, limit=9) == ids[:3]
+    assert queries.find_fitting_ids({"brand": "Lumo", "is_active": True}, limit=9) == [ids[0], ids[2]]
+    assert len(queries.find_fitting_ids({"brand": "Lumo"}, limit=2)) == 2
+    assert queries.find_fitting_ids({"brand": "lumo"}, limit=9) == []
+    assert queries.find_fitting_ids({"is_active": False}, limit=9) == [ids[1]]
     db.session.rollback()
 
 

@@ -16,9 +16,11 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.products.services.products import create_product
-from app.rpa.models import Action, Job, Storefront, Task
+from app.rpa.models.jobs import Action, Job, Task
+from app.rpa.models.storefronts import Storefront
 from app.rpa.readings import Availability, ProductReading, Read, TaskOutcome
-from app.rpa.services import dispatch, jobs, leases, storefronts
+from app.rpa.services import dispatch, leases, preparing, storefronts, submitting
+from app.rpa.turns import Turns
 
 FARM = Farm(lease_s=30, release_window=100)
 ASINS = [f"B00000000{number}" for number in range(1, 6)]
@@ -65,7 +67,7 @@ class FarmDriver:
 
     app: Flask
     farm: Farm = FARM
-    releases: dict[int, int] = field(default_factory=dict)
+    turns: Turns = field(default_factory=Turns)
 
     def storefront(self, code: str = "shop", **changes: Any) -> Storefront:
         return storefronts.create_storefront(
@@ -74,18 +76,18 @@ class FarmDriver:
 
     def submit(self, asins: list[str] | None = None, *, storefront: str = "shop", name: str = "check") -> Job:
         """Submit and prepare a job."""
-        job = jobs.submit_job(
+        job = submitting.submit_job(
             actor=permissions.system(),
             action=Action.VIEW_PRODUCT,
             storefront=storefront,
             name=name,
             asins=ASINS if asins is None else asins,
         )
-        jobs.prepare_job(job_id=job.id)
+        preparing.prepare_job(job_id=job.id)
         return job
 
     def release(self) -> int:
-        return dispatch.release_tasks(farm=self.farm)
+        return dispatch.release_tasks(farm=self.farm, turns=self.turns)
 
     def claim(self, task_id: int, *, lease_s: float | None = None) -> leases.Lease | None:
         """Claim a task by its present release."""

@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from app.core.extensions import db
-from app.rpa.models import Job, Storefront, Task
+from app.rpa.models.jobs import Job, Task
+from app.rpa.models.storefronts import Storefront
 from tests.rpa.conftest import ASINS, profile, stock_master
 
 Headers = dict[str, str]
@@ -184,9 +185,9 @@ def test_a_job_can_be_cancelled_once_and_again_but_not_after_its_end(
     assert client.post(url, headers=auth_headers).get_json()["state"] == "CANCELLING"
     assert client.post(url, headers=auth_headers).status_code == 202
     with client.application.app_context():
-        from app.rpa.services import dispatch
+        from app.rpa.services import ending
 
-        dispatch.finish_jobs()
+        ending.finish_jobs()
     answer = client.post(url, headers=auth_headers)
     assert (answer.status_code, answer.get_json()["code"]) == (409, "JOB_FINISHED")
 

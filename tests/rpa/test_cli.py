@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import select
 
-from app.rpa import queries
+from app.core.extensions import db
+from app.core.orm import utc_now
+from app.core.permissions import system
+from app.products.services.filters import create_filter
 from app.rpa.codes import Code
+from app.rpa.models.jobs import Job
+from app.rpa.queries.storefronts import find_storefront, get_storefront
 from app.rpa.readings import TaskOutcome
+from app.rpa.services import ending
 from app.rpa.services.outcomes import finish_task
 from tests.rpa.conftest import ASINS, FarmDriver, profile, stock_master
 from tests.servers import on_sqlite
@@ -38,7 +45,7 @@ def test_a_storefront_is_created_listed_and_given_a_new_profile(app: Flask, docu
     updated = run(app, "storefront", "update", "shop", str(document), "--inactive")
     assert (updated.exit_code, updated.output) == (0, "storefront 1 shop version 2\n")
     with app.app_context():
-        row = queries.get_storefront(1)
+        row = get_storefront(1)
         assert (row.name, row.gap_ms, row.is_active) == ("My shop", 250, False)
 
 
@@ -51,7 +58,7 @@ def test_mistakes_in_a_profile_are_named_and_nothing_is_made(app: Flask, documen
     document.write_text("{")
     assert "is not JSON" in run(app, "storefront", "create", str(document), "--code", "shop").output
     with app.app_context():
-        assert queries.find_storefront("shop") is None
+        assert find_storefront("shop") is None
 
 
 def test_a_second_storefront_of_a_code_and_an_update_of_none_are_refused(app: Flask, document: Path) -> None:
@@ -88,3 +95,67 @@ def test_unusable_submissions_are_refused_in_a_sentence(app: Flask, document: Pa
     neither = run(app, "job", "submit", "view-product", "--storefront", "shop")
     assert neither.exit_code == 2
     assert run(app, "job", "show", "99").output == "Error: There is no such job.\n"
+
+
+@pytest.fixture
+def shop(app: Flask, document: Path) -> None:
+    """A storefront, and five products."""
+    run(app, "storefront", "create", str(document), "--code", "shop")
+    with app.app_context():
+        stock_master()
+
+
+def test_a_job_is_paused_resumed_cancelled_retried_and_cloned(app: Flask, shop: None) -> None:
+    run(app, "job", "submit", "view-product", "--storefront", "shop", "--all", "--priority", "low", "--deadline", "2d")
+    assert run(app, "job", "retry", "1").output.startswith("Error: The job is PREPARING")
+    assert run(app, "job", "pause", "1").output == "job 1: PAUSED\n"
+    shown = run(app, "job", "show", "1").output
+    assert "Paused by system" in shown
+    assert "unknown: no worker is alive (3.0 s a page, a default)" in shown
+    assert run(app, "job", "resume", "1").output == "job 1: PREPARING\n"
+    run(app, "job", "cancel", "1")
+    refused = run(app, "job", "pause", "1")
+    assert (refused.exit_code, refused.output) == (
+        1, "Error: A job that is CANCELLING cannot pause; nothing can be asked of it.\n"
+    )  # fmt: skip
+    with app.app_context():
+        ending.finish_jobs()
+    assert run(app, "job", "retry", "1").exit_code == 1
+    assert run(app, "job", "retry", "1", "--outcome", "CANCELLED").output == "job 2: 5 tasks\n"
+    assert run(app, "job", "clone", "1", "--name", "Once more").output == "job 3: 5 tasks\n"
+    with app.app_context():
+        assert [
+            (job.name, job.parent_id, job.priority) for job in db.session.scalars(select(Job).order_by(Job.id))
+        ] == [
+            ("view-product on shop", None, "low"),
+            ("Retry of view-product on shop", 1, "low"),
+            ("Once more", 1, "low"),
+        ]
+
+
+def test_a_job_is_submitted_over_a_saved_filter(app: Flask, shop: None) -> None:
+    with app.app_context():
+        saved = create_filter(actor=system(), now=utc_now(), name="Hearth", which={"brand": "Hearth"}).id
+    submit = ("job", "submit", "view-product", "--storefront", "shop")
+    assert run(app, *submit, "--filter", str(saved)).output == "job 1: 5 tasks\n"
+    assert run(app, *submit, "--filter", "99").output == "Error: product_filter_id names no saved filter.\n"
+    assert run(app, *submit, "--category", "99").output == "Error: products/category There is no category 99.\n"
+    assert run(app, *submit, "--filter", str(saved), "--all").exit_code == 2
+    assert run(app, *submit, "--all", "--deadline", "soon").exit_code == 2
+
+
+def test_a_plan_says_how_many_workers_it_needs_or_why_it_is_impossible(app: Flask, document: Path) -> None:
+    document.write_text(json.dumps(profile(pace={"gap_ms": 5000, "concurrency": 4})))
+    run(app, "storefront", "create", str(document), "--code", "shop")
+    plan = ("farm", "plan", "--storefront", "shop", "--deadline", "6h")
+    possible = run(app, *plan, "--products", "4000")
+    assert (possible.exit_code, possible.output.splitlines()[-1]) == (0, "Workers needed: 1")
+    assert "3.0 s (a default: this storefront was not visited yet); 0 workers are alive" in possible.output
+    impossible = run(app, *plan, "--products", "100000")
+    assert impossible.exit_code == 1
+    assert "one start per 5 s allows 4,320 pages in 6 h; 100,000 take 5 d 18 h." in impossible.output
+    assert "possible with a deadline of at least 5 d 18 h, or at most 4,320 products" in impossible.output
+    assert run(app, "farm", "plan", "--storefront", "x", "--deadline", "6h", "--products", "1").output == (
+        "Error: There is no storefront x.\n"
+    )
+    assert run(app, *plan[:-1], "10s", "--products", "1").exit_code == 2

@@ -11,8 +11,9 @@ from sqlalchemy import func, insert, select, update
 from app.core import permissions
 from app.core.extensions import db
 from app.core.orm import utc_now
-from app.rpa.models import Action, Job, JobState, Storefront, Task, TaskState
-from app.rpa.services import dispatch, jobs, leases
+from app.rpa.models.jobs import Action, Job, JobState, Task, TaskState
+from app.rpa.models.storefronts import Storefront
+from app.rpa.services import ending, leases, preparing, submitting
 from tests.rpa.conftest import ASINS, FarmDriver
 
 
@@ -75,30 +76,40 @@ def test_nothing_starts_on_a_storefront_that_was_deactivated_after_the_release(f
 
 
 def test_a_job_that_was_never_prepared_ends_at_its_deadline(farm: FarmDriver) -> None:
-    job = jobs.submit_job(
+    job = submitting.submit_job(
         actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", name="check", asins=ASINS
     )
     db.session.execute(update(Job).values(deadline_at=utc_now() - timedelta(seconds=5)))
     db.session.commit()
-    dispatch.end_open_tasks()
-    dispatch.finish_jobs()
+    ending.end_open_tasks()
+    ending.finish_jobs()
     ended = farm.job(job.id)
     assert (ended.state, ended.current_count, ended.skipped_count) == (JobState.COMPLETED_WITH_ERRORS, 5, 5)
-    jobs.prepare_job(job_id=job.id)
+    preparing.prepare_job(job_id=job.id)
     assert farm.task_ids(job) == []
 
 
-def test_a_job_that_was_half_prepared_ends_at_its_deadline(farm: FarmDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "PREPARE_CHUNK", 2)
-    job = jobs.submit_job(
+def test_no_tasks_are_made_of_a_job_whose_deadline_has_passed(farm: FarmDriver) -> None:
+    job = submitting.submit_job(
         actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", name="check", asins=ASINS
     )
-    jobs._prepare_chunk(job_id=job.id)
+    db.session.execute(update(Job).values(deadline_at=utc_now() - timedelta(seconds=5)))
+    db.session.commit()
+    preparing.prepare_job(job_id=job.id)
+    assert (farm.task_ids(job), farm.job(job.id).state) == ([], JobState.PREPARING)
+
+
+def test_a_job_that_was_half_prepared_ends_at_its_deadline(farm: FarmDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparing, "CHUNK", 2)
+    job = submitting.submit_job(
+        actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", name="check", asins=ASINS
+    )
+    preparing._prepare_chunk(job_id=job.id, products=job.selection or [])
     db.session.execute(update(Job).values(deadline_at=utc_now() - timedelta(seconds=5)))
     db.session.commit()
     for _ in range(2):
-        dispatch.end_open_tasks()
-        dispatch.finish_jobs()
+        ending.end_open_tasks()
+        ending.finish_jobs()
     ended = farm.job(job.id)
     assert (ended.state, ended.current_count, ended.skipped_count) == (JobState.COMPLETED_WITH_ERRORS, 5, 5)
     assert leases.claim_task(task_id=farm.task_ids(job)[0], release_no=1, worker_id=None, lease_s=30) is None

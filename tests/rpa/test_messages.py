@@ -22,8 +22,8 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.outbox import Outbox
 from app.core.queues import BACKGROUND, doorbell
-from app.rpa.models import Action
-from app.rpa.services import dispatch, jobs, leases
+from app.rpa.models.jobs import Action
+from app.rpa.services import dispatch, leases, submitting
 from tests.rpa.conftest import ASINS, FarmDriver
 from tests.servers import on_sqlite, private_folder, redis_server
 
@@ -35,7 +35,7 @@ def _nobody_came() -> None:
 
 
 def test_without_a_background_worker_its_queue_does_not_grow(farm: FarmDriver) -> None:
-    jobs.submit_job(
+    submitting.submit_job(
         actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", name="check", asins=ASINS
     )
     for _ in range(3):

@@ -17,10 +17,13 @@ from app.core.queues import BATCH, doorbell
 from app.products.models.products import ProductUpdate
 from app.products.services.products import delete_product
 from app.rpa.codes import Code
-from app.rpa.models import Action, Attempt, Job, JobState, Observation, ObservationCurrent, Storefront, Task, TaskState
+from app.rpa.models.jobs import Action, Attempt, Job, JobState, Task, TaskState
+from app.rpa.models.observations import Observation, ObservationCurrent
+from app.rpa.models.storefronts import Storefront
 from app.rpa.readings import Availability, TaskOutcome
-from app.rpa.services import dispatch, jobs, leases
+from app.rpa.services import controlling, dispatch, ending, leading, leases, preparing, submitting
 from app.rpa.services.outcomes import finish_task
+from app.rpa.turns import Turns
 from tests.rpa.conftest import ASINS, SUCCESS, FarmDriver, reading
 
 Threads = Callable[[list[Callable[[], Any]]], list[Any]]
@@ -47,7 +50,7 @@ def test_a_job_goes_from_submission_to_completion(farm: FarmDriver) -> None:
     assert farm.release() == 5
     assert farm.job(job.id).state == JobState.RUNNING
     _finish_all(farm, job)
-    assert dispatch.finish_jobs() == 1
+    assert ending.finish_jobs() == 1
     ended = farm.job(job.id)
     assert (ended.state, ended.current_count, ended.succeeded_count) == (JobState.COMPLETED, 5, 5)
     assert ended.finished_at is not None
@@ -146,19 +149,19 @@ def test_jobs_take_turns(farm: FarmDriver) -> None:
 
 def test_two_dispatchers_release_a_task_once(farm: FarmDriver, in_threads: Threads) -> None:
     job = farm.submit()
-    counts = in_threads([lambda: dispatch.release_tasks(farm=farm.farm)] * 3)
+    counts = in_threads([lambda: dispatch.release_tasks(farm=farm.farm, turns=Turns())] * 3)
     assert sum(counts) == 5
     assert {farm.task(task_id).release_no for task_id in farm.task_ids(job)} == {1}
 
 
 def test_one_dispatcher_leads_and_another_takes_over_after_it(context: Any, in_threads: Threads) -> None:
-    results = in_threads([partial(dispatch.lead, owner=owner, lease_s=30) for owner in "abc"])
+    results = in_threads([partial(leading.lead, owner=owner, lease_s=30) for owner in "abc"])
     assert sorted(results) == [False, False, True]
     leader = "abc"[results.index(True)]
-    assert dispatch.lead(owner=leader, lease_s=30)
-    assert not dispatch.lead(owner="another", lease_s=30)
-    dispatch.resign(owner=leader)
-    assert dispatch.lead(owner="another", lease_s=30)
+    assert leading.lead(owner=leader, lease_s=30)
+    assert not leading.lead(owner="another", lease_s=30)
+    leading.resign(owner=leader)
+    assert leading.lead(owner="another", lease_s=30)
 
 
 def test_a_result_without_the_lease_is_dropped_whole(farm: FarmDriver) -> None:
@@ -197,7 +200,7 @@ def test_changes_go_into_the_history_once_with_job_and_actor(farm: FarmDriver) -
         job = farm.submit([ASINS[0]])
         farm.release()
         _finish_all(farm, job, seen)
-        dispatch.finish_jobs()
+        ending.finish_jobs()
     rows = list(
         db.session.scalars(
             select(ProductUpdate).where(ProductUpdate.task_id.is_not(None)).order_by(ProductUpdate.attribute)
@@ -241,7 +244,7 @@ def test_a_failed_visit_changes_nothing_but_its_task(farm: FarmDriver) -> None:
     job = farm.submit([ASINS[0]])
     farm.release()
     _finish_all(farm, job, TaskOutcome(Code.BLOCKED, detail="robot check"))
-    dispatch.finish_jobs()
+    ending.finish_jobs()
     ended = farm.job(job.id)
     assert (ended.state, ended.failed_count) == (JobState.COMPLETED_WITH_ERRORS, 1)
     assert (_count(Observation), _told(), _count(ObservationCurrent)) == (0, 0, 0)
@@ -260,7 +263,7 @@ def test_a_refusal_of_the_shop_is_no_error_of_the_job(farm: FarmDriver) -> None:
     job = farm.submit([ASINS[0]])
     farm.release()
     _finish_all(farm, job, TaskOutcome(Code.NOT_FOUND))
-    dispatch.finish_jobs()
+    ending.finish_jobs()
     ended = farm.job(job.id)
     assert (ended.state, ended.refused_count) == (JobState.COMPLETED, 1)
 
@@ -314,13 +317,13 @@ def test_cancelling_ends_what_has_not_started_and_tells_what_runs(farm: FarmDriv
     job = farm.submit()
     farm.release()
     running = farm.leased(farm.task_ids(job)[0])
-    jobs.cancel_job(actor=permissions.system(), job_id=job.id)
+    controlling.cancel_job(actor=permissions.system(), job_id=job.id)
     assert farm.claim(farm.task_ids(job)[1]) is None
-    assert dispatch.end_open_tasks() == 4
-    assert dispatch.finish_jobs() == 0
+    assert ending.end_open_tasks() == 4
+    assert ending.finish_jobs() == 0
     assert leases.renew_lease(lease=running, lease_s=30).cancelled
     assert finish_task(lease=running, outcome=TaskOutcome(Code.CANCELLED))
-    assert dispatch.finish_jobs() == 1
+    assert ending.finish_jobs() == 1
     ended = farm.job(job.id)
     assert (ended.state, ended.current_count, ended.cancelled_count) == (JobState.CANCELLED, 5, 5)
 
@@ -329,28 +332,28 @@ def test_a_retry_of_a_cancelled_job_does_not_go_back_into_the_queue(farm: FarmDr
     job = farm.submit([ASINS[0]])
     farm.release()
     running = farm.leased(farm.task_ids(job)[0])
-    jobs.cancel_job(actor=permissions.system(), job_id=job.id)
+    controlling.cancel_job(actor=permissions.system(), job_id=job.id)
     assert finish_task(lease=running, outcome=TaskOutcome(Code.NAV_TIMEOUT))
     assert farm.task(running.task_id).state == TaskState.CANCELLED
 
 
 def test_a_job_that_is_cancelled_while_it_is_prepared_ends_with_whole_counts(farm: FarmDriver) -> None:
-    job = jobs.submit_job(
+    job = submitting.submit_job(
         actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", name="check", asins=ASINS
     )
-    jobs.cancel_job(actor=permissions.system(), job_id=job.id)
-    jobs.prepare_job(job_id=job.id)
-    assert dispatch.finish_jobs() == 1
+    controlling.cancel_job(actor=permissions.system(), job_id=job.id)
+    preparing.prepare_job(job_id=job.id)
+    assert ending.finish_jobs() == 1
     ended = farm.job(job.id)
     assert (ended.state, ended.current_count, ended.cancelled_count, _count(Task)) == (JobState.CANCELLED, 5, 5, 0)
 
 
 def test_preparing_twice_at_once_makes_every_task_once(farm: FarmDriver, in_threads: Threads, monkeypatch: Any) -> None:
-    monkeypatch.setattr(jobs, "PREPARE_CHUNK", 2)
-    job = jobs.submit_job(
+    monkeypatch.setattr(preparing, "CHUNK", 2)
+    job = submitting.submit_job(
         actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", name="check", asins=ASINS
     )
-    assert in_threads([lambda: jobs.prepare_job(job_id=job.id)] * 3) == [None] * 3
+    assert in_threads([lambda: preparing.prepare_job(job_id=job.id)] * 3) == [None] * 3
     seqs = list(db.session.scalars(select(Task.seq).order_by(Task.seq)))
     assert seqs == [1, 2, 3, 4, 5]
     assert farm.job(job.id).state == JobState.QUEUED
@@ -360,8 +363,8 @@ def test_what_has_not_run_by_the_deadline_is_skipped(farm: FarmDriver) -> None:
     job = farm.submit()
     db.session.execute(update(Job).values(deadline_at=utc_now() - timedelta(seconds=5)))
     db.session.commit()
-    assert dispatch.end_open_tasks() == 5
-    dispatch.finish_jobs()
+    assert ending.end_open_tasks() == 5
+    ending.finish_jobs()
     ended = farm.job(job.id)
     assert (ended.state, ended.skipped_count) == (JobState.COMPLETED_WITH_ERRORS, 5)
     assert farm.task(farm.task_ids(job)[0]).code == Code.DEADLINE
@@ -391,3 +394,26 @@ def test_a_message_that_redis_lost_is_sent_again_and_one_that_it_holds_is_not(fa
     assert doorbell().held([(BATCH, f"task-{first}-2")]) == [True]
     assert leases.claim_task(task_id=first, release_no=1, worker_id=None, lease_s=30) is None
     assert farm.claim(first) is not None
+
+
+def test_tasks_go_on_of_a_job_that_was_given_a_later_deadline_after_the_dispatcher_looked(farm: FarmDriver) -> None:
+    job = farm.submit([ASINS[0]])
+    db.session.execute(update(Job).values(deadline_at=utc_now() - timedelta(seconds=5)))
+    db.session.commit()
+    later = utc_now() + timedelta(hours=1)
+    controlling.change_job(actor=permissions.system(), job_id=job.id, expected_version=1, deadline_at=later)
+    assert ending._end_chunk(job_id=job.id, code=Code.DEADLINE) == 0
+    assert farm.task(farm.task_ids(job)[0]).state == TaskState.READY
+    assert farm.job(job.id).current_count == 0
+    assert farm.release() == 1
+
+
+def test_what_the_dispatcher_saw_overdue_and_was_then_cancelled_ends_as_cancelled(farm: FarmDriver) -> None:
+    job = farm.submit([ASINS[0]])
+    db.session.execute(update(Job).values(deadline_at=utc_now() - timedelta(seconds=5)))
+    db.session.commit()
+    controlling.cancel_job(actor=permissions.system(), job_id=job.id)
+    assert ending._end_chunk(job_id=job.id, code=Code.DEADLINE) == 0
+    assert ending.end_open_tasks() == 1
+    assert farm.task(farm.task_ids(job)[0]).state == TaskState.CANCELLED
+    assert (farm.job(job.id).cancelled_count, farm.job(job.id).skipped_count) == (1, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.rpa.codes import RULES, Code, Ending, Retry
-from app.rpa.models import TaskState
+from app.rpa.models.jobs import TaskState
 from app.rpa.profile import RetryBudget
 from app.rpa.retrying import MAX_RETRY_AFTER_S, Spent, decide
 

@@ -18,7 +18,9 @@ from sqlalchemy import select
 
 from app.config import Settings
 from app.core.extensions import db
-from app.rpa.models import OPEN_JOBS, Job, Worker
+from app.rpa.job_moves import OPEN
+from app.rpa.models.jobs import Job
+from app.rpa.models.workers import Worker
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -68,11 +70,11 @@ class RunningFarm:
         self.processes[name] = process
         return process
 
-    def start_all(self) -> None:
+    def start_all(self, **variables: str) -> None:
         """Start one of each and wait until the workers are there."""
-        self.start("dispatcher", "workers.dispatcher")
-        self.start("background", "workers", "--background")
-        self.start("pool", "workers")
+        self.start("dispatcher", "workers.dispatcher", **variables)
+        self.start("background", "workers", "--background", **variables)
+        self.start("pool", "workers", **variables)
         self.until(lambda: len(self.workers()) == 2, "two workers")
 
     def until(self, happened: Callable[[], Any], what: str, *, seconds: float = 60) -> None:
@@ -89,7 +91,7 @@ class RunningFarm:
     def finished(self, job: Job, *, seconds: float = 60) -> Job:
         """Wait for a job's end."""
         state = select(Job.state).where(Job.id == job.id)
-        self.until(lambda: db.session.scalar(state) not in OPEN_JOBS, f"job {job.id} to end", seconds=seconds)
+        self.until(lambda: db.session.scalar(state) not in OPEN, f"job {job.id} to end", seconds=seconds)
         return db.session.scalars(select(Job).where(Job.id == job.id)).one()
 
     def workers(self) -> list[Worker]:

@@ -37,6 +37,7 @@ document.title = n + "|" + document.cookie;</script>"""
 SCRIPTS = {
     "ALERT00001": 'alert("Welcome");',
     "BANNER0001": CLOSE_BANNER,
+    "BIGDOM0001": r'document.body.prepend(document.createComment("\u00e9\ud83d".repeat(3_000_000)));',
     "BUSY000001": "while (true) {}",
     "BUSYLATER1": 'addEventListener("load", () => setTimeout(() => { while (true) {} }, 0));',
     "JSOFFSITE1": 'location.replace("http://127.0.0.1:{other}/offsite");',

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,14 +21,20 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.core.queues import doorbell
-from app.products.models.products import ProductUpdate
+from app.core.transactions import in_transaction
+from app.products.models.products import Product, ProductUpdate
 from app.products.services.products import create_product
-from app.rpa.models import Action, Attempt, Job, JobState, Observation, Storefront, Task, TaskState
-from app.rpa.services import jobs, storefronts
+from app.rpa.evidence import Why
+from app.rpa.models.evidence import Evidence
+from app.rpa.models.jobs import Action, Attempt, Job, JobState, Task, TaskState
+from app.rpa.models.observations import Observation
+from app.rpa.models.storefronts import Storefront
+from app.rpa.services import controlling, storefronts, submitting
 from demo.market import DATA, Catalogue, serve
 from tests.servers import on_sqlite, private_folder
 from tests.workers.farm import RunningFarm
 
+PRICE = Money.parse("10.00", "USD")
 on_mariadb = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 
 
@@ -81,8 +88,17 @@ def farm(context: Flask, settings: Settings, market_port: int) -> Iterator[Runni
         assert left == [], running.last_words()
 
 
+@in_transaction
+def _reprice(asin: str) -> None:
+    """Let the master have another price than the marketplace."""
+    product = db.session.scalars(select(Product).where(Product.asin == asin)).one()
+    product.price = Money.parse("0.01", "USD")
+
+
 def _submit(asins: list[str], action: Action = Action.VIEW_PRODUCT) -> Job:
-    return jobs.submit_job(actor=permissions.system(), action=action, storefront="market", name=action, asins=asins)
+    return submitting.submit_job(
+        actor=permissions.system(), action=action, storefront="market", name=action, asins=asins
+    )
 
 
 def _ended(job: Job) -> int:
@@ -113,6 +129,32 @@ def test_both_errands_run_from_submission_to_result(farm: RunningFarm, catalogue
     assert (carts.state, carts.succeeded_count) == (JobState.COMPLETED, 3), farm.last_words()
     results = db.session.scalars(select(Task.result).where(Task.job_id == carts.id).order_by(Task.seq))
     assert [(result["quantity"], result["price_differs"]) for result in results if result] == [(1, False)] * 3
+
+
+@on_sqlite
+def test_what_changed_failed_or_was_bought_has_a_picture_in_the_store(farm: RunningFarm, catalogue: Catalogue) -> None:
+    plain, changed, unknown = _stock_master(catalogue, 3)
+    gone = create_product(actor=permissions.system(), now=utc_now(), asin="B0GONE0404", name="Gone", price=PRICE)
+    _reprice(changed)
+    _open_shop(farm.market_port)
+    farm.start_all()
+    farm.finished(_submit([plain, changed, gone.asin]))
+    farm.finished(_submit([unknown], Action.ADD_TO_CART))
+    rows = db.session.execute(
+        select(Task.asin, Evidence.why, Evidence.kind, Evidence.path)
+        .join(Task, Task.id == Evidence.task_id)
+        .where(Evidence.why != Why.SAMPLE)
+    ).all()
+    assert sorted((row.asin, row.why, row.kind) for row in rows) == sorted(
+        [
+            (changed, "change", "screenshot"),
+            (gone.asin, "failure", "html"),
+            (gone.asin, "failure", "screenshot"),
+            (unknown, "cart", "screenshot"),
+        ]
+    ), farm.last_words()
+    stored = {row.kind: (farm.folder / "instance" / "files" / row.path).read_bytes()[:2] for row in rows}
+    assert stored == {"screenshot": b"\xff\xd8", "html": b"\x1f\x8b"}
 
 
 @on_mariadb
@@ -187,7 +229,7 @@ def test_redis_that_forgets_everything_costs_time_but_no_task(farm: RunningFarm,
 
 
 @on_mariadb
-def test_a_cancelled_job_stops_within_seconds_even_in_a_page_that_never_answers(
+def test_with_the_usual_leases_a_cancelled_job_stops_within_five_seconds_even_in_a_page_that_never_answers(
     farm: RunningFarm, catalogue: Catalogue
 ) -> None:
     silent = next(article for article in catalogue.articles.values() if article.page == "silent")
@@ -201,13 +243,38 @@ def test_a_cancelled_job_stops_within_seconds_even_in_a_page_that_never_answers(
         price=Money.parse(silent.price, "USD"),
     )
     _open_shop(farm.market_port, timeouts={"page_load_s": 60})
-    farm.start_all()
+    farm.start_all(LEASE_S="60", LEASE_RENEW_S="5")
     job = _submit([silent.asin])
     leased = select(Task.state).where(Task.job_id == job.id)
     farm.until(lambda: db.session.scalar(leased) == TaskState.LEASED, "the task to run")
-    jobs.cancel_job(actor=permissions.system(), job_id=job.id)
-    ended = farm.finished(job, seconds=8)
+    controlling.cancel_job(actor=permissions.system(), job_id=job.id)
+    ended = farm.finished(job, seconds=5)
     assert (ended.state, ended.cancelled_count) == (JobState.CANCELLED, 1)
+
+
+@on_sqlite
+def test_a_second_after_a_pause_nothing_more_starts_until_the_job_is_resumed(
+    farm: RunningFarm, catalogue: Catalogue
+) -> None:
+    asins = _stock_master(catalogue, 12)
+    _open_shop(farm.market_port, pace={"gap_ms": 300, "concurrency": 2})
+    farm.start_all()
+    job = _submit(asins)
+    attempts = select(func.count()).select_from(Attempt)
+    farm.until(lambda: _ended(job) >= 2, "the first tasks")
+    controlling.pause_job(actor=permissions.system(), job_id=job.id)
+    time.sleep(1)
+    db.session.rollback()
+    started = db.session.scalar(attempts)
+    assert started is not None
+    assert started < 12
+    time.sleep(2)
+    db.session.rollback()
+    assert db.session.scalar(attempts) == started == _ended(job)
+    controlling.resume_job(actor=permissions.system(), job_id=job.id)
+    done = farm.finished(job)
+    assert (done.state, done.succeeded_count) == (JobState.COMPLETED, 12), farm.last_words()
+    _exactly_once(done)
 
 
 @on_sqlite

@@ -21,8 +21,8 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import utc_now
 from app.products.services.products import create_product
-from app.rpa.models import Action, Attempt, Job, Task, TaskState
-from app.rpa.services import jobs, storefronts
+from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
+from app.rpa.services import storefronts, submitting
 from tests.servers import on_sqlite, private_folder, redis_server
 from tests.workers.farm import RunningFarm
 from tests.workers.shop import Shop
@@ -68,7 +68,7 @@ def _stock(asin: str) -> None:
 
 
 def _submit(asin: str) -> Job:
-    return jobs.submit_job(
+    return submitting.submit_job(
         actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", name="check", asins=[asin]
     )
 

@@ -16,8 +16,8 @@ from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import WRITE, utc_now
 from app.products.services.products import create_product
-from app.rpa.models import Task
-from app.rpa.services import leases
+from app.rpa.models.jobs import Task
+from app.rpa.services import controlling, leases
 from tests.rpa.conftest import ASINS, FarmDriver
 from tests.servers import on_sqlite
 from workers.pulse import Pulse, Stop
@@ -73,6 +73,30 @@ def test_an_errand_is_over_only_when_nobody_kills_its_browser_any_more(lease: le
         watch.kill = kill
         assert begun.wait(5)
     assert done.is_set()
+    pulse.end()
+
+
+def test_a_cancelled_errand_is_killed_long_before_its_lease_is_renewed(lease: leases.Lease, context: Flask) -> None:
+    seldom = Farm(lease_s=60, renew_s=30, cancel_check_s=0.2)
+    pulse = Pulse(context, seldom, leases.register_worker(name="w", host="h", pid=1))
+    killed = threading.Event()
+    pulse.start()
+    with pulse.watching(lease, limit_s=60) as watch:
+        watch.kill = killed.set
+        assert not killed.wait(1)
+        controlling.cancel_job(actor=permissions.system(), job_id=lease.job_id)
+        assert killed.wait(2)
+        assert watch.stop is Stop.CANCELLED
+    pulse.end()
+
+
+def test_an_errand_of_a_paused_job_goes_on(lease: leases.Lease, context: Flask) -> None:
+    pulse = Pulse(context, Farm(lease_s=3, renew_s=0.3, cancel_check_s=0.1), lease.worker_id or 0)
+    pulse.start()
+    with pulse.watching(lease, limit_s=60) as watch:
+        controlling.pause_job(actor=permissions.system(), job_id=lease.job_id)
+        time.sleep(1)
+        assert watch.stop is None
     pulse.end()
 
 

@@ -8,7 +8,7 @@ from app.core.money import Money
 from app.rpa.codes import Code
 from app.rpa.profile import Profile
 from app.rpa.readings import MAX_QUANTITY, CartReading, Read, TaskOutcome
-from workers.actions.visit import Visit, run_errand
+from workers.actions.visit import Visit, Wanted, nothing, run_errand
 from workers.chrome.browser import Browser
 from workers.errors import TaskError
 from workers.storefront.extraction import raw_strings
@@ -16,7 +16,13 @@ from workers.storefront.pages import BuyBox, CartPage, ProductPage, cart_of
 
 
 def add_to_cart(
-    browser: Browser, profile: Profile, asin: str, *, cancelled: Callable[[], bool], quantity: int = 1
+    browser: Browser,
+    profile: Profile,
+    asin: str,
+    *,
+    cancelled: Callable[[], bool],
+    quantity: int = 1,
+    wanted: Wanted = nothing,
 ) -> TaskOutcome:
     """Put a product into the empty cart of a fresh context and read it back; never logs in, never checks out.
 
@@ -39,7 +45,7 @@ def add_to_cart(
             raise TaskError(Code.CART_NOT_CONFIRMED, f"The cart holds {found} of the product, not {quantity}.")
         return CartReading(quantity=found, unit_price=unit_price, page_price=page_price)
 
-    return run_errand(browser, errand, cancelled=cancelled)
+    return run_errand(browser, errand, cancelled=cancelled, wanted=wanted)
 
 
 def _add_one(

@@ -6,16 +6,19 @@ from collections.abc import Callable
 
 from app.rpa.profile import Profile
 from app.rpa.readings import ProductReading, TaskOutcome
-from workers.actions.visit import Visit, run_errand
+from workers.actions.visit import Visit, Wanted, nothing, run_errand
 from workers.chrome.browser import Browser
 from workers.storefront.extraction import raw_strings
 from workers.storefront.pages import ProductPage
 
 
-def view_product(browser: Browser, profile: Profile, asin: str, *, cancelled: Callable[[], bool]) -> TaskOutcome:
+def view_product(
+    browser: Browser, profile: Profile, asin: str, *, cancelled: Callable[[], bool], wanted: Wanted = nothing
+) -> TaskOutcome:
     """Read a product's page in a fresh context; the outcome holds a ProductReading or the code that says why not.
 
     ``cancelled`` is asked before each stage; a stage under way is ended by ``Browser.kill`` from another thread.
+    ``wanted`` says of which ends the page is captured.
     """
 
     def errand(visit: Visit) -> ProductReading:
@@ -29,4 +32,4 @@ def view_product(browser: Browser, profile: Profile, asin: str, *, cancelled: Ca
             visit.raw = dict(raw_strings(raw, profile))
             return page.interpret(raw)
 
-    return run_errand(browser, errand, cancelled=cancelled)
+    return run_errand(browser, errand, cancelled=cancelled, wanted=wanted)

@@ -41,6 +41,12 @@ class Page:
         return self._navigation.document.url
 
     @property
+    def has_document(self) -> bool:
+        """Whether there is a document of the shop, not only an empty tab or the browser's own error page."""
+        document = self._navigation.document
+        return bool(document.loader) and not document.is_error_page
+
+    @property
     def status(self) -> int | None:
         """The HTTP status of the document that is there."""
         return self._navigation.status
@@ -122,10 +128,16 @@ class Page:
             self._connection.pump(left)
         self._navigation.check_error_page()
 
-    def screenshot(self) -> bytes:
+    def screenshot(self, *, timeout_s: float) -> bytes:
         """What the page looks like (the visible part), as a JPEG."""
-        shot = self._call("Page.captureScreenshot", {"format": "jpeg", "quality": 60}, self._limits.script_s)
+        shot = self._call("Page.captureScreenshot", {"format": "jpeg", "quality": 60}, timeout_s)
         return base64.b64decode(shot["data"])
+
+    def stop_counting(self) -> None:
+        """Follow what the page loads no more, so that no limit of it is in the way of looking at what is there."""
+        self._connection.forget_all()
+        handlers = {"Inspector.targetCrashed": self._on_crash, "Page.javascriptDialogOpening": self._on_dialog}
+        self._connection.listen(self._session, handlers)
 
     def send_nowait(self, method: str) -> None:
         """Send a DevTools command without parameters to the page and do not wait for its answer."""

@@ -25,9 +25,10 @@ from app.orders.services.promises import NOTE_STOCK_TAKEN, note_stock_taken
 from app.products.search.facets import keep_counted
 from app.products.services import low_stock
 from app.products.services.images import purge_images
-from app.rpa.services.jobs import prepare_job
+from app.rpa.services.evidence import purge_evidence, sweep_evidence
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
+from app.rpa.services.preparing import prepare_job
 from workers.jobs import payments
 
 
@@ -84,6 +85,14 @@ def _tell_low_stock() -> None:
     low_stock.request_mails(now=utc_now())
 
 
+def _purge_evidence() -> None:
+    purge_evidence()
+
+
+def _sweep_evidence() -> None:
+    sweep_evidence(now=utc_now())
+
+
 def _purge_images() -> None:
     purge_images()
 
@@ -116,6 +125,8 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "forget_workers": _forget_workers,
     "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
+    "purge_evidence": _purge_evidence,
+    "sweep_evidence": _sweep_evidence,
     "purge_images": _purge_images,
     SWEEP_HOLDS: _sweep_holds,
     "purge_webhooks": _purge_webhooks,

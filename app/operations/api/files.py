@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
-from typing import IO, Any, cast
+from typing import IO, Any, Final, cast
 
 import orjson
 from flask import Response, g
@@ -56,11 +56,16 @@ def upload_limit() -> int:
     return settings().files.max_upload_mb * 1024 * 1024
 
 
-def form(file: str, **own: dict[str, Any]) -> dict[str, Any]:
+RUN: Final[dict[str, Any]] = {
+    "run": {"type": "boolean", "default": False, "description": "Import at once what keeps the rules"}
+}
+"""A field of the forms of imports."""
+
+
+def form(file: str, *, required: Sequence[str] = (), **own: dict[str, Any]) -> dict[str, Any]:
     """The body of a request that sends a file, as OpenAPI has it; ``file`` says what is in it."""
     said: dict[str, Any] = {
         "file": {"type": "string", "format": "binary", "description": file},
-        "run": {"type": "boolean", "default": False, "description": "Import at once what keeps the rules"},
         **own,
         "format": {"type": "string", "enum": list(FORMATS), "description": "Where it cannot be seen"},
         "encoding": {
@@ -70,7 +75,7 @@ def form(file: str, **own: dict[str, Any]) -> dict[str, Any]:
         },
         "delimiter": {"type": "string", "enum": [",", ";", "tab", "|"], "description": "Where it is guessed wrongly"},
     }
-    schema = {"type": "object", "required": ["file"], "properties": said}
+    schema = {"type": "object", "required": ["file", *required], "properties": said}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 

@@ -87,10 +87,15 @@ class FileImportSchema(OperationSchema):
     )
 
 
-class FileFields(StrictSchema):
-    """What may be said of a file that is sent."""
+class ReadingFields(StrictSchema):
+    """How a file that is sent is to be read."""
 
-    run = fields.Boolean(load_default=False)
     format = fields.String(load_default=None, validate=validate.OneOf(FORMATS))
     encoding = fields.String(load_default=None, validate=validate.OneOf(ENCODINGS))
     delimiter = fields.String(load_default=None, validate=validate.OneOf([*DELIMITERS, "tab"]))
+
+
+class FileFields(ReadingFields):
+    """What may be said of a file that is sent to be imported."""
+
+    run = fields.Boolean(load_default=False)

@@ -10,7 +10,7 @@ from flask.views import MethodView
 from app.core.api import ApiBlueprint, current_principal, if_match
 from app.core.orm import utc_now
 from app.core.uploads import Upload
-from app.operations.api.files import download, form, read_fields, receiving, upload_limit
+from app.operations.api.files import RUN, download, form, read_fields, receiving, upload_limit
 from app.operations.models import Operation, OperationState
 from app.operations.queries import find_writer, refused_rows
 from app.operations.services.operations import cancel_operation
@@ -34,6 +34,7 @@ _FILE: Final = (
 )
 _BODY: Final = form(
     _FILE,
+    **RUN,
     tax_included={
         "type": "boolean",
         "description": "Whether gross and discount contain tax; as the shop's prices do now where it is not said",

@@ -11,7 +11,7 @@ from app.core.api import ApiBlueprint, current_principal, if_match
 from app.core.orm import utc_now
 from app.core.uploads import Upload
 from app.operations import queries
-from app.operations.api.files import download, form, read_fields, receiving, upload_limit
+from app.operations.api.files import RUN, download, form, read_fields, receiving, upload_limit
 from app.operations.models import Operation, OperationState
 from app.products import kinds
 from app.products.schemas import files as schemas
@@ -31,7 +31,7 @@ _MAKES_CATEGORIES: Final = {
 _RUN_IF_MATCH: Final = (
     "ETag of the import as you saw it: 412 when its columns were mapped anew since. Without it, it runs as it is now"
 )
-_BODY: Final = form(_FILE, create_categories=_MAKES_CATEGORIES)
+_BODY: Final = form(_FILE, **RUN, create_categories=_MAKES_CATEGORIES)
 
 
 def _shown(operation: Operation) -> Any:

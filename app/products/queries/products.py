@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 
 from app.core.extensions import db
+from app.core.money import Money
+from app.core.running import settings
 from app.products.errors import ProductNotFound
 from app.products.models.products import Product
+from app.products.queries.walks import ids_of
 
 _CHUNK: Final = 1000
+_NARROW: Final = ("asin", "gtin", "category", "brand")
+"""Filters whose index is gone along, the narrowest first; without any of them all products are looked at."""
 
 
 def get_product(product_id: int) -> Product:
@@ -34,13 +39,15 @@ def find_products_by_asins(asins: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def list_product_refs(
-    *, brand: str | None = None, is_active: bool | None = None, after_id: int = 0, limit: int = 5000
-) -> list[int]:
-    """The ids of products that fit every filter given, ascending from behind ``after_id``, at most ``limit``."""
-    wanted = select(Product.id).where(Product.deleted_at.is_(None), Product.id > after_id)
-    if brand is not None:
-        wanted = wanted.where(Product.brand == brand)
-    if is_active is not None:
-        wanted = wanted.where(Product.is_active.is_(is_active))
-    return list(db.session.scalars(wanted.order_by(Product.id).limit(limit)))
+def find_fitting_ids(filters: Mapping[str, Any], *, limit: int) -> list[int]:
+    """The ids of products that fit a filter (names as in the list of products, prices as decimal strings), ascending.
+
+    At most ``limit`` of them, and then not the lowest ones. Prices are in the shop's currency.
+    """
+    given = dict(filters)
+    for name in ("price_min", "price_max"):
+        if name in given:
+            given[name] = Money.parse(given[name], settings().currency).minor
+    walk = next((name for name in _NARROW if name in given), "created")
+    found = db.session.connection().execute(ids_of(walk, frozenset(given)), {**given, "limit": limit})
+    return sorted(found.scalars())

@@ -147,6 +147,14 @@ def bound_of(shape: Shape) -> Select[Any]:
     return _between(chosen, shape, keys).order_by(*_ordered(keys)).limit(1).offset(bindparam("offset"))
 
 
+@lru_cache(maxsize=256)
+def ids_of(name: str, filters: frozenset[str]) -> Select[Any]:
+    """The ids of the products on a walk that fit, in no order, at most ``limit``; parameters are the filters."""
+    walk = WALKS[name]
+    chosen = _from(walk, select(PRODUCT.id)).where(plain(PRODUCT.deleted_at).is_(None))
+    return chosen.where(*(_compare(one, walk) for one in sorted(filters))).limit(bindparam("limit"))
+
+
 @lru_cache(maxsize=64)
 def size_of(name: str, filters: frozenset[str]) -> Select[Any]:
     """How many rows of an index its own filters leave, counted up to ``limit``."""

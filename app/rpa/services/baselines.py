@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import delete, select
 
 from app.core.extensions import db
 from app.core.orm import count_changed
 from app.products.events import ProductDeleted
-from app.rpa.models import ObservationCurrent
+from app.products.models.products import Product
+from app.rpa.models.observations import ObservationCurrent
+from app.rpa.readings import Availability
+
+EXPECTED_AVAILABILITY: Final = Availability.IN_STOCK
+"""What the master says of an active product's availability; it has no field of its own."""
+
+
+def expected_of(product: Product) -> dict[str, str | None]:
+    """What the master says of what a visit reads."""
+    return {
+        "name": product.name,
+        "brand": product.brand,
+        "price": str(product.price),
+        "availability": EXPECTED_AVAILABILITY.value if product.is_active else None,
+    }
+
+
+def read_baseline(*, product_id: int, storefront_id: int) -> Mapping[str, str | None]:
+    """What a visit is likely to see: the last known values, where there are none the master's."""
+    session = db.session()
+    product = session.get_one(Product, product_id)
+    rows = session.execute(
+        select(ObservationCurrent.attribute, ObservationCurrent.value).where(
+            ObservationCurrent.product_id == product_id, ObservationCurrent.storefront_id == storefront_id
+        )
+    )
+    return expected_of(product) | {row.attribute: row.value for row in rows}
 
 
 def forget_product(event: ProductDeleted) -> None:

@@ -1,16 +1,16 @@
-"""The dispatcher's steps. Each is a compare-and-set, so that two leaders waste work but break nothing."""
+"""The dispatcher's steps that hand tasks out and take them back; by ``task_moves``, so two leaders break nothing."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from itertools import groupby
+from typing import Any, Final
 
-from sqlalchemy import Row, and_, func, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
 
 from app.config import Farm
@@ -19,16 +19,21 @@ from app.core.extensions import db
 from app.core.orm import count_changed, database_now
 from app.core.queues import doorbell
 from app.core.transactions import after_commit, in_transaction
-from app.rpa.codes import Code
-from app.rpa.models import BATCH, INTERACTIVE, Job, JobState, Leader, Storefront, Task, TaskState, Worker
+from app.rpa.job_moves import WORKS
+from app.rpa.models.jobs import BATCH, INTERACTIVE, Job, JobState, Priority, Task, TaskState
+from app.rpa.models.storefronts import Storefront
 from app.rpa.profile import Profile
-from app.rpa.services.jobs import mark_started
-from app.rpa.services.notices import request_job_notices
-from app.rpa.services.outcomes import count_ends, reap_task
+from app.rpa.queries.workers import count_live_workers
+from app.rpa.services import task_moves
+from app.rpa.services.outcomes import reap_task
+from app.rpa.turns import WEIGHTS, Candidate, Turns
 
-CHUNK: Final = 5_000
-_RELEASABLE: Final = (JobState.QUEUED, JobState.RUNNING)
 _QUEUES: Final = {BATCH: queues.BATCH, INTERACTIVE: queues.INTERACTIVE}
+_PER_KIND: Final = 50
+"""Jobs of one storefront, lane and priority that are looked at in a round: those whose last turn is longest ago."""
+_ROUNDS: Final = 5
+"""How often what a job left of its share is shared among the others before the next call."""
+_OUT: Final = (TaskState.QUEUED, TaskState.LEASED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,61 +43,40 @@ class _Release:
     lane: str
 
 
-def lead(*, owner: str, lease_s: float) -> bool:
-    """Take or keep the leadership of the dispatchers; False while another one leads."""
-    try:
-        return _lead(owner=owner, lease_s=lease_s)
-    except IntegrityError:
-        return False
-
-
 @in_transaction
-def _lead(*, owner: str, lease_s: float) -> bool:
-    session = db.session()
-    now = database_now(session)
-    row = session.scalar(select(Leader).where(Leader.name == "dispatcher").with_for_update())
-    if row is None:
-        session.add(Leader(name="dispatcher", owner=owner, until=now + timedelta(seconds=lease_s)))
-        return True
-    if row.owner != owner and row.until > now:
-        return False
-    row.owner, row.until = owner, now + timedelta(seconds=lease_s)
-    return True
-
-
-@in_transaction
-def resign(*, owner: str) -> None:
-    """Give the leadership up at once, so that the next dispatcher need not wait for it to run out."""
-    session = db.session()
-    row = session.scalar(select(Leader).where(Leader.name == "dispatcher", Leader.owner == owner).with_for_update())
-    if row is not None:
-        row.until = database_now(session)
-
-
-@in_transaction
-def release_tasks(*, farm: Farm) -> int:
+def release_tasks(*, farm: Farm, turns: Turns) -> int:
     """Release just enough READY tasks to keep every live worker busy, in turn between jobs; returns how many.
 
-    Interactive tasks are released without limit. No storefront gets more than its concurrency and pace can start.
+    Interactive tasks are released without limit. No storefront gets more than its concurrency and pace can start, no
+    job more than its own concurrency. ``turns`` is the memory of who had how much.
     """
     session = db.session()
     now = database_now(session)
-    since = now - timedelta(seconds=farm.worker_silent_s)
-    alive = select(func.count()).where(Worker.heartbeat_at > since, Worker.stopped_at.is_(None))
-    waiting = select(func.count()).where(Task.state == TaskState.QUEUED)
-    room = max(1, session.scalar(alive) or 0) * farm.release_window - (session.scalar(waiting) or 0)
     slots = _free_slots(session, now)
     jobs = _startable_jobs(session, [id_ for id_, free in slots.items() if free > 0], now)
-    share = max(1, room // max(1, len(jobs)))
+    most = _mosts(session, jobs, slots)
+    served: set[int] = set()
     released: list[_Release] = []
-    for job in jobs:
-        wanted = slots[job.storefront_id] if job.lane == INTERACTIVE else min(share, room, slots[job.storefront_id])
-        taken = _take(session, job.id, job.lane, wanted, now) if wanted > 0 else []
+    for job in (job for job in jobs if job.lane == INTERACTIVE):
+        taken = _take(session, job, min(most[job.id], slots[job.storefront_id]), now)
         slots[job.storefront_id] -= len(taken)
-        room -= len(taken) if job.lane == BATCH else 0
         released += taken
-        if taken:
-            mark_started(job.id, now)
+        served |= {job.id} if taken else set()
+    room = _room(session, farm)
+    batch = {job.id: job for job in jobs if job.lane == BATCH and most[job.id] > 0}
+    for _ in range(_ROUNDS):
+        candidates = [_candidate(job, most[job.id]) for job in batch.values()]
+        for job_id, count in turns.share(candidates, slots, room).items():
+            job = batch[job_id]
+            taken = _take(session, job, count, now)
+            if len(taken) < count:
+                del batch[job_id]
+            most[job_id] -= len(taken)
+            slots[job.storefront_id] -= len(taken)
+            room -= len(taken)
+            released += taken
+            served |= {job.id} if taken else set()
+    _mark_started(session, sorted(served), now)
     _ring_after_commit(released)
     return len(released)
 
@@ -109,6 +93,7 @@ def release_again(*, farm: Farm) -> int:
         select(Task.id, Task.release_no, Task.released_at, Job.lane)
         .join(Job, Job.id == Task.job_id)
         .where(Task.state == TaskState.QUEUED, Task.released_at < now - timedelta(seconds=patience))
+        .where(Job.state.in_(WORKS))
         .order_by(Task.released_at)
         .limit(500)
     ).all()
@@ -118,19 +103,6 @@ def release_again(*, farm: Farm) -> int:
     held = doorbell().held([(_QUEUES[one.lane], f"task-{one.task_id}-{one.release_no}") for one in due])
     lost = [one for one, still_there in zip(due, held, strict=True) if not still_there]
     return _release_lost(lost=lost) if lost else 0
-
-
-@in_transaction
-def _release_lost(*, lost: list[_Release]) -> int:
-    session = db.session()
-    now = database_now(session)
-    released = [
-        _Release(one.task_id, one.release_no + 1, one.lane)
-        for one in lost
-        if _release_one(session, one.task_id, one.release_no, TaskState.QUEUED, now)
-    ]
-    _ring_after_commit(released)
-    return len(released)
 
 
 def reap_expired(*, limit: int = 200) -> int:
@@ -149,122 +121,74 @@ def reap_expired(*, limit: int = 200) -> int:
     )
 
 
-def end_open_tasks() -> int:
-    """End what will not run any more: tasks of cancelled jobs and of jobs past their deadline; returns how many."""
-    session = db.session()
-    now = database_now(session)
-    cancelled = list(session.scalars(select(Job.id).where(Job.state == JobState.CANCELLING).limit(100)))
-    overdue = list(session.scalars(select(Job.id).where(Job.state.in_(_RELEASABLE), Job.deadline_at < now).limit(100)))
-    session.rollback()
-    ended = 0
-    for job_ids, state, code in (
-        (cancelled, TaskState.CANCELLED, Code.CANCELLED),
-        (overdue, TaskState.SKIPPED, Code.DEADLINE),
-    ):
-        for job_id in job_ids:
-            while count := _end_chunk(job_id=job_id, state=state, code=code):
-                ended += count
-    return ended
-
-
 @in_transaction
-def finish_jobs() -> int:
-    """End every job whose tasks have all ended; returns how many."""
+def _release_lost(*, lost: list[_Release]) -> int:
     session = db.session()
-    now = database_now(session)
-    _write_off_unprepared(session, now)
-    finished = 0
-    errors = Job.failed_count + Job.skipped_count
-    for before, after, matches in (
-        ((JobState.CANCELLING,), JobState.CANCELLED, errors >= 0),
-        (_RELEASABLE, JobState.COMPLETED, errors == 0),
-        (_RELEASABLE, JobState.COMPLETED_WITH_ERRORS, errors > 0),
-    ):
-        ending = and_(Job.state.in_(before), Job.current_count == Job.total_count, matches)
-        request_job_notices(ending)
-        done = update(Job).where(ending)
-        finished += count_changed(session, done.values(state=after, finished_at=now, updated_at=now))
-    return finished
+    released: list[_Release] = []
+    for lane in _QUEUES:
+        rows = [(one.task_id, one.release_no) for one in lost if one.lane == lane]
+        released += _release(session, rows, lane, TaskState.QUEUED, database_now(session))
+    _ring_after_commit(released)
+    return len(released)
 
 
-def _write_off_unprepared(session: Session, now: datetime) -> None:
-    """Tasks that were never made count as cancelled in a cancelled job, as skipped after the deadline."""
-    gap = Job.total_count - Job.prepared_count
-    overdue = (Job.state == JobState.PREPARING) & (Job.deadline_at < now)
-    for over, counter, state in (
-        (Job.state == JobState.CANCELLING, Job.cancelled_count, JobState.CANCELLING),
-        (overdue, Job.skipped_count, JobState.QUEUED),
-    ):
-        count_changed(
-            session,
-            update(Job)
-            .where(over, Job.prepared_count < Job.total_count)
-            # In this order: MySQL lets later assignments see what earlier ones made.
-            .ordered_values(
-                (Job.current_count, Job.current_count + gap),
-                (counter, counter + gap),
-                (Job.prepared_count, Job.total_count),
-                (Job.selection, None),
-                (Job.state, state),
-            ),
-        )
+def _room(session: Session, farm: Farm) -> int:
+    """How many more tasks may wait for workers: some for each that is alive."""
+    waiting = session.scalar(select(func.count()).where(Task.state == TaskState.QUEUED)) or 0
+    return max(1, count_live_workers(silent_s=farm.worker_silent_s)) * farm.release_window - waiting
 
 
-@in_transaction
-def _end_chunk(*, job_id: int, state: TaskState, code: Code) -> int:
-    session = db.session()
-    now = database_now(session)
-    open_ids = list(
-        session.scalars(
-            select(Task.id)
-            .where(Task.job_id == job_id, Task.state.in_((TaskState.READY, TaskState.QUEUED)))
-            .limit(CHUNK)
-            .with_for_update()
-        )
-    )
-    if not open_ids:
-        return 0
-    ended = count_changed(
-        session,
-        update(Task)
-        .where(Task.id.in_(open_ids), Task.state.in_((TaskState.READY, TaskState.QUEUED)))
-        .values(state=state, code=code, finished_at=now, updated_at=now),
-    )
-    count_ends(session, job_id, state, ended)
-    return ended
+def _candidate(job: Row[Any], most: int) -> Candidate:
+    return Candidate(job.id, job.storefront_id, WEIGHTS[Priority(job.priority)], most)
 
 
 def _free_slots(session: Session, now: datetime) -> dict[int, int]:
     """How many more tasks each storefront could start soon; one more than its free slots, so that no worker waits."""
-    wanted = select(Job.storefront_id).where(Job.state.in_(_RELEASABLE))
+    wanted = select(Job.storefront_id).where(Job.state.in_(WORKS))
     shops = list(session.scalars(select(Storefront).where(Storefront.id.in_(wanted), Storefront.is_active)))
-    open_states = (TaskState.QUEUED, TaskState.LEASED)
     counts = select(Task.storefront_id, Task.state, func.count()).where(
-        Task.storefront_id.in_([shop.id for shop in shops]), Task.state.in_(open_states)
+        Task.storefront_id.in_([shop.id for shop in shops]), Task.state.in_(_OUT)
     )
     open_tasks: dict[tuple[int, str], int] = defaultdict(int)
     grouped = session.execute(counts.group_by(Task.storefront_id, Task.state))
     open_tasks.update({(row[0], row[1]): row[2] for row in grouped})
     slots: dict[int, int] = {}
     for shop in shops:
-        queued, leased = (open_tasks[shop.id, state] for state in open_states)
+        queued, leased = (open_tasks[shop.id, state] for state in _OUT)
         may_start = min(shop.concurrency + 1 - leased, _starts_within(shop, now, seconds=1))
         slots[shop.id] = may_start - queued
     return slots
 
 
-def _startable_jobs(session: Session, storefront_ids: list[int], now: datetime) -> Sequence[Row[int, str, int]]:
-    """Jobs with a task that is due on one of these storefronts, interactive ones first, then by their last turn.
+def _startable_jobs(session: Session, storefront_ids: list[int], now: datetime) -> Sequence[Row[Any]]:
+    """Jobs with a task that is due on one of these storefronts, by their last turn; of each kind of job some.
 
     Only those: otherwise jobs that have to wait would fill the list and keep the others from their turn.
     """
     due = select(Task.id).where(Task.job_id == Job.id, Task.state == TaskState.READY, Task.not_before <= now)
+    kind = (Job.storefront_id, Job.lane, Job.priority)
+    place = func.row_number().over(partition_by=kind, order_by=(Job.last_released_at, Job.id))
+    found = (
+        select(
+            Job.id, Job.lane, Job.storefront_id, Job.priority, Job.concurrency, Job.last_released_at, place.label("n")
+        )
+        .where(Job.state.in_(WORKS), Job.deadline_at > now, Job.storefront_id.in_(storefront_ids), due.exists())
+        .subquery()
+    )
     return session.execute(
-        select(Job.id, Job.lane, Job.storefront_id)
-        .where(Job.state.in_(_RELEASABLE), Job.deadline_at > now, Job.storefront_id.in_(storefront_ids), due.exists())
-        .order_by(Job.lane.desc(), Job.last_released_at)
-        .limit(200)
+        select(found).where(found.c.n <= _PER_KIND).order_by(found.c.last_released_at, found.c.id)
     ).all()
+
+
+def _mosts(session: Session, jobs: Sequence[Row[Any]], slots: Mapping[int, int]) -> dict[int, int]:
+    """How many more tasks of each job may be out: as many as its storefront takes, or as its own concurrency leaves."""
+    most = {job.id: slots[job.storefront_id] for job in jobs}
+    bounded = {job.id: job.concurrency for job in jobs if job.concurrency is not None}
+    if bounded:
+        count = select(Task.job_id, func.count()).where(Task.job_id.in_(bounded), Task.state.in_(_OUT))
+        out = {row[0]: row[1] for row in session.execute(count.group_by(Task.job_id))}
+        most |= {id_: min(most[id_], limit - out.get(id_, 0)) for id_, limit in bounded.items()}
+    return most
 
 
 def _starts_within(shop: Storefront, now: datetime, *, seconds: float) -> int:
@@ -277,28 +201,40 @@ def _starts_within(shop: Storefront, now: datetime, *, seconds: float) -> int:
     return 0 if left_s < 0 else 1 + int(left_s * 1000 // shop.gap_ms)
 
 
-def _take(session: Session, job_id: int, lane: str, count: int, now: datetime) -> list[_Release]:
+def _take(session: Session, job: Row[Any], count: int, now: datetime) -> list[_Release]:
+    """Release the next tasks of a job that are due, at most ``count``."""
+    if count <= 0:
+        return []
     rows = session.execute(
         select(Task.id, Task.release_no)
-        .where(Task.job_id == job_id, Task.state == TaskState.READY, Task.not_before <= now)
+        .where(Task.job_id == job.id, Task.state == TaskState.READY, Task.not_before <= now)
         .order_by(Task.not_before, Task.id)
         .limit(count)
     ).all()
-    return [
-        _Release(row.id, row.release_no + 1, lane)
-        for row in rows
-        if _release_one(session, row.id, row.release_no, TaskState.READY, now)
-    ]
+    return _release(session, [(row.id, row.release_no) for row in rows], job.lane, TaskState.READY, now)
 
 
-def _release_one(session: Session, task_id: int, release_no: int, state: TaskState, now: datetime) -> bool:
-    released = count_changed(
-        session,
-        update(Task)
-        .where(Task.id == task_id, Task.state == state, Task.release_no == release_no)
-        .values(state=TaskState.QUEUED, release_no=release_no + 1, released_at=now),
-    )
-    return released == 1
+def _release(
+    session: Session, rows: Sequence[tuple[int, int]], lane: str, of: TaskState, now: datetime
+) -> list[_Release]:
+    found: list[_Release] = []
+    for number, group in groupby(sorted(rows, key=_number), key=_number):
+        ids = task_moves.release(session, [id_ for id_, _ in group], number, of, now)
+        found += [_Release(id_, number + 1, lane) for id_ in ids]
+    return found
+
+
+def _number(row: tuple[int, int]) -> int:
+    return row[1]
+
+
+def _mark_started(session: Session, job_ids: Sequence[int], now: datetime) -> None:
+    """Note of jobs that tasks of theirs were released; of one that was QUEUED, that it runs."""
+    if not job_ids:
+        return
+    count_changed(session, update(Job).where(Job.id.in_(job_ids)).values(last_released_at=now))
+    queued = update(Job).where(Job.id.in_(job_ids), Job.state == JobState.QUEUED)
+    count_changed(session, queued.values(state=JobState.RUNNING, started_at=now))
 
 
 def _ring_after_commit(released: list[_Release]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
@@ -13,8 +14,17 @@ from sqlalchemy.orm import Session
 from app.core.extensions import db
 from app.core.orm import count_changed, database_now
 from app.core.transactions import in_transaction
-from app.rpa.models import Action, Attempt, Job, JobState, Storefront, Task, TaskState, Worker
+from app.rpa.job_moves import WORKS
+from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
+from app.rpa.models.storefronts import Storefront
+from app.rpa.models.workers import Worker
 from app.rpa.profile import Profile
+from app.rpa.queries.jobs import is_cancelled
+from app.rpa.services import task_moves
+from app.rpa.services.baselines import read_baseline
+
+_NOT_NOW: Final = timedelta(seconds=1)
+_WHEN_FULL: Final = timedelta(milliseconds=200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +42,10 @@ class Lease:
     storefront_version: int
     profile: Profile
     worker_id: int | None = None
+    number: int = 0
+    """Of the attempt: that of its release."""
+    baseline: Mapping[str, str | None] = field(default_factory=dict)
+    """What a view of the product's page is likely to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,47 +58,41 @@ class Renewal:
 
 @in_transaction
 def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s: float) -> Lease | None:
-    """Turn a release into a lease; None when the release is old, the job is not running or the shop has no slot.
+    """Turn a release into a lease; None when the release is old, the job does not work or there is no slot.
 
-    The storefront's row serialises the claims of one shop, so rate and concurrency hold however many messages wait. A
-    task that finds no slot goes back to READY without an attempt counted.
+    The storefront's row serialises the claims of one shop, and so of its jobs: rate and concurrency hold however many
+    messages wait. A task that finds no slot goes back to READY without an attempt counted.
     """
     session = db.session()
     known = session.execute(
-        select(Task.state, Task.release_no, Task.storefront_id, Job.state, Job.action, Job.quantity)
-        .join(Job, Job.id == Task.job_id)
-        .where(Task.id == task_id)
+        select(Task.state, Task.release_no, Task.storefront_id, Task.job_id).where(Task.id == task_id)
     ).one_or_none()
-    if known is None or known[0] != TaskState.QUEUED or known[1] != release_no:
+    if known is None or known.state != TaskState.QUEUED or known.release_no != release_no:
         return None
-    storefront = session.scalars(select(Storefront).where(Storefront.id == known[2]).with_for_update()).one()
+    storefront = session.scalars(select(Storefront).where(Storefront.id == known.storefront_id).with_for_update()).one()
+    job = session.execute(
+        select(Job.state, Job.action, Job.quantity, Job.concurrency, Job.deadline_at).where(Job.id == known.job_id)
+    ).one()
     now = database_now(session)
-    start_at = _next_slot(session, storefront, now) if known[3] == JobState.RUNNING else now + timedelta(seconds=1)
+    start_at = _next_slot(session, storefront, known.job_id, job, now)
     if start_at is not None:
-        _give_back(session, task_id, release_no, start_at)
+        task_moves.give_back(session, task_id, release_no, start_at)
         return None
-    token = secrets.token_hex(16)
-    leased = count_changed(
-        session,
-        update(Task)
-        .where(Task.id == task_id, Task.state == TaskState.QUEUED, Task.release_no == release_no)
-        .values(
-            state=TaskState.LEASED,
-            lease_token=token,
-            leased_until=now + timedelta(seconds=lease_s),
-            worker_id=worker_id,
-        ),
-    )
-    if leased == 0:
+    token, until = secrets.token_hex(16), now + timedelta(seconds=lease_s)
+    if not task_moves.claim(session, task_id, release_no, token=token, until=until, worker_id=worker_id):
         return None
     if storefront.gap_ms:
         storefront.next_start_at = max(storefront.next_start_at, now) + timedelta(milliseconds=storefront.gap_ms)
     session.add(Attempt(task_id=task_id, number=release_no, lease_token=token, worker_id=worker_id, started_at=now))
-    task = session.execute(select(Task.job_id, Task.asin, Task.product_id).where(Task.id == task_id)).one()
+    task = session.execute(select(Task.asin, Task.product_id).where(Task.id == task_id)).one()
+    seen: Mapping[str, str | None] = {}
+    if job.action == Action.VIEW_PRODUCT:
+        seen = read_baseline(product_id=task.product_id, storefront_id=storefront.id)
     return Lease(
-        task_id=task_id, job_id=task.job_id, token=token, action=Action(known[4]), asin=task.asin,
-        product_id=task.product_id, quantity=known[5], storefront_id=storefront.id,
+        task_id=task_id, job_id=known.job_id, token=token, action=Action(job.action), asin=task.asin,
+        product_id=task.product_id, quantity=job.quantity, storefront_id=storefront.id,
         storefront_version=storefront.version, profile=Profile.from_document(storefront.profile), worker_id=worker_id,
+        number=release_no, baseline=seen,
     )  # fmt: skip
 
 
@@ -93,16 +101,10 @@ def renew_lease(*, lease: Lease, lease_s: float) -> Renewal:
     """Prolong a lease and say that the worker is alive; tells the worker to stop when it is lost or cancelled."""
     session = db.session()
     now = database_now(session)
-    held = count_changed(
-        session,
-        update(Task)
-        .where(Task.id == lease.task_id, Task.lease_token == lease.token, Task.state == TaskState.LEASED)
-        .values(leased_until=now + timedelta(seconds=lease_s)),
-    )
+    held = task_moves.renew(session, lease.task_id, lease.token, now + timedelta(seconds=lease_s))
     if lease.worker_id is not None:
         beat(session, lease.worker_id, now, task_id=lease.task_id)
-    state = session.scalar(select(Job.state).where(Job.id == lease.job_id))
-    return Renewal(held=held == 1, cancelled=state in (JobState.CANCELLING, JobState.CANCELLED))
+    return Renewal(held=held, cancelled=is_cancelled(lease.job_id))
 
 
 @in_transaction
@@ -145,24 +147,19 @@ def beat(session: Session, worker_id: int, now: datetime, *, task_id: int | None
     count_changed(session, update(Worker).where(Worker.id == worker_id).values(**changes))
 
 
-def _next_slot(session: Session, storefront: Storefront, now: datetime) -> datetime | None:
-    """When the storefront may be asked again, or None when it has a slot right now."""
+def _next_slot(session: Session, storefront: Storefront, job_id: int, job: Any, now: datetime) -> datetime | None:
+    """When the task may be tried again, or None when it may start right now; the storefront is locked."""
+    if job.state not in WORKS or job.deadline_at < now:
+        return now + _NOT_NOW
     if not storefront.is_active:
         return now
-    if storefront.paused_until is not None and storefront.paused_until > now:
-        return storefront.paused_until
-    if storefront.next_start_at > now:
-        return storefront.next_start_at
-    busy = select(func.count()).where(Task.storefront_id == storefront.id, Task.state == TaskState.LEASED)
-    if (session.scalar(busy) or 0) >= storefront.concurrency:
-        return now + timedelta(milliseconds=200)
+    later = max(storefront.next_start_at, storefront.paused_until or now)
+    if later > now:
+        return later
+    leased = select(func.count()).where(Task.state == TaskState.LEASED)
+    in_shop, in_job = leased.where(Task.storefront_id == storefront.id), leased.where(Task.job_id == job_id)
+    if (session.scalar(in_shop) or 0) >= storefront.concurrency:
+        return now + _WHEN_FULL
+    if job.concurrency is not None and (session.scalar(in_job) or 0) >= job.concurrency:
+        return now + _WHEN_FULL
     return None
-
-
-def _give_back(session: Session, task_id: int, release_no: int, not_before: datetime) -> None:
-    count_changed(
-        session,
-        update(Task)
-        .where(Task.id == task_id, Task.state == TaskState.QUEUED, Task.release_no == release_no)
-        .values(state=TaskState.READY, not_before=not_before),
-    )

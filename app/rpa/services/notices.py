@@ -11,8 +11,8 @@ from app.auth import preferences
 from app.auth.models import User
 from app.core import mail, outbox
 from app.core.extensions import db
-from app.rpa.models import BATCH, Job, JobState
-from app.rpa.queries import outcomes
+from app.rpa.models.jobs import BATCH, Job, JobState
+from app.rpa.queries.jobs import outcomes
 
 
 def request_job_notices(about_to_end: ColumnElement[bool]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,9 +18,14 @@ from app.products.models.products import Product
 from app.products.services.observations import record_observed_change
 from app.rpa import changes, retrying
 from app.rpa.codes import Code
-from app.rpa.models import Attempt, Job, JobState, Observation, ObservationCurrent, Task, TaskState
+from app.rpa.evidence import Kept
+from app.rpa.models.jobs import Attempt, Job, JobState, Task, TaskState
+from app.rpa.models.observations import Observation, ObservationCurrent
 from app.rpa.profile import RetryBudget
-from app.rpa.readings import Availability, CartReading, PageFacts, ProductReading, Read, TaskOutcome
+from app.rpa.readings import CartReading, PageFacts, ProductReading, Read, TaskOutcome
+from app.rpa.services import task_moves
+from app.rpa.services.baselines import expected_of
+from app.rpa.services.evidence import record_evidence
 from app.rpa.services.leases import Lease
 from app.rpa.services.storefronts import pause_storefront
 
@@ -30,15 +36,14 @@ _COUNTERS: Final = {
     TaskState.SKIPPED: Job.skipped_count,
     TaskState.CANCELLED: Job.cancelled_count,
 }
-EXPECTED_AVAILABILITY: Final = Availability.IN_STOCK
-"""What the master says of an active product's availability; it has no field of its own."""
 
 
 @in_transaction
-def finish_task(*, lease: Lease, outcome: TaskOutcome) -> bool:
+def finish_task(*, lease: Lease, outcome: TaskOutcome, kept: Sequence[Kept] = ()) -> bool:
     """Record an attempt's end; False, with nothing written, when the lease is no longer held.
 
-    A success that brought a product reading also writes the observation and one history row per changed attribute.
+    A success that brought a product reading also writes the observation and one history row per changed attribute;
+    ``kept`` is what lies in the store of evidence already.
     Lock order: storefront, task, product, job last.
     """
     session = db.session()
@@ -56,14 +61,14 @@ def finish_task(*, lease: Lease, outcome: TaskOutcome) -> bool:
         lease.profile.retry,
         retry_after_s=outcome.retry_after_s,
     )
-    if after.state is TaskState.READY and task[3] != JobState.RUNNING:
-        after = retrying.Next(TaskState.CANCELLED, Code.CANCELLED, after.spent)
+    after = _unless_cancelled(after, task[3])
     if after.storefront_pause_s:
         pause_storefront(lease.storefront_id, now + timedelta(seconds=after.storefront_pause_s))
     result = None if outcome.reading is None else describe(outcome.reading)
     if not _settle(session, lease.task_id, lease.token, after, outcome.detail, result, now):
         return False
     _close_attempt(session, lease.token, after, outcome, now)
+    record_evidence(session, lease, kept, outcome.code, now)
     if after.state is TaskState.SUCCEEDED and isinstance(outcome.reading, ProductReading):
         _record_observation(session, lease, outcome.reading, now)
     count_ends(session, lease.job_id, after.state, 1)
@@ -83,14 +88,20 @@ def reap_task(*, task_id: int, token: str, budget: RetryBudget) -> bool:
     if task is None:
         return False
     after = retrying.decide(Code.WORKER_LOST, retrying.Spent(task[0], task[1], task[2]), budget)
-    if after.state is TaskState.READY and task[4] != JobState.RUNNING:
-        after = retrying.Next(TaskState.CANCELLED, Code.CANCELLED, after.spent)
+    after = _unless_cancelled(after, task[4])
     lost = TaskOutcome(Code.WORKER_LOST, detail="The worker's lease ran out.")
-    if not _settle(session, task_id, token, after, lost.detail, None, now, only_expired=True):
+    if not _settle(session, task_id, token, after, lost.detail, None, now, expired_at=now):
         return False
     _close_attempt(session, token, after, lost, now)
     count_ends(session, task[3], after.state, 1)
     return True
+
+
+def _unless_cancelled(after: retrying.Next, job_state: str) -> retrying.Next:
+    """Nothing goes back into the queue of a job that is cancelled; into that of a paused one it does."""
+    if after.state is TaskState.READY and job_state == JobState.CANCELLING:
+        return retrying.Next(TaskState.CANCELLED, Code.CANCELLED, after.spent)
+    return after
 
 
 def count_ends(session: Session, job_id: int, state: TaskState, count: int) -> None:
@@ -115,30 +126,24 @@ def _settle(
     result: dict[str, Any] | None,
     now: datetime,
     *,
-    only_expired: bool = False,
+    expired_at: datetime | None = None,
 ) -> bool:
-    ended = after.state is not TaskState.READY
-    mine = update(Task).where(Task.id == task_id, Task.lease_token == token, Task.state == TaskState.LEASED)
-    if only_expired:
-        mine = mine.where(Task.leased_until < now)
-    settled = count_changed(
+    return task_moves.settle(
         session,
-        mine.values(
-            state=after.state,
-            code=after.code,
-            detail=_kept(detail),
-            result=result,
-            lease_token=None,
-            leased_until=None,
-            not_before=now + timedelta(seconds=after.delay_s),
-            attempt_count=after.spent.attempts,
-            loss_count=after.spent.losses,
-            rate_limited_count=after.spent.rate_limited,
-            finished_at=now if ended else None,
-            updated_at=now,
-        ),
+        task_id,
+        token,
+        expired_at=expired_at,
+        state=after.state,
+        code=after.code,
+        detail=_kept(detail),
+        result=result,
+        not_before=now + timedelta(seconds=after.delay_s),
+        attempt_count=after.spent.attempts,
+        loss_count=after.spent.losses,
+        rate_limited_count=after.spent.rate_limited,
+        finished_at=None if after.state is TaskState.READY else now,
+        updated_at=now,
     )
-    return settled == 1
 
 
 def _close_attempt(session: Session, token: str, after: retrying.Next, outcome: TaskOutcome, now: datetime) -> None:
@@ -173,14 +178,8 @@ def _record_observation(session: Session, lease: Lease, reading: ProductReading,
         )
     )
     current = {row.attribute: row for row in rows}
-    expected = {
-        "name": master.name,
-        "brand": master.brand,
-        "price": str(master.price),
-        "availability": EXPECTED_AVAILABILITY.value if master.is_active else None,
-    }
     known = {attribute: row.value for attribute, row in current.items()}
-    for change in changes.decide_changes(observed, known, expected):
+    for change in changes.decide_changes(observed, known, expected_of(master)):
         record_observed_change.joined(
             actor=for_job(lease.job_id),
             now=now,

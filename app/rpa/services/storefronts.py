@@ -13,7 +13,8 @@ from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.rpa.errors import StorefrontCodeTaken, StorefrontInUse, StorefrontNotFound, StorefrontStale
-from app.rpa.models import Job, Storefront
+from app.rpa.models.jobs import Job
+from app.rpa.models.storefronts import Storefront
 from app.rpa.profile import Profile
 
 

@@ -110,7 +110,7 @@ def test_a_page_asks_in_the_storefronts_language_and_loads_no_pictures(browser: 
 def test_a_screenshot_is_a_jpeg(browser: Browser, shop: Shop) -> None:
     with browser.context() as page:
         page.open(f"{shop.address}/p/GOOD000001")
-        assert page.screenshot().startswith(b"\xff\xd8\xff")
+        assert page.screenshot(timeout_s=5).startswith(b"\xff\xd8\xff")
 
 
 @ENGINES

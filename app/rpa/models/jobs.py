@@ -1,4 +1,4 @@
-"""Tables of the farm: storefronts, jobs, tasks and their attempts, what was observed, and who is at work."""
+"""Jobs, their tasks, and the attempts at them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Final
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, Timestamps, UtcDateTime, key_text, utc_now
+from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, Timestamps, UtcDateTime, key_text
+from app.rpa.models.storefronts import Storefront
 
 
 class Action(StrEnum):
@@ -19,18 +20,24 @@ class Action(StrEnum):
 
 
 class JobState(StrEnum):
-    """PREPARING -> QUEUED -> RUNNING -> COMPLETED | COMPLETED_WITH_ERRORS; any open one -> CANCELLING -> CANCELLED."""
+    """``app/rpa/job_moves.py`` has which follows which."""
 
     PREPARING = "PREPARING"
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
     CANCELLING = "CANCELLING"
     CANCELLED = "CANCELLED"
     COMPLETED = "COMPLETED"
     COMPLETED_WITH_ERRORS = "COMPLETED_WITH_ERRORS"
 
 
-OPEN_JOBS: Final = (JobState.PREPARING, JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING)
+class Priority(StrEnum):
+    """How large a job's share is beside others; ``app/rpa/turns.py`` has the weights."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
 
 
 class TaskState(StrEnum):
@@ -47,28 +54,8 @@ class TaskState(StrEnum):
 
 
 ENDS: Final = (TaskState.SUCCEEDED, TaskState.REFUSED, TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED)
-
 INTERACTIVE: Final = "interactive"
 BATCH: Final = "batch"
-
-
-class Storefront(Timestamps, Base):
-    """A shop that the farm visits, as its profile describes it. ``next_start_at`` serialises the claims of one shop."""
-
-    __tablename__ = "storefront"
-
-    id: Mapped[PrimaryKey]
-    code: Mapped[str] = mapped_column(key_text(64), unique=True)
-    name: Mapped[str] = mapped_column(String(255))
-    is_active: Mapped[bool] = mapped_column(default=True)
-    version: Mapped[int] = mapped_column(default=1)
-    profile: Mapped[dict[str, Any]] = mapped_column(JSON)
-    gap_ms: Mapped[int]
-    concurrency: Mapped[int]
-    updated_at: Mapped[Instant] = mapped_column(default=utc_now)
-    """When its name or profile was changed last; claims and pauses do not count."""
-    next_start_at: Mapped[Instant]
-    paused_until: Mapped[Instant | None] = mapped_column(UtcDateTime)
 
 
 class Job(Timestamps, Attributed, Base):
@@ -82,6 +69,9 @@ class Job(Timestamps, Attributed, Base):
             name="counts_add_up",
         ),
         Index("ix_job_state_lane", "state", "lane", "last_released_at"),
+        Index("ix_job_storefront", "storefront_id", "action", "id"),
+        Index("ix_job_parent", "parent_id", "id"),
+        Index("ix_job_schedule", "schedule_id", "id"),
     )
 
     id: Mapped[PrimaryKey]
@@ -90,7 +80,21 @@ class Job(Timestamps, Attributed, Base):
     lane: Mapped[str] = mapped_column(key_text(12))
     state: Mapped[str] = mapped_column(key_text(24))
     storefront_id: Mapped[int] = mapped_column(BigId, ForeignKey("storefront.id"))
+    schedule_id: Mapped[int | None] = mapped_column(BigId)
+    """The schedule that submitted it, which may be gone."""
     quantity: Mapped[int] = mapped_column(default=1)
+    priority: Mapped[str] = mapped_column(key_text(8), default=Priority.NORMAL)
+    concurrency: Mapped[int | None]
+    """At most so many of its tasks at once; None: as many as the storefront takes."""
+    version: Mapped[int] = mapped_column(default=1)
+    """Counts what people change of it, not how far it is."""
+    parent_id: Mapped[int | None] = mapped_column(BigId)
+    """The job that this one retries or clones."""
+    over: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What it is over, as it was asked for; None for what was submitted before that was kept."""
+    paused_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    paused_by: Mapped[str | None] = mapped_column(key_text(32))
+    """Who paused it, while it is paused: ``user:7``."""
     total_count: Mapped[int]
     current_count: Mapped[int] = mapped_column(default=0)
     succeeded_count: Mapped[int] = mapped_column(default=0)
@@ -100,7 +104,7 @@ class Job(Timestamps, Attributed, Base):
     cancelled_count: Mapped[int] = mapped_column(default=0)
     prepared_count: Mapped[int] = mapped_column(default=0)
     selection: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
-    """Ids of the accepted products until their tasks exist."""
+    """Ids of the accepted products until all their tasks exist; kept where some never will."""
     report: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """What was merged or left out at acceptance: duplicates, malformed and unknown ASINs."""
     deadline_at: Mapped[Instant]
@@ -112,6 +116,10 @@ class Job(Timestamps, Attributed, Base):
     rate_per_minute: ClassVar[float | None] = None
     """Tasks per minute over the last minute of work; filled in by reads that show progress."""
     seconds_left: ClassVar[int | None] = None
+    waits: ClassVar[Any] = None
+    """Why nothing of it runs (``app.rpa.standstill.Wait``); like the two above."""
+    estimate: ClassVar[Any] = None
+    """How long the rest takes (``app.rpa.queries.estimates.Outlook``); filled in by reads of one open job."""
 
 
 class Task(Timestamps, Base):
@@ -168,60 +176,3 @@ class Attempt(Base):
     code: Mapped[str | None] = mapped_column(key_text(24))
     detail: Mapped[str | None] = mapped_column(Text)
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-
-
-class Observation(Base):
-    """What one successful view of a product page read; append-only, one per task."""
-
-    __tablename__ = "observation"
-    __table_args__ = (Index("ix_observation_product", "product_id", "storefront_id", "id"),)
-
-    id: Mapped[PrimaryKey]
-    task_id: Mapped[int] = mapped_column(BigId, ForeignKey("task.id"), unique=True)
-    product_id: Mapped[int] = mapped_column(BigId)
-    storefront_id: Mapped[int] = mapped_column(BigId)
-    observed_at: Mapped[Instant]
-    name: Mapped[str | None] = mapped_column(Text)
-    brand: Mapped[str | None] = mapped_column(Text)
-    price_minor: Mapped[int | None] = mapped_column(BigId)
-    currency: Mapped[str | None] = mapped_column(key_text(3))
-    availability: Mapped[str | None] = mapped_column(key_text(16))
-    sources: Mapped[dict[str, Any]] = mapped_column(JSON)
-
-
-class ObservationCurrent(Base):
-    """The last known value of one attribute of one product on one storefront: what a change is measured against."""
-
-    __tablename__ = "observation_current"
-
-    product_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
-    storefront_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
-    attribute: Mapped[str] = mapped_column(key_text(16), primary_key=True)
-    value: Mapped[str] = mapped_column(Text)
-    observed_at: Mapped[Instant]
-    task_id: Mapped[int] = mapped_column(BigId)
-
-
-class Worker(Base):
-    """One slot of a worker pool and when it was last heard of."""
-
-    __tablename__ = "worker"
-
-    id: Mapped[PrimaryKey]
-    name: Mapped[str] = mapped_column(key_text(128), unique=True)
-    host: Mapped[str] = mapped_column(String(255))
-    pid: Mapped[int]
-    started_at: Mapped[Instant]
-    heartbeat_at: Mapped[Instant] = mapped_column(UtcDateTime, index=True)
-    task_id: Mapped[int | None] = mapped_column(BigId)
-    stopped_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
-
-
-class Leader(Base):
-    """Which dispatcher leads, until when; the others stand by."""
-
-    __tablename__ = "leader"
-
-    name: Mapped[str] = mapped_column(key_text(32), primary_key=True)
-    owner: Mapped[str] = mapped_column(key_text(128))
-    until: Mapped[Instant]

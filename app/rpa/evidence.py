@@ -1,0 +1,77 @@
+"""What is kept of which visit, decided with plain values.
+
+A screenshot and the HTML of what did not succeed; a screenshot of changes, of every confirmed cart, and of one plain
+success in a hundred.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from app.rpa import changes
+from app.rpa.codes import Code
+from app.rpa.readings import CartReading, Kind, Piece, ProductReading, TaskOutcome
+
+FOLDER: Final = "evidence"
+PER_CODE: Final = 20
+"""Attempts of one job with the same code that something is kept of: the twenty-first shows nothing new."""
+MAX_HTML_BYTES: Final = 2 * 1024 * 1024
+"""Of a document before it is compressed; the rest is cut off, and a comment at its end says so."""
+_SAMPLED: Final = 100
+_UNSEEN: Final = frozenset({Code.CANCELLED, Code.TAB_CRASH, Code.CHROME_CRASH, Code.CHROME_START})
+"""Codes of visits that have no page to show."""
+_NAMES: Final = {Kind.SCREENSHOT: "screenshot.jpg", Kind.HTML: "page.html.gz"}
+CONTENT_TYPES: Final = {Kind.SCREENSHOT: "image/jpeg", Kind.HTML: "text/html; charset=utf-8"}
+
+Ended = Code | ProductReading | CartReading
+"""How a visit ended: the code that says why not, or what it read."""
+
+
+class Why(StrEnum):
+    """Why something is kept, which says for how long."""
+
+    FAILURE = "failure"
+    CHANGE = "change"
+    CART = "cart"
+    SAMPLE = "sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A piece that lies in the store, as its row will describe it."""
+
+    kind: Kind
+    why: Why
+    path: str
+    size: int
+    sha256: str
+
+
+def reason(ended: Ended, *, baseline: Mapping[str, str | None], token: str) -> Why | None:
+    """Why a visit that ended so is worth keeping; None for a plain success, but one in a hundred by its lease's token.
+
+    ``baseline`` are the last known values of the product; they may have changed since, so this is a guess that only
+    costs or saves a screenshot.
+    """
+    if isinstance(ended, Code):
+        return None if ended in _UNSEEN else Why.FAILURE
+    if isinstance(ended, CartReading):
+        return Why.CART
+    if changes.decide_changes(changes.observed_values(ended), {}, baseline):
+        return Why.CHANGE
+    return Why.SAMPLE if int(token, 16) % _SAMPLED == 0 else None
+
+
+def ended_of(outcome: TaskOutcome) -> Ended | None:
+    """How a visit ended, as ``reason`` takes it."""
+    return outcome.reading if outcome.code is None else outcome.code
+
+
+def describe(piece: Piece, why: Why, *, job_id: int, task_id: int, number: int) -> Kept:
+    """Where a piece of an attempt lies and what names its content; no two attempts have the same path."""
+    path = f"{FOLDER}/{job_id}/{task_id}/{number}/{_NAMES[piece.kind]}"
+    return Kept(piece.kind, why, path, len(piece.content), hashlib.sha256(piece.content).hexdigest())

@@ -1,0 +1,93 @@
+"""Reads of what the time of a job depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import fmean
+from typing import Final
+
+from sqlalchemy import func, select
+
+from app.core.extensions import db
+from app.core.orm import database_now
+from app.core.running import settings
+from app.rpa.job_moves import LIVES
+from app.rpa.models.jobs import BATCH, Action, Attempt, Job, Task
+from app.rpa.models.storefronts import Storefront
+from app.rpa.planning import Estimate, Facts, estimate
+from app.rpa.queries.workers import count_live_workers
+
+SECONDS_UNKNOWN: Final = {Action.VIEW_PRODUCT: 3.0, Action.ADD_TO_CART: 10.0}
+"""What a page is taken to need on a storefront that was not visited yet."""
+_JOBS: Final = 3
+_TASKS: Final = 100
+"""How many of the last tasks of each of the last jobs are looked at."""
+_SHORTEST_S: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How long so many tasks take, beside others and alone, and whether that is in time."""
+
+    alone: Estimate
+    facts: Facts
+    others: int
+    """Tasks of other open jobs that are still to be done on the storefront."""
+    seconds_at_most: float | None
+    """When all of these come first."""
+    is_in_time: bool | None
+    """Whether it ends before the deadline when nothing else runs; None where it cannot run at all."""
+
+
+def look_ahead(
+    shop: Storefront,
+    action: Action,
+    tasks: int,
+    *,
+    job_concurrency: int | None,
+    deadline_at: datetime,
+    job_id: int | None = None,
+) -> Outlook:
+    """How long so many tasks of a job (a new one: None) take on a storefront from now on."""
+    facts = find_facts(shop, action, job_concurrency)
+    others = count_others(shop.id, job_id)
+    alone, behind = estimate(tasks, facts), estimate(tasks + others, facts)
+    ends_at = None if alone.seconds is None else database_now(db.session()) + timedelta(seconds=alone.seconds)
+    return Outlook(alone, facts, others, behind.seconds, None if ends_at is None else ends_at <= deadline_at)
+
+
+def find_facts(shop: Storefront, action: Action, job_concurrency: int | None = None) -> Facts:
+    """What the time of a job of this action on a storefront depends on now."""
+    measured = find_seconds_per_task(shop.id, action)
+    return Facts(
+        gap_ms=shop.gap_ms,
+        concurrency=shop.concurrency,
+        workers=count_live_workers(silent_s=settings().farm.worker_silent_s),
+        seconds_per_task=SECONDS_UNKNOWN[action] if measured is None else measured,
+        is_measured=measured is not None,
+        job_concurrency=job_concurrency,
+    )
+
+
+def find_seconds_per_task(storefront_id: int, action: Action) -> float | None:
+    """How long the last visits of this kind took on a storefront, from the claim to the record; None without any."""
+    of_kind = select(Job.id).where(Job.storefront_id == storefront_id, Job.action == action)
+    visited = Job.succeeded_count + Job.refused_count + Job.failed_count
+    job_ids = db.session.scalars(of_kind.where(visited > 0).order_by(Job.id.desc()).limit(_JOBS)).all()
+    spent: list[float] = []
+    for job_id in job_ids:
+        last = select(Task.id).where(Task.job_id == job_id, Task.finished_at.is_not(None))
+        ids = db.session.scalars(last.order_by(Task.finished_at.desc()).limit(_TASKS)).all()
+        times = select(Attempt.started_at, Attempt.ended_at).where(Attempt.task_id.in_(ids))
+        spent += [(end - start).total_seconds() for start, end in db.session.execute(times) if end is not None]
+    return max(_SHORTEST_S, fmean(spent)) if spent else None
+
+
+def count_others(storefront_id: int, job_id: int | None) -> int:
+    """How many tasks of other open jobs are still to be done on a storefront."""
+    left = select(func.coalesce(func.sum(Job.total_count - Job.current_count), 0))
+    others = left.where(Job.storefront_id == storefront_id, Job.state.in_(LIVES), Job.lane == BATCH)
+    if job_id is not None:
+        others = others.where(Job.id != job_id)
+    return int(db.session.scalar(others) or 0)

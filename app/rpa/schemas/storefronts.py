@@ -1,0 +1,67 @@
+"""What the storefronts' API takes and gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from app.core.fields import Instant, StrictSchema, Text, page_of
+from app.rpa.profile_schemas import ProfileSchema
+
+_SHOP_NAME = {"examples": ["Kettles and more"]}
+_WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
+_LATER = {"examples": ["2026-11-21T10:04:30.000000Z"]}
+_PROFILE: dict[str, Any] = {
+    "base_url": "https://www.kettles.example/",
+    "allowed_hosts": ["www.kettles.example"],
+    "locale": "en_US",
+    "currency": "USD",
+    "product": {
+        "url": "/dp/{asin}",
+        "name": [{"structured": "name"}, {"css": "h1"}],
+        "price": [{"structured": "price"}, {"css": "#price .now"}],
+    },
+}
+_CODE = validate.Regexp(
+    r"^[a-z0-9][a-z0-9-]{0,63}$", error="must be lower-case letters, digits and hyphens, at most 64."
+)
+
+
+class StorefrontChange(StrictSchema):
+    """A storefront's name and profile."""
+
+    name = Text(longest=255, required=True, metadata=_SHOP_NAME)
+    profile = fields.Nested(ProfileSchema, required=True, metadata={"examples": [_PROFILE]})
+    is_active = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+
+
+class StorefrontIn(StorefrontChange):
+    """A new storefront."""
+
+    code = fields.String(
+        required=True, validate=_CODE, metadata={"description": "Short name that jobs use", "examples": ["my-shop"]}
+    )
+
+
+class StorefrontSchema(Schema):
+    """A shop that the farm visits."""
+
+    id = fields.Integer(metadata={"examples": [1]})
+    code = fields.String(metadata={"examples": ["my-shop"]})
+    name = fields.String(metadata=_SHOP_NAME)
+    is_active = fields.Boolean()
+    version = fields.Integer(metadata={"description": "The number in the ETag", "examples": [1]})
+    profile = fields.Raw(
+        metadata={
+            "type": "object",
+            "description": "The profile as it was sent; see the schema Profile",
+            "examples": [_PROFILE],
+        }
+    )
+    paused_until = Instant(allow_none=True, metadata=_LATER | {"description": "The shop asked us to wait until then"})
+    created_at = Instant(metadata=_WHEN)
+    updated_at = Instant(metadata=_WHEN)
+
+
+StorefrontPage = page_of(StorefrontSchema)

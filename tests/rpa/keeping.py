@@ -1,0 +1,46 @@
+"""Evidence for the tests: put into the store and the database as a worker and the end of its attempt do."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app.core.extensions import db
+from app.core.files import evidence_store
+from app.core.orm import utc_now
+from app.core.transactions import in_transaction
+from app.rpa.models.evidence import Evidence
+from app.rpa.models.jobs import Attempt, Task
+from app.rpa.readings import Kind
+
+
+@in_transaction
+def add_evidence(task_id: int, content: bytes, *, kind: Kind = Kind.SCREENSHOT, **changes: Any) -> Evidence:
+    """A piece of evidence of a new attempt at a task, or of the one that ``attempt_id`` names."""
+    session, now = db.session(), utc_now()
+    task = session.get_one(Task, task_id)
+    number = (session.scalar(select(func.max(Attempt.number)).where(Attempt.task_id == task_id)) or 0) + 1
+    attempt_id = changes.pop("attempt_id", None)
+    if attempt_id is None:
+        attempt = Attempt(task_id=task_id, number=number, lease_token=f"{task_id}-{number}", started_at=now)
+        session.add(attempt)
+        session.flush()
+        attempt_id = attempt.id
+    is_html = kind is Kind.HTML
+    path = f"evidence/{task.job_id}/{task_id}/{number}/{'page.html.gz' if is_html else 'screenshot.jpg'}"
+    values: dict[str, Any] = {
+        "attempt_id": attempt_id, "job_id": task.job_id, "task_id": task_id, "product_id": task.product_id,
+        "kind": kind, "why": "failure", "code": "SELECTOR_MISSING", "path": path, "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "content_type": "text/html; charset=utf-8" if is_html else "image/jpeg",
+        "created_at": now, "expires_at": now + timedelta(days=1),
+    }  # fmt: skip
+    row = Evidence(**(values | changes))
+    session.add(row)
+    session.flush()
+    with evidence_store().writing(row.path) as target:
+        target.write(content)
+    return row

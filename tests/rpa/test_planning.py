@@ -1,0 +1,125 @@
+"""How long jobs take, what limits them, and how many workers it needs: worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.rpa.planning import LONGEST, Facts, Limit, default_deadline, estimate, plan, read_duration, spoken
+
+SLOW = Facts(gap_ms=5000, concurrency=1, workers=8, seconds_per_task=3)
+FAST = Facts(gap_ms=0, concurrency=8, workers=4, seconds_per_task=2)
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("tasks", "facts", "seconds", "limit"),
+    [
+        (100_000, SLOW, 499_998, Limit.PACE),  # 5.8 days with any number of workers
+        (100_000, replace(SLOW, workers=1000), 499_998, Limit.PACE),
+        (1, SLOW, 3, Limit.PACE),
+        (100, FAST, 50, Limit.WORKERS),
+        (100, replace(FAST, workers=100), 26, Limit.STOREFRONT),
+        (100, replace(FAST, job_concurrency=2), 100, Limit.JOB),
+        (100, replace(FAST, workers=0), None, Limit.WORKERS),
+        (100, replace(SLOW, gap_ms=1000, seconds_per_task=10), 1000, Limit.STOREFRONT),
+        (0, SLOW, 0, Limit.PACE),
+    ],
+)
+def test_the_slowest_limit_says_how_long_it_takes(
+    tasks: int, facts: Facts, seconds: float | None, limit: Limit
+) -> None:
+    found = estimate(tasks, facts)
+    assert (found.seconds, found.limited_by) == (seconds, limit)
+
+
+def test_a_job_gets_a_day_or_half_as_long_again_as_it_takes_but_at_most_sixty_days() -> None:
+    assert default_deadline(10, SLOW) == timedelta(hours=24)
+    assert default_deadline(100_000, SLOW) == timedelta(seconds=749_997)
+    assert default_deadline(100_000, replace(SLOW, workers=0)) == timedelta(seconds=749_997)
+    assert default_deadline(10, replace(SLOW, job_concurrency=1, gap_ms=0, seconds_per_task=30_000)) == timedelta(
+        seconds=450_000
+    )
+    assert default_deadline(200_000, replace(SLOW, gap_ms=3_600_000)) == LONGEST
+
+
+def test_a_plan_names_the_fewest_workers_that_are_in_time() -> None:
+    assert plan(1000, replace(FAST, concurrency=50), 200).workers == 10
+    assert plan(1000, replace(FAST, concurrency=50), 199).workers == 11
+    assert plan(1, FAST, 60).workers == 1
+    assert "3 min 20 s with 10 workers" in plan(1000, replace(FAST, concurrency=50), 200).detail
+
+
+def test_a_plan_that_the_pace_forbids_says_so_and_what_would_make_it_possible() -> None:
+    found = plan(100_000, SLOW, 6 * 3600)
+    assert found.workers is None
+    assert found.detail == (
+        "Impossible with any number of workers: its pace of one start per 5 s allows 4,320 pages in 6 h; "
+        "100,000 take 5 d 18 h."
+    )
+    assert found.ways == (
+        "a deadline of at least 5 d 18 h",
+        "at most 4,320 products",
+        "pace.gap_ms of at most 215",
+        "a concurrency of at least 14",
+    )
+
+
+def test_a_plan_that_the_concurrency_forbids_names_the_one_that_it_needs() -> None:
+    found = plan(1000, FAST, 100)
+    assert found.workers is None
+    assert "8 pages at once of 2 s each allows 400 pages" in found.detail
+    assert found.ways[-1] == "a concurrency of at least 20"
+    assert plan(1000, replace(FAST, concurrency=20), 100).workers == 20
+
+
+def test_a_page_that_takes_longer_than_the_deadline_is_impossible() -> None:
+    found = plan(1, replace(FAST, seconds_per_task=90), 60)
+    assert found.workers is None
+    assert "allows 0 pages" in found.detail
+
+
+@given(
+    st.integers(1, 5000),
+    st.integers(0, 2000),
+    st.integers(1, 30),
+    st.floats(0.5, 20),
+    st.integers(60, DAY),
+)
+def test_a_plan_is_kept_by_the_estimate_and_one_worker_less_is_late(
+    tasks: int, gap_ms: int, concurrency: int, each: float, deadline: int
+) -> None:
+    facts = Facts(gap_ms=gap_ms, concurrency=concurrency, workers=0, seconds_per_task=each)
+    found = plan(tasks, facts, deadline)
+    best = estimate(tasks, replace(facts, workers=concurrency)).seconds or 0.0
+    if found.workers is None:
+        assert best > deadline - 0.001
+        return
+    needed = estimate(tasks, replace(facts, workers=found.workers)).seconds
+    assert needed is not None
+    assert needed <= deadline + 0.001
+    fewer = estimate(tasks, replace(facts, workers=found.workers - 1)).seconds
+    assert fewer is None or fewer > deadline - 0.001
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("6h", 21_600), ("1d12h", 129_600)])
+def test_durations_are_read(text: str, seconds: int) -> None:
+    assert read_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "6", "h", "6 h", "-6h", "6h!", "1.5h", "6H", "٦h"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        read_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3661, "1 h 1 min"), (86_400, "1 d"), (499_998, "5 d 18 h")],
+)
+def test_durations_are_spoken_in_their_two_largest_units(seconds: float, text: str) -> None:
+    assert spoken(seconds) == text

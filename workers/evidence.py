@@ -1,0 +1,114 @@
+"""Putting what a visit captured into the store: bounded in time, and never an error of the task.
+
+The files come first, their rows with the attempt's end. A store that is full, slow or away costs a task KEEP_S at most.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Final
+
+from cachetools import LRUCache
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.files import FileStore, StorageFull
+from app.rpa import evidence
+from app.rpa.codes import Code
+from app.rpa.evidence import Ended, Kept
+from app.rpa.queries.evidence import has_room
+from app.rpa.readings import Piece, TaskOutcome
+from app.rpa.services.leases import Lease
+
+log = logging.getLogger(__name__)
+
+KEEP_S: Final = 5.0
+_KNOWN: Final = 1000
+
+
+class Keeper:
+    """What one worker keeps; for one thread."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._store: FileStore = app.extensions["evidence"]
+        self._full: LRUCache[tuple[int, Code], bool] = LRUCache(_KNOWN)
+        """Jobs that have enough of a code."""
+        self._stuck: threading.Thread | None = None
+
+    def wanted(self, lease: Lease, ended: Ended) -> bool:
+        """Whether a visit that ended so is worth a picture."""
+        if isinstance(ended, Code) and (lease.job_id, ended) in self._full:
+            return False
+        return evidence.reason(ended, baseline=lease.baseline, token=lease.token) is not None
+
+    def keep(self, lease: Lease, outcome: TaskOutcome) -> tuple[TaskOutcome, list[Kept]]:
+        """Store what was captured within KEEP_S seconds; the outcome without it, which says what could not be kept."""
+        light = replace(outcome, captured=())
+        ended = evidence.ended_of(outcome)
+        why = None if ended is None else evidence.reason(ended, baseline=lease.baseline, token=lease.token)
+        if not outcome.captured or why is None:
+            return light, []
+        kept = [
+            evidence.describe(piece, why, job_id=lease.job_id, task_id=lease.task_id, number=lease.number)
+            for piece in outcome.captured
+        ]
+        try:
+            if outcome.code is not None and self._has_enough(lease.job_id, outcome.code):
+                return light, []
+            self._within(KEEP_S, lambda: self._write(outcome.captured, kept))
+        except Exception as error:  # noqa: BLE001  # every store has errors of its own, and none is the task's
+            log.warning("evidence could not be kept: %s: %s", type(error).__name__, error)
+            said = f"could not be kept: {_reason_of(error)}"
+            return replace(light, facts=replace(light.facts, evidence=said)), []
+        return light, kept
+
+    def _has_enough(self, job_id: int, code: Code) -> bool:
+        with self._app.app_context():
+            enough = not has_room(job_id, code)
+        if enough:
+            self._full[job_id, code] = True
+        return enough
+
+    def _write(self, pieces: tuple[Piece, ...], kept: list[Kept]) -> None:
+        self._store.require_room(sum(piece.size for piece in kept))
+        for piece, row in zip(pieces, kept, strict=True):
+            with self._store.writing(row.path) as target:
+                target.write(piece.content)
+
+    def _within(self, seconds: float, work: Callable[[], None]) -> None:
+        """Do some work beside this thread and wait for it; what does not end in time is left alone, one at a time."""
+        if self._stuck is not None and self._stuck.is_alive():
+            raise TimeoutError
+        done: Future[None] = Future()
+        thread = threading.Thread(target=_settle, args=(done, work), name="evidence", daemon=True)
+        thread.start()
+        try:
+            done.result(seconds)
+        except TimeoutError:
+            self._stuck = thread
+            raise
+
+
+def _settle(done: Future[None], work: Callable[[], None]) -> None:
+    try:
+        work()
+    except BaseException as error:  # noqa: BLE001  # told to who waits
+        done.set_exception(error)
+    else:
+        done.set_result(None)
+
+
+def _reason_of(error: Exception) -> str:
+    """Why, in a sentence that tells nothing of where the store is."""
+    if isinstance(error, TimeoutError):
+        return "the store does not answer in time"
+    if isinstance(error, SQLAlchemyError):
+        return "the database does not answer"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) if isinstance(error, StorageFull) else type(error).__name__
