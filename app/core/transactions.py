@@ -23,6 +23,7 @@ R = TypeVar("R")
 
 ATTEMPTS: Final = 6
 _MYSQL_RETRY: Final = {1213, 1205, 1020}
+_MYSQL_NO_SAVEPOINT: Final = 1305
 _POSTGRES_RETRY: Final = {"40001", "40P01", "55P03"}
 _SQLITE_BUSY: Final = 5
 
@@ -153,6 +154,9 @@ def is_retryable(error: DBAPIError) -> bool:
         return bool(original.sqlite_errorcode & 0xFF == _SQLITE_BUSY)
     # MySQL drivers may have a sqlstate as well, but a lock timeout's is only "general error"
     number = next(iter(getattr(original, "args", ())), None)
+    if number == _MYSQL_NO_SAVEPOINT:  # a deadlock takes the savepoint with it, whose rollback then hides the deadlock
+        hidden = getattr(original, "__context__", None)
+        return isinstance(hidden, DBAPIError) and is_retryable(hidden)
     return number in _MYSQL_RETRY or getattr(original, "sqlstate", None) in _POSTGRES_RETRY
 
 

@@ -136,6 +136,29 @@ def test_a_deadlock_is_repeated_until_both_have_done_their_work(app: Flask, at_o
 
 
 @on_servers
+def test_a_deadlock_in_a_savepoint_is_repeated_too(app: Flask, at_once: AtOnce) -> None:
+    with app.app_context():
+        make_tallies("a", "b")
+    both_hold_one = threading.Barrier(2)
+    runs: list[str] = []
+
+    @in_transaction
+    def bump_both(first: str, second: str) -> str:
+        runs.append(first)
+        bump(first)
+        if runs.count(first) == 1:
+            both_hold_one.wait(timeout=10)
+        with db.session().begin_nested():
+            bump(second)
+        return first
+
+    assert at_once(lambda: bump_both("a", "b"), lambda: bump_both("b", "a")) == ["a", "b"]
+    with app.app_context():
+        assert tallies() == {"a": 2, "b": 2}
+    assert len(runs) > 2
+
+
+@on_servers
 def test_what_has_to_be_in_the_commit_is_prepared_again_when_the_service_is_repeated(
     app: Flask, at_once: AtOnce
 ) -> None:

@@ -276,7 +276,7 @@ def _kill_midway(database_url: str, redis_url: str, operation_id: int) -> None:
     before, slice_no = present.done_count, present.slice_no
     words = [database_url, redis_url, str(operation_id), str(slice_no)]
     with subprocess.Popen([sys.executable, "-m", "tests.products.bulk_worker", *words]) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while operation(operation_id).done_count <= before:
             assert process.poll() is None, "the worker ended by itself"
             assert time.monotonic() < deadline

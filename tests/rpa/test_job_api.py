@@ -70,6 +70,11 @@ def count_jobs(app: Flask) -> int:
         return db.session.scalar(select(func.count()).select_from(Job)) or 0
 
 
+def kept_uploads(app: Flask) -> list[str]:
+    with app.app_context():
+        return list(file_store().folders("operations", before=utc_now() + timedelta(days=1)))
+
+
 def refused_at(answer: Any) -> list[str]:
     assert answer.status_code == 422, answer.text
     return [error["pointer"] for error in answer.get_json()["errors"]]
@@ -311,23 +316,23 @@ def test_a_file_that_is_too_large_or_takes_too_long_is_refused_and_nothing_is_ma
 def test_a_file_that_is_none_is_refused_and_nothing_is_made_or_kept(
     call: Caller, app: Flask, form: dict[str, str], content: bytes, pointer: str
 ) -> None:
+    before = kept_uploads(app)
     sent = {"action": "view-product", "storefront": "shop", "name": "File"} | form
     answer = call("POST", "/jobs/upload", data=sent | {"file": (io.BytesIO(content), "a.csv")})
     assert refused_at(answer) == [pointer]
     assert count_jobs(app) == 0
-    with app.app_context():
-        assert list(file_store().folders("operations", before=utc_now() + timedelta(days=1))) == []
+    assert kept_uploads(app) == before
 
 
 @on_sqlite
 def test_the_file_of_a_job_is_not_kept_and_sent_twice_with_a_key_it_is_one_job(
     client: FlaskClient, auth_headers: Headers, shop: FarmDriver, app: Flask
 ) -> None:
+    before = kept_uploads(app)
     headers = auth_headers | {"Idempotency-Key": "file-1"}
     form = {"action": "view-product", "storefront": "shop", "name": "File"}
     for _ in range(2):
         data = form | {"file": (io.BytesIO(b"asin\nB000000001\n"), "a.csv")}
         assert client.post(f"{API}/jobs/upload", data=data, headers=headers).status_code == 202
     assert count_jobs(app) == 1
-    with app.app_context():
-        assert list(file_store().folders("operations", before=utc_now() + timedelta(days=1))) == []
+    assert kept_uploads(app) == before
