@@ -74,7 +74,7 @@ from app.products.api import (
     updates,
 )
 from app.products.images.gallery import Gallery
-from app.rpa.api import errands, evidence, job_files, jobs, schedules, storefronts, tasks
+from app.rpa.api import errands, evidence, job_files, jobs, profiles, schedules, storefronts, tasks
 from app.rpa.views import tasks as task_pages
 from app.rpa.waiting import WaitingRoom
 
@@ -120,6 +120,7 @@ APIS = (
     returns,
     tracking,
     storefronts,
+    profiles,
     jobs,
     job_files,
     tasks,

@@ -69,7 +69,7 @@ from app.products.services.imports import decisions as imports
 from app.products.services.products import create_product, delete_product, update_product
 from app.products.services.stock import Shortfall, change_stock
 from app.rpa.models.jobs import Action
-from app.rpa.services import controlling, ending, preparing, storefronts, submitting
+from app.rpa.services import controlling, ending, preparing, profiles, storefronts, submitting
 from app.rpa.services.schedules import create_schedule, set_active
 from tests.auth.authenticator import Authenticator
 from tests.orders.making import ADDRESS, Made, make_order
@@ -374,6 +374,14 @@ def _storefront(world: World) -> int:
     return found
 
 
+def _version(world: World, *, own: bool = True) -> dict[str, int]:
+    """A draft beside the active version, or just the storefront."""
+    shop = _storefront(world)
+    about: dict[str, Any] = {"storefront_id": shop, "profile": profile(currency="EUR")}
+    world.run(profiles.draft_version, actor=system(), now=utc_now(), **about)
+    return {"storefront_id": shop} | ({"version_no": 2} if own else {})
+
+
 def _errand(world: World) -> Any:
     _product(world)
     _storefront(world)
@@ -653,6 +661,8 @@ _LISTS: Final = (
     "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks",
 )  # fmt: skip
 
+_VERSION: Final = "/storefronts/<int:storefront_id>/profile-versions/<int:version_no>"
+
 CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     **{("GET", path): lambda _: Sent(200) for path in _LISTS},
     # logging in and out
@@ -897,6 +907,13 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("DELETE", "/storefronts/<int:storefront_id>"): lambda w: Sent(
         204, version=1, path={"storefront_id": _storefront(w)}
     ),
+    ("GET", "/storefronts/<int:storefront_id>/profile-versions"): lambda w: Sent(200, path=_version(w, own=False)),
+    ("POST", "/storefronts/<int:storefront_id>/profile-versions"): lambda w: Sent(
+        201, {"profile": profile(currency="EUR"), "note": "Euros"}, path=_version(w, own=False)
+    ),
+    ("GET", f"{_VERSION}"): lambda w: Sent(200, path=_version(w)),
+    ("GET", f"{_VERSION}/diff"): lambda w: Sent(200, path=_version(w)),
+    ("POST", f"{_VERSION}/activate"): lambda w: Sent(200, {}, version=1, path=_version(w)),
     ("POST", "/jobs"): lambda w: Sent(202, _job_body(w)),
     ("GET", "/jobs/<int:job_id>"): lambda w: Sent(200, path={"job_id": _errand(w).job_id}),
     ("POST", "/jobs/estimate"): lambda w: Sent(200, _job_body(w)),

@@ -41,12 +41,13 @@ def create_storefront(profile: Path, code: str, name: str | None) -> None:
 @click.argument("profile", type=_JSON_FILE)
 @click.option("--name", help="A new name for people.")
 @click.option("--active/--inactive", default=True, show_default=True, help="Whether tasks may start on it.")
-def update_storefront(code: str, profile: Path, name: str | None, active: bool) -> None:
+@click.option("--note", help="Why; kept with the profile's version.")
+def update_storefront(code: str, profile: Path, name: str | None, active: bool, note: str | None) -> None:
     """Give the storefront CODE the profile in the JSON file PROFILE; it holds from the next task on."""
     known = stored.find_storefront(code)
     if known is None:
         raise click.ClickException(f"There is no storefront {code}; create it first.")
-    checked = _checked(StorefrontChange(), {"name": name or known.name, "is_active": active}, profile)
+    checked = _checked(StorefrontChange(), {"name": name or known.name, "is_active": active, "note": note}, profile)
     with refusals_shown():
         row = storefronts.update_storefront(
             actor=permissions.system(),

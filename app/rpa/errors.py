@@ -31,6 +31,18 @@ class StorefrontStale(StaleVersion):
     code = "STALE_VERSION"
 
 
+class ProfileVersionNotFound(NotFound):
+    """The storefront has no version of its profile with this number."""
+
+    code = "PROFILE_VERSION_NOT_FOUND"
+
+
+class ProfileVersionActive(Conflict):
+    """The version is what the farm visits the storefront by already."""
+
+    code = "PROFILE_VERSION_ACTIVE"
+
+
 class JobNotFound(NotFound):
     """No job has this id."""
 

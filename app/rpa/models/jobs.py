@@ -149,6 +149,8 @@ class Task(Timestamps, Base):
     lease_token: Mapped[str | None] = mapped_column(key_text(32))
     leased_until: Mapped[Instant | None] = mapped_column(UtcDateTime)
     worker_id: Mapped[int | None] = mapped_column(BigId)
+    profile_version: Mapped[int | None]
+    """The number of the storefront's profile that its last visit was done by; None before the first."""
     attempt_count: Mapped[int] = mapped_column(default=0)
     loss_count: Mapped[int] = mapped_column(default=0)
     rate_limited_count: Mapped[int] = mapped_column(default=0)

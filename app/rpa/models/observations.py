@@ -27,6 +27,8 @@ class Observation(Base):
     currency: Mapped[str | None] = mapped_column(key_text(3))
     availability: Mapped[str | None] = mapped_column(key_text(16))
     sources: Mapped[dict[str, Any]] = mapped_column(JSON)
+    profile_version: Mapped[int | None]
+    """The number of the storefront's profile that read it; None for what is older than these numbers."""
 
 
 class ObservationCurrent(Base):

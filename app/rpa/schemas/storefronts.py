@@ -9,10 +9,10 @@ from marshmallow import Schema, fields, validate
 from app.core.fields import Instant, StrictSchema, Text, page_of
 from app.rpa.profile_schemas import ProfileSchema
 
-_SHOP_NAME = {"examples": ["Kettles and more"]}
+SHOP_NAME = {"examples": ["Kettles and more"]}
 _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 _LATER = {"examples": ["2026-11-21T10:04:30.000000Z"]}
-_PROFILE: dict[str, Any] = {
+PROFILE: dict[str, Any] = {
     "base_url": "https://www.kettles.example/",
     "allowed_hosts": ["www.kettles.example"],
     "locale": "en_US",
@@ -31,9 +31,15 @@ _CODE = validate.Regexp(
 class StorefrontChange(StrictSchema):
     """A storefront's name and profile."""
 
-    name = Text(longest=255, required=True, metadata=_SHOP_NAME)
-    profile = fields.Nested(ProfileSchema, required=True, metadata={"examples": [_PROFILE]})
+    name = Text(longest=255, required=True, metadata=SHOP_NAME)
+    profile = fields.Nested(ProfileSchema, required=True, metadata={"examples": [PROFILE]})
     is_active = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+    note = Text(
+        longest=500,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Why the profile is as it is; kept with its version", "examples": ["New layout"]},
+    )
 
 
 class StorefrontIn(StorefrontChange):
@@ -49,14 +55,15 @@ class StorefrontSchema(Schema):
 
     id = fields.Integer(metadata={"examples": [1]})
     code = fields.String(metadata={"examples": ["my-shop"]})
-    name = fields.String(metadata=_SHOP_NAME)
+    name = fields.String(metadata=SHOP_NAME)
     is_active = fields.Boolean()
     version = fields.Integer(metadata={"description": "The number in the ETag", "examples": [1]})
+    profile_version = fields.Integer(metadata={"description": "The number of the active version", "examples": [1]})
     profile = fields.Raw(
         metadata={
             "type": "object",
             "description": "The profile as it was sent; see the schema Profile",
-            "examples": [_PROFILE],
+            "examples": [PROFILE],
         }
     )
     paused_until = Instant(allow_none=True, metadata=_LATER | {"description": "The shop asked us to wait until then"})

@@ -58,6 +58,10 @@ class TaskSchema(Schema):
         },
     )
     attempt_count = fields.Integer(metadata={"examples": [1]})
+    profile_version = fields.Integer(
+        allow_none=True,
+        metadata={"description": "The version of the storefront's profile of its last visit", "examples": [3]},
+    )
     result = fields.Raw(
         allow_none=True,
         metadata={"type": "object", "description": "What was read, with its sources", "examples": [_RESULT]},

@@ -44,6 +44,7 @@ class Lease:
     worker_id: int | None = None
     number: int = 0
     """Of the attempt: that of its release."""
+    profile_version: int | None = None
     baseline: Mapping[str, str | None] = field(default_factory=dict)
     """What a view of the product's page is likely to see."""
 
@@ -79,7 +80,10 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         task_moves.give_back(session, task_id, release_no, start_at)
         return None
     token, until = secrets.token_hex(16), now + timedelta(seconds=lease_s)
-    if not task_moves.claim(session, task_id, release_no, token=token, until=until, worker_id=worker_id):
+    if not task_moves.claim(
+        session, task_id, release_no, token=token, until=until, worker_id=worker_id,
+        profile_version=storefront.profile_version,
+    ):  # fmt: skip
         return None
     if storefront.gap_ms:
         storefront.next_start_at = max(storefront.next_start_at, now) + timedelta(milliseconds=storefront.gap_ms)
@@ -92,7 +96,7 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         task_id=task_id, job_id=known.job_id, token=token, action=Action(job.action), asin=task.asin,
         product_id=task.product_id, quantity=job.quantity, storefront_id=storefront.id,
         storefront_version=storefront.version, profile=Profile.from_document(storefront.profile), worker_id=worker_id,
-        number=release_no, baseline=seen,
+        number=release_no, baseline=seen, profile_version=storefront.profile_version,
     )  # fmt: skip
 
 

@@ -213,6 +213,7 @@ def _observation(lease: Lease, reading: ProductReading, now: datetime) -> Observ
         currency=price.currency if price else None,
         availability=reading.availability.value.value if reading.availability else None,
         sources=describe(reading),
+        profile_version=lease.profile_version,
     )
 
 
