@@ -8,7 +8,7 @@ from app.rpa.codes import Code
 class TaskError(Exception):
     """An errand ended without a reading; ``code`` says why and ``detail`` is one sentence for the operator.
 
-    ``retry_after_s`` is the number of seconds the shop asked us to wait, only with RATE_LIMITED.
+    ``retry_after_s`` is the number of seconds the shop asked us to wait: with RATE_LIMITED, HTTP_5XX or BLOCKED.
     """
 
     def __init__(self, code: Code, detail: str = "", *, retry_after_s: float | None = None) -> None:

@@ -35,6 +35,8 @@ _POLL_S: Final = 0.1
 _QUIET_S: Final = 0.5
 _FIRST_ERROR_STATUS: Final = 400
 _SCROLL: Final = "arguments[0].scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'})"
+_PATIENCE: Final = frozenset({Code.RATE_LIMITED, Code.HTTP_5XX, Code.BLOCKED})
+"""Refusals that may come with Retry-After (RFC 9110, 10.2.3)."""
 _PRICE_CODES: Final = frozenset({Code.PRICE_MISSING, Code.PRICE_UNPARSED, Code.PRICE_AMBIGUOUS})
 
 RawPage = dict[str, Any]
@@ -59,11 +61,11 @@ class ShopPage:
         return (self._page.status or 0) >= _FIRST_ERROR_STATUS
 
     def _check(self, raw: RawPage) -> None:
-        """Raise the page's refusal, a RATE_LIMITED one with the seconds the shop named."""
+        """Raise the page's refusal, one that asks for patience with the seconds the shop named."""
         try:
             extraction.check_page(raw, self._profile)
         except TaskError as refusal:
-            if refusal.code is Code.RATE_LIMITED:
+            if refusal.code in _PATIENCE:
                 raise TaskError(refusal.code, refusal.detail, retry_after_s=self._page.retry_after_s) from None
             raise
 

@@ -8,6 +8,8 @@ from marshmallow import Schema, fields, validate
 
 from app.core.fields import Instant, StrictSchema, Text, page_of
 from app.rpa.profile_schemas import ProfileSchema
+from app.rpa.schemas.estimates import WAITS, WaitSchema
+from app.rpa.schemas.politeness import POLITENESS, OverrideSchema, PolitenessIn
 
 SHOP_NAME = {"examples": ["Kettles and more"]}
 _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
@@ -40,6 +42,14 @@ class StorefrontChange(StrictSchema):
         allow_none=True,
         metadata={"description": "Why the profile is as it is; kept with its version", "examples": ["New layout"]},
     )
+    politeness = fields.Nested(
+        PolitenessIn,
+        metadata={
+            "description": "Hours, daily cap, robots.txt; left out it stays as it is, of a new storefront open at any "
+            "hour and obeying robots.txt",
+            "examples": [POLITENESS],
+        },
+    )
 
 
 class StorefrontIn(StorefrontChange):
@@ -65,6 +75,29 @@ class StorefrontSchema(Schema):
             "description": "The profile as it was sent; see the schema Profile",
             "examples": [PROFILE],
         }
+    )
+    politeness = fields.Nested(PolitenessIn, metadata={"examples": [POLITENESS]})
+    robots_override = fields.Nested(
+        OverrideSchema,
+        allow_none=True,
+        metadata={"description": "Who lets robots.txt be disobeyed; null: it is obeyed", "examples": [None]},
+    )
+    waits = fields.Nested(
+        WaitSchema,
+        allow_none=True,
+        metadata={"description": "Why no visit starts now, and until when; null: they may", "examples": [None, WAITS]},
+    )
+    pages_today = fields.Integer(
+        metadata={"description": "Pages visited on this day of its time zone", "examples": [1250]}
+    )
+    crawl_delay_ms = fields.Integer(
+        metadata={"description": "What its robots.txt wants between two visits; the larger of it and pace.gap_ms holds"}
+        | {"examples": [10_000]}
+    )
+    blocks = fields.Integer(metadata={"description": "Visits in a row that it blocked", "examples": [0]})
+    cooldown_until = Instant(
+        allow_none=True,
+        metadata=_LATER | {"description": "It blocked five visits in a row: then a single one probes"},
     )
     paused_until = Instant(allow_none=True, metadata=_LATER | {"description": "The shop asked us to wait until then"})
     created_at = Instant(metadata=_WHEN)

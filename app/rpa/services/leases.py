@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.core.extensions import db
 from app.core.orm import count_changed, database_now
 from app.core.transactions import in_transaction
+from app.rpa.holds import count_pages, find_hold, pages_of
 from app.rpa.job_moves import WORKS
 from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
 from app.rpa.models.storefronts import Storefront
@@ -25,6 +26,8 @@ from app.rpa.services.baselines import read_baseline
 
 _NOT_NOW: Final = timedelta(seconds=1)
 _WHEN_FULL: Final = timedelta(milliseconds=200)
+_LONGEST: Final = timedelta(minutes=1)
+"""What holds the storefront up may be taken away before its time; until then the dispatcher releases nothing anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class Lease:
     storefront_id: int
     storefront_version: int
     profile: Profile
+    started_at: datetime
     worker_id: int | None = None
     number: int = 0
     """Of the attempt: that of its release."""
@@ -61,8 +65,8 @@ class Renewal:
 def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s: float) -> Lease | None:
     """Turn a release into a lease; None when the release is old, the job does not work or there is no slot.
 
-    The storefront's row serialises the claims of one shop, and so of its jobs: rate and concurrency hold however many
-    messages wait. A task that finds no slot goes back to READY without an attempt counted.
+    The storefront's row serialises the claims of one shop, and so of its jobs: rate, concurrency, hours, cap and
+    cool-down hold however many messages wait. A task that finds no slot goes back to READY without an attempt counted.
     """
     session = db.session()
     known = session.execute(
@@ -74,8 +78,8 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
     job = session.execute(
         select(Job.state, Job.action, Job.quantity, Job.concurrency, Job.deadline_at).where(Job.id == known.job_id)
     ).one()
-    now = database_now(session)
-    start_at = _next_slot(session, storefront, known.job_id, job, now)
+    now, pages = database_now(session), pages_of(Action(job.action))
+    start_at = _next_slot(session, storefront, known.job_id, job, now, pages)
     if start_at is not None:
         task_moves.give_back(session, task_id, release_no, start_at)
         return None
@@ -85,8 +89,9 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         profile_version=storefront.profile_version,
     ):  # fmt: skip
         return None
-    if storefront.gap_ms:
-        storefront.next_start_at = max(storefront.next_start_at, now) + timedelta(milliseconds=storefront.gap_ms)
+    if storefront.gap:
+        storefront.next_start_at = max(storefront.next_start_at, now) + storefront.gap
+    count_pages(storefront, now, pages)
     session.add(Attempt(task_id=task_id, number=release_no, lease_token=token, worker_id=worker_id, started_at=now))
     task = session.execute(select(Task.asin, Task.product_id).where(Task.id == task_id)).one()
     seen: Mapping[str, str | None] = {}
@@ -96,7 +101,7 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         task_id=task_id, job_id=known.job_id, token=token, action=Action(job.action), asin=task.asin,
         product_id=task.product_id, quantity=job.quantity, storefront_id=storefront.id,
         storefront_version=storefront.version, profile=Profile.from_document(storefront.profile), worker_id=worker_id,
-        number=release_no, baseline=seen, profile_version=storefront.profile_version,
+        number=release_no, baseline=seen, profile_version=storefront.profile_version, started_at=now,
     )  # fmt: skip
 
 
@@ -151,18 +156,20 @@ def beat(session: Session, worker_id: int, now: datetime, *, task_id: int | None
     count_changed(session, update(Worker).where(Worker.id == worker_id).values(**changes))
 
 
-def _next_slot(session: Session, storefront: Storefront, job_id: int, job: Any, now: datetime) -> datetime | None:
+def _next_slot(
+    session: Session, storefront: Storefront, job_id: int, job: Any, now: datetime, pages: int
+) -> datetime | None:
     """When the task may be tried again, or None when it may start right now; the storefront is locked."""
     if job.state not in WORKS or job.deadline_at < now:
         return now + _NOT_NOW
-    if not storefront.is_active:
-        return now
-    later = max(storefront.next_start_at, storefront.paused_until or now)
-    if later > now:
-        return later
+    hold = find_hold(storefront, now, pages=pages)
+    if hold is not None:
+        return min(hold.until or now + _LONGEST, now + _LONGEST)
+    if storefront.next_start_at > now:
+        return storefront.next_start_at
     leased = select(func.count()).where(Task.state == TaskState.LEASED)
     in_shop, in_job = leased.where(Task.storefront_id == storefront.id), leased.where(Task.job_id == job_id)
-    if (session.scalar(in_shop) or 0) >= storefront.concurrency:
+    if (session.scalar(in_shop) or 0) >= storefront.most_at_once:
         return now + _WHEN_FULL
     if job.concurrency is not None and (session.scalar(in_job) or 0) >= job.concurrency:
         return now + _WHEN_FULL

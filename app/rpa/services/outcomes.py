@@ -21,13 +21,13 @@ from app.rpa.codes import Code
 from app.rpa.evidence import Kept
 from app.rpa.models.jobs import Attempt, Job, JobState, Task, TaskState
 from app.rpa.models.observations import Observation, ObservationCurrent
+from app.rpa.models.storefronts import Storefront
 from app.rpa.profile import RetryBudget
 from app.rpa.readings import CartReading, PageFacts, ProductReading, Read, TaskOutcome
 from app.rpa.services import task_moves
 from app.rpa.services.baselines import expected_of
 from app.rpa.services.evidence import record_evidence
 from app.rpa.services.leases import Lease
-from app.rpa.services.storefronts import pause_storefront
 
 _COUNTERS: Final = {
     TaskState.SUCCEEDED: Job.succeeded_count,
@@ -49,8 +49,9 @@ def finish_task(*, lease: Lease, outcome: TaskOutcome, kept: Sequence[Kept] = ()
     session = db.session()
     now = database_now(session)
     task = session.execute(
-        select(Task.attempt_count, Task.loss_count, Task.rate_limited_count, Job.state)
+        select(Task.attempt_count, Task.loss_count, Task.rate_limited_count, Job.state, Storefront.blocks)
         .join(Job, Job.id == Task.job_id)
+        .join(Storefront, Storefront.id == Task.storefront_id)
         .where(Task.id == lease.task_id, Task.lease_token == lease.token, Task.state == TaskState.LEASED)
     ).one_or_none()
     if task is None:
@@ -62,11 +63,14 @@ def finish_task(*, lease: Lease, outcome: TaskOutcome, kept: Sequence[Kept] = ()
         retry_after_s=outcome.retry_after_s,
     )
     after = _unless_cancelled(after, task[3])
-    if after.storefront_pause_s:
-        pause_storefront(lease.storefront_id, now + timedelta(seconds=after.storefront_pause_s))
+    shop = None
+    if after.storefront_pause_s or task.blocks or outcome.code is Code.BLOCKED:
+        shop = session.scalars(select(Storefront).where(Storefront.id == lease.storefront_id).with_for_update()).one()
     result = None if outcome.reading is None else describe(outcome.reading)
     if not _settle(session, lease.task_id, lease.token, after, outcome.detail, result, now):
         return False
+    if shop is not None:
+        _tell(shop, lease, outcome.code, after, now)
     _close_attempt(session, lease.token, after, outcome, now)
     record_evidence(session, lease, kept, outcome.code, now)
     if after.state is TaskState.SUCCEEDED and isinstance(outcome.reading, ProductReading):
@@ -95,6 +99,14 @@ def reap_task(*, task_id: int, token: str, budget: RetryBudget) -> bool:
     _close_attempt(session, token, after, lost, now)
     count_ends(session, task[3], after.state, 1)
     return True
+
+
+def _tell(shop: Storefront, lease: Lease, code: Code | None, after: retrying.Next, now: datetime) -> None:
+    """Let the storefront, whose row is locked, know how a visit of it ended; no pause is shortened."""
+    if after.storefront_pause_s:
+        until = now + timedelta(seconds=after.storefront_pause_s)
+        shop.paused_until = max(shop.paused_until or until, until)
+    shop.cooling = shop.cooling.after(code, started_at=lease.started_at, now=now)
 
 
 def _unless_cancelled(after: retrying.Next, job_state: str) -> retrying.Next:

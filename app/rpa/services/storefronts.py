@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from app.core import audit
@@ -14,6 +15,7 @@ from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.rpa.errors import StorefrontCodeTaken, StorefrontInUse
 from app.rpa.models.jobs import Job
+from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import ProfileVersion, Storefront
 from app.rpa.profile import Profile
 from app.rpa.services.profiles import give_profile, lock_storefront
@@ -29,6 +31,7 @@ def create_storefront(
     profile: dict[str, Any],
     is_active: bool = True,
     note: str | None = None,
+    politeness: Mapping[str, Any] | None = None,
 ) -> Storefront:
     """Add a storefront from a checked profile document, its version 1; raises StorefrontCodeTaken."""
     pace = Profile.from_document(profile).pace
@@ -36,6 +39,8 @@ def create_storefront(
         code=code, name=name, profile=profile, profile_version=0, is_active=is_active, version=1,
         gap_ms=pace.gap_ms, concurrency=pace.concurrency, next_start_at=now,
     )  # fmt: skip
+    if politeness is not None:
+        _set_politeness(row, politeness, actor, now)
     session = db.session()
     try:
         with session.begin_nested():
@@ -58,15 +63,19 @@ def update_storefront(
     profile: dict[str, Any],
     is_active: bool,
     note: str | None = None,
+    politeness: Mapping[str, Any] | None = None,
 ) -> Storefront:
     """Replace a storefront's name and profile; another profile is a new version and holds from the next claim on.
 
-    Raises StorefrontNotFound, or StorefrontStale when it is no longer at ``expected_version``.
+    ``politeness`` replaces all that is said of hours, cap and robots.txt; None leaves it as it is. Raises
+    StorefrontNotFound, or StorefrontStale when it is no longer at ``expected_version``.
     """
     row = lock_storefront(storefront_id, expected_version)
     before = _audited(row)
     give_profile(actor=actor, now=now, shop=row, profile=profile, note=note)
     row.name, row.is_active, row.version, row.updated_at = name, is_active, row.version + 1, now
+    if politeness is not None:
+        _set_politeness(row, politeness, actor, now)
     audit.record(
         actor=actor, action="storefront.update", subject=("storefront", row.id), before=before, after=_audited(row)
     )
@@ -81,21 +90,20 @@ def delete_storefront(*, actor: Principal, storefront_id: int, expected_version:
     if session.scalar(select(Job.id).where(Job.storefront_id == row.id).limit(1)) is not None:
         raise StorefrontInUse("Jobs refer to this storefront; set is_active to false instead of deleting it.")
     audit.record(actor=actor, action="storefront.delete", subject=("storefront", row.id), before=_audited(row))
-    session.execute(delete(ProfileVersion).where(ProfileVersion.storefront_id == row.id))
+    for of_it in (ProfileVersion, RobotsFile):
+        session.execute(delete(of_it).where(of_it.storefront_id == row.id))
     session.delete(row)
 
 
-def pause_storefront(storefront_id: int, until: datetime) -> None:
-    """Start no task on this storefront before ``until``; joins the open transaction, never shortens a pause."""
-    db.session.execute(
-        update(Storefront)
-        .where(Storefront.id == storefront_id)
-        .where((Storefront.paused_until.is_(None)) | (Storefront.paused_until < until))
-        .values(paused_until=until)
-        .execution_options(synchronize_session=False)
-    )
+def _set_politeness(row: Storefront, wanted: Mapping[str, Any], actor: Principal, now: datetime) -> None:
+    row.timezone, row.hours, row.daily_cap = wanted["timezone"], wanted["hours"] or None, wanted["daily_cap"]
+    row.obeys_robots = wanted["obeys_robots"]
+    reason = wanted["override_reason"]
+    if reason != row.override_reason:
+        row.override_reason = reason
+        row.overridden_by, row.overridden_at = (actor.key, now) if reason else (None, None)
 
 
 def _audited(row: Storefront) -> dict[str, Any]:
     return {"code": row.code, "name": row.name, "is_active": row.is_active, "version": row.version,
-            "profile_version": row.profile_version, "profile": row.profile}  # fmt: skip
+            "profile_version": row.profile_version, "profile": row.profile, "politeness": row.politeness}  # fmt: skip
