@@ -74,8 +74,9 @@ from app.products.api import (
     updates,
 )
 from app.products.images.gallery import Gallery
-from app.rpa.api import errands, evidence, job_files, jobs, profiles, schedules, storefronts, tasks
+from app.rpa.api import errands, evidence, job_files, jobs, profiles, schedules, storefronts, tasks, workers
 from app.rpa.views import tasks as task_pages
+from app.rpa.views import workers as worker_pages
 from app.rpa.waiting import WaitingRoom
 
 PREFIX = "/api/v1"
@@ -127,6 +128,7 @@ APIS = (
     evidence,
     errands,
     schedules,
+    workers,
     webhooks,
     deliveries,
 )
@@ -145,6 +147,7 @@ PAGES = (
     audit_pages,
     tracking_pages,
     task_pages,
+    worker_pages,
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -69,8 +70,11 @@ from app.products.services.imports import decisions as imports
 from app.products.services.products import create_product, delete_product, update_product
 from app.products.services.stock import Shortfall, change_stock
 from app.rpa.models.jobs import Action
+from app.rpa.models.workers import Wanted
 from app.rpa.services import controlling, ending, preparing, profiles, storefronts, submitting
+from app.rpa.services.leases import register_worker
 from app.rpa.services.schedules import create_schedule, set_active
+from app.rpa.services.workers import tell_worker
 from tests.auth.authenticator import Authenticator
 from tests.orders.making import ADDRESS, Made, make_order
 from tests.rpa.conftest import profile
@@ -529,6 +533,14 @@ def _schedule(world: World, *, is_active: bool = True) -> dict[str, int]:
     return {"schedule_id": made}
 
 
+def _worker(world: World, *, wanted: Wanted = Wanted.WORK) -> dict[str, int]:
+    """A worker that has just said that it lives."""
+    made: int = world.run(register_worker, name=f"farm-1:{secrets.token_hex(4)}", host="farm-1", pid=4711)
+    if wanted is not Wanted.WORK:
+        world.run(tell_worker, actor=system(), worker_id=made, wanted=wanted)
+    return {"worker_id": made}
+
+
 def _of_other(world: World, thing: Callable[[World, int], int], name: str) -> dict[str, int]:
     other = _other(world)
     return {"user_id": other, name: thing(world, other)}
@@ -658,7 +670,7 @@ _LISTS: Final = (
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/orders", "/permissions",
     "/product-filters",
     "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
-    "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks",
+    "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks", "/workers",
 )  # fmt: skip
 
 _VERSION: Final = "/storefronts/<int:storefront_id>/profile-versions/<int:version_no>"
@@ -936,6 +948,10 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/job-schedules/<int:schedule_id>/pause"): lambda w: Sent(200, path=_schedule(w)),
     ("POST", "/job-schedules/<int:schedule_id>/resume"): lambda w: Sent(200, path=_schedule(w, is_active=False)),
     ("GET", "/job-schedules/<int:schedule_id>/runs"): lambda w: Sent(200, path=_schedule(w)),
+    ("GET", "/workers/<int:worker_id>"): lambda w: Sent(200, path=_worker(w)),
+    ("POST", "/workers/<int:worker_id>/drain"): lambda w: Sent(200, path=_worker(w)),
+    ("POST", "/workers/<int:worker_id>/resume"): lambda w: Sent(200, path=_worker(w, wanted=Wanted.DRAIN)),
+    ("POST", "/workers/<int:worker_id>/stop"): lambda w: Sent(200, path=_worker(w)),
     ("GET", "/tasks/<int:task_id>"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
     ("GET", "/tasks/<int:task_id>/evidence"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
     ("GET", "/evidence/<int:evidence_id>"): lambda w: Sent(200, path=_evidence(w)),

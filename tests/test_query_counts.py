@@ -137,6 +137,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/users/{user_id}/sessions": _person_with(calls._session),
     "/webhooks": _of(calls._webhook),
     "/webhooks/{webhook_id}/deliveries": calls._delivery,
+    "/workers": _of(calls._worker),
 }
 """Every list of the API, with what puts a row into it."""
 BELOW: Final = {

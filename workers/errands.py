@@ -24,6 +24,7 @@ from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser
 from workers.chrome.settings import MEBIBYTE, BrowserSettings, RecyclingLimits
 from workers.chrome.shelf import BrowserShelf
+from workers.duty import Duty
 from workers.errors import TaskError
 from workers.evidence import Keeper
 from workers.pulse import Pulse, Stop, Watch
@@ -38,25 +39,36 @@ _UNRECORDABLE: Final = "The result could not be recorded"
 class Errands:
     """What one worker does with task messages; it owns the worker's browsers."""
 
-    def __init__(self, app: Flask, farm: Farm, browsers: BrowserShelf, pulse: Pulse, worker_id: int) -> None:
+    def __init__(
+        self, app: Flask, farm: Farm, browsers: BrowserShelf, pulse: Pulse, worker_id: int, duty: Duty
+    ) -> None:
         self._app = app
         self._farm = farm
         self._browsers = browsers
         self._pulse = pulse
         self._worker_id = worker_id
+        self._duty = duty
         self._keeper = Keeper(app)
 
     def run_task(self, task_id: int, release_no: int) -> None:
-        """Do a released task; an old or doubled message changes nothing."""
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(task_id=task_id)
-        with self._app.app_context():
-            lease = leases.claim_task(
-                task_id=task_id, release_no=release_no, worker_id=self._worker_id, lease_s=self._farm.lease_s
-            )
-        if lease is None:
-            return
-        structlog.contextvars.bind_contextvars(job_id=lease.job_id)
+        """Do a released task, or give it back while the worker is drained; an old or doubled message changes nothing.
+
+        Every line of the log names the task meanwhile, and its job as soon as that is known.
+        """
+        with structlog.contextvars.bound_contextvars(task_id=task_id):
+            with self._app.app_context():
+                if not self._duty.takes_tasks:
+                    leases.return_task(task_id=task_id, release_no=release_no)
+                    return
+                lease = leases.claim_task(
+                    task_id=task_id, release_no=release_no, worker_id=self._worker_id, lease_s=self._farm.lease_s
+                )
+            if lease is not None:
+                with structlog.contextvars.bound_contextvars(job_id=lease.job_id):
+                    self._run(lease)
+
+    def _run(self, lease: leases.Lease) -> None:
+        self._duty.began()
         limits = lease.profile.timeouts
         limit_s = limits.view_task_s if lease.action is Action.VIEW_PRODUCT else limits.cart_task_s
         with self._pulse.watching(lease, limit_s=limit_s) as watch:
@@ -65,6 +77,8 @@ class Errands:
             log.warning("the lease was lost; the errand was broken off")
             return
         recorded = self._record(lease, outcome, kept, until=watch.lease_ends_at)
+        if recorded:
+            self._duty.ended(outcome.code)
         log.info("%s %s: %s%s", lease.action, lease.asin, outcome.code or "ok", "" if recorded else " (dropped)")
 
     def _record(self, lease: leases.Lease, outcome: TaskOutcome, kept: list[Kept], *, until: float) -> bool:

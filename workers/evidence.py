@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Final
 
@@ -85,7 +86,9 @@ class Keeper:
         if self._stuck is not None and self._stuck.is_alive():
             raise TimeoutError
         done: Future[None] = Future()
-        thread = threading.Thread(target=_settle, args=(done, work), name="evidence", daemon=True)
+        # In a copy of our context, so that lines of the log name the task there, too.
+        run = copy_context().run
+        thread = threading.Thread(target=run, args=(_settle, done, work), name="evidence", daemon=True)
         thread.start()
         try:
             done.result(seconds)

@@ -10,17 +10,20 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Farm
+from app.rpa.models.workers import Wanted
 from app.rpa.queries.jobs import is_cancelled
 from app.rpa.services import leases
+from workers.duty import Duty
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +61,12 @@ class Pulse:
     Between two beats it asks every ``cancel_check_s`` seconds whether the errand is cancelled, which only reads.
     """
 
-    def __init__(self, app: Flask, farm: Farm, worker_id: int) -> None:
+    def __init__(self, app: Flask, farm: Farm, worker_id: int, duty: Duty | None = None) -> None:
+        """``duty`` hears with each beat what operators want, and says what goes with it."""
         self._app = app
         self._farm = farm
         self._worker_id = worker_id
+        self._duty = duty
         self._lock = threading.Lock()
         self._watch: Watch | None = None
         self._ended = threading.Event()
@@ -98,10 +103,12 @@ class Pulse:
                 self._watch = None
 
     def _keep_watch(self) -> None:
+        structlog.contextvars.bind_contextvars(worker_id=self._worker_id)
         while not self._ended.wait(min(0.25, self._farm.renew_s)):
             with self._lock:
                 if self._watch is not None:
-                    self._guard(self._watch)
+                    with named(self._watch):
+                        self._guard(self._watch)
 
     def _guard(self, watch: Watch) -> None:
         now = time.monotonic()
@@ -115,23 +122,30 @@ class Pulse:
             os._exit(STUCK_EXIT)
 
     def _keep_beating(self) -> None:
+        structlog.contextvars.bind_contextvars(worker_id=self._worker_id)
         beats_at = time.monotonic()
         while True:
             with self._lock:
                 watch = self._watch
-            try:
-                if time.monotonic() >= beats_at:
-                    beats_at = time.monotonic() + self._farm.renew_s
-                    self._beat(watch)
-                elif watch is not None and watch.stop is None:
-                    self._look(watch)
-            except SQLAlchemyError as error:
-                log.warning("the heartbeat did not reach the database: %s", error)
-            except Exception:
-                log.exception("the heartbeat failed; the next one comes")
+            is_due = time.monotonic() >= beats_at
+            if is_due:
+                beats_at = time.monotonic() + self._farm.renew_s
+            with named(watch):
+                self._step(watch, is_due=is_due)
             pause = min(self._farm.cancel_check_s, max(0.0, beats_at - time.monotonic()))
             if self._ended.wait(pause):
                 return
+
+    def _step(self, watch: Watch | None, *, is_due: bool) -> None:
+        try:
+            if is_due:
+                self._beat(watch)
+            elif watch is not None and watch.stop is None:
+                self._look(watch)
+        except SQLAlchemyError as error:
+            log.warning("the heartbeat did not reach the database: %s", error)
+        except Exception:
+            log.exception("the heartbeat failed; the next one comes")
 
     def _look(self, watch: Watch) -> None:
         """Stop an errand whose job is cancelled."""
@@ -143,11 +157,13 @@ class Pulse:
 
     def _beat(self, watch: Watch | None) -> None:
         asked_at = time.monotonic()
+        vitals = self._duty.vitals() if self._duty else None
         with self._app.app_context():
             if watch is None or watch.stop is Stop.LEASE_LOST:
-                leases.heartbeat(worker_id=self._worker_id)
+                self._hear(leases.heartbeat(worker_id=self._worker_id, vitals=vitals))
                 return
-            renewal = leases.renew_lease(lease=watch.lease, lease_s=self._farm.lease_s)
+            renewal = leases.renew_lease(lease=watch.lease, lease_s=self._farm.lease_s, vitals=vitals)
+        self._hear(renewal.wanted)
         with self._lock:
             if renewal.held:
                 watch.lease_ends_at = asked_at + self._farm.lease_s
@@ -155,6 +171,10 @@ class Pulse:
                 self._stop(watch, Stop.LEASE_LOST)
             elif self._watch is watch and watch.stop is None and renewal.cancelled:
                 self._stop(watch, Stop.CANCELLED)
+
+    def _hear(self, wanted: Wanted) -> None:
+        if self._duty is not None:
+            self._duty.hear(wanted)
 
     def _stop(self, watch: Watch, why: Stop) -> None:
         """Stop the errand under watch; the lock is held."""
@@ -164,3 +184,10 @@ class Pulse:
             watch.kill()
         except Exception:
             log.exception("the browser could not be killed")
+
+
+def named(watch: Watch | None) -> AbstractContextManager[None]:
+    """Have lines of the log that this thread writes meanwhile name the errand that they are about."""
+    if watch is None:
+        return nullcontext()
+    return structlog.contextvars.bound_contextvars(task_id=watch.lease.task_id, job_id=watch.lease.job_id)

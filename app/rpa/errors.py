@@ -90,6 +90,24 @@ class TaskNotFound(NotFound):
     code = "TASK_NOT_FOUND"
 
 
+class WorkerNotFound(NotFound):
+    """No worker has this id, or it is forgotten: it was not heard of for a day."""
+
+    code = "WORKER_NOT_FOUND"
+
+
+class WorkerGone(Conflict):
+    """The worker has stopped or is not heard of any more; it will not hear either."""
+
+    code = "WORKER_GONE"
+
+
+class WorkerStopping(Conflict):
+    """The worker was told to stop, which cannot be taken back."""
+
+    code = "WORKER_STOPPING"
+
+
 class EvidenceNotFound(NotFound):
     """Nothing, or nothing any more, is kept under this id."""
 

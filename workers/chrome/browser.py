@@ -79,6 +79,11 @@ class Browser:
         """False after ``kill``, ``close`` or a crash that was noticed."""
         return not self._killed
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since its start."""
+        return time.monotonic() - self._started
+
     @contextmanager
     def context(self) -> Iterator[Page]:
         """A page in a fresh context: no cookie, storage or cache of any other; disposed on leaving.
@@ -117,7 +122,7 @@ class Browser:
 
     def needs_recycling(self, limits: RecyclingLimits) -> bool:
         """Whether the browser is dead, too old or too large; memory is weighed now and then only."""
-        if not self.is_alive or self.contexts >= limits.contexts or time.monotonic() - self._started >= limits.age_s:
+        if not self.is_alive or self.contexts >= limits.contexts or self.age_s >= limits.age_s:
             return True
         if self.contexts % _WEIGHED_EVERY == 0:
             self._memory_bytes = self.memory_bytes()

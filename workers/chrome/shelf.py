@@ -41,6 +41,10 @@ class BrowserShelf:
         self._browsers[key] = browser
         return browser
 
+    def shown(self) -> list[tuple[int, Browser]]:
+        """The browsers that there are, each with its storefront's id; for any thread."""
+        return [(key.storefront_id, browser) for key, browser in list(self._browsers.items())]
+
     def close(self) -> None:
         """End every browser."""
         while self._browsers:

@@ -18,7 +18,7 @@ from app.rpa.holds import count_pages, find_hold, pages_of
 from app.rpa.job_moves import WORKS
 from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
 from app.rpa.models.storefronts import Storefront
-from app.rpa.models.workers import Worker
+from app.rpa.models.workers import Wanted, Worker
 from app.rpa.profile import Profile
 from app.rpa.queries.jobs import is_cancelled
 from app.rpa.services import task_moves
@@ -59,6 +59,8 @@ class Renewal:
 
     held: bool
     cancelled: bool
+    wanted: Wanted = Wanted.WORK
+    """What operators want of the worker."""
 
 
 @in_transaction
@@ -106,14 +108,22 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
 
 
 @in_transaction
-def renew_lease(*, lease: Lease, lease_s: float) -> Renewal:
+def return_task(*, task_id: int, release_no: int) -> bool:
+    """Give back a release that a worker may not begin, because it is drained; nothing changes of an old one."""
+    session = db.session()
+    return task_moves.give_back(session, task_id, release_no, database_now(session))
+
+
+@in_transaction
+def renew_lease(*, lease: Lease, lease_s: float, vitals: dict[str, Any] | None = None) -> Renewal:
     """Prolong a lease and say that the worker is alive; tells the worker to stop when it is lost or cancelled."""
     session = db.session()
     now = database_now(session)
     held = task_moves.renew(session, lease.task_id, lease.token, now + timedelta(seconds=lease_s))
+    wanted = Wanted.WORK
     if lease.worker_id is not None:
-        beat(session, lease.worker_id, now, task_id=lease.task_id)
-    return Renewal(held=held, cancelled=is_cancelled(lease.job_id))
+        wanted = _beat(session, lease.worker_id, now, task_id=lease.task_id, vitals=vitals)
+    return Renewal(held=held, cancelled=is_cancelled(lease.job_id), wanted=wanted)
 
 
 @in_transaction
@@ -128,10 +138,10 @@ def register_worker(*, name: str, host: str, pid: int) -> int:
 
 
 @in_transaction
-def heartbeat(*, worker_id: int, task_id: int | None = None) -> None:
-    """Say that a worker is alive."""
+def heartbeat(*, worker_id: int, task_id: int | None = None, vitals: dict[str, Any] | None = None) -> Wanted:
+    """Say that a worker is alive, and what it tells of itself; returns what operators want of it."""
     session = db.session()
-    beat(session, worker_id, database_now(session), task_id=task_id)
+    return _beat(session, worker_id, database_now(session), task_id=task_id, vitals=vitals)
 
 
 @in_transaction
@@ -143,17 +153,22 @@ def retire_worker(*, worker_id: int) -> None:
 
 
 @in_transaction
-def forget_workers(*, after_days: int = 7) -> int:
+def forget_workers(*, after_days: int = 1) -> int:
     """Delete workers that were not heard of for ``after_days``; returns how many."""
     session = db.session()
     silent = delete(Worker).where(Worker.heartbeat_at < database_now(session, plus_s=-86400 * after_days))
     return count_changed(session, silent)
 
 
-def beat(session: Session, worker_id: int, now: datetime, *, task_id: int | None) -> None:
+def _beat(
+    session: Session, worker_id: int, now: datetime, *, task_id: int | None, vitals: dict[str, Any] | None
+) -> Wanted:
     """Write a worker's heartbeat in the open transaction."""
     changes: dict[str, Any] = {"heartbeat_at": now, "task_id": task_id}
+    if vitals is not None:
+        changes["vitals"] = vitals
     count_changed(session, update(Worker).where(Worker.id == worker_id).values(**changes))
+    return Wanted(session.scalar(select(Worker.wanted).where(Worker.id == worker_id)) or Wanted.WORK)
 
 
 def _next_slot(
