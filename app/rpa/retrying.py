@@ -56,6 +56,11 @@ def decide(code: Code | None, spent: Spent, budget: RetryBudget, *, retry_after_
     return Next(TaskState(rule.ending.value), code, after, storefront_pause_s=pause)
 
 
+def visit_again(spent: Spent) -> Next:
+    """After a visit that read something suspicious: once more, soon, and no attempt is counted."""
+    return Next(TaskState.READY, None, spent, delay_s=random.uniform(1, 2))
+
+
 def _after_loss(code: Code, spent: Spent, budget: RetryBudget) -> Next:
     after = Spent(spent.attempts, spent.losses + 1, spent.rate_limited)
     if after.losses <= budget.losses:

@@ -23,6 +23,7 @@ GUARDS: Final = {
     "reap only what has run out": "task_moves.settle: leased_until",
     "attempts are bounded": "retrying.decide: attempts",
     "losses are bounded": "retrying.decide: losses",
+    "a product is visited a second time once": "outcomes._decide: first_look is None",
     "end only what has not started": "task_moves.end: state",
     "end only what is still over": "ending._end_chunk: state, deadline_at",
     "withdraw only what is QUEUED": "task_moves.withdraw: state",

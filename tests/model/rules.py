@@ -57,6 +57,8 @@ def _wrong_task(bounds: Bounds, task: Task, holders: int) -> str | None:
         return "not just the attempt that runs is open"
     if task.attempts > bounds.attempts or task.losses > bounds.losses + 1:
         return "more tries than the budget has"
+    if task.seconds > 1:
+        return "a product was sent to a second visit twice"
     return None
 
 

@@ -57,6 +57,8 @@ class Task(NamedTuple):
     open_attempts: int = 0
     ends: int = 0
     observations: int = 0
+    seconds: int = 0
+    """How often it was sent to a second visit."""
 
 
 class Job(NamedTuple):
@@ -234,7 +236,7 @@ def _is_in_vain(state: State, actor: Actor, missing: frozenset[str]) -> bool:
 
 def _tidy_task(task: Task, missing: frozenset[str]) -> Task:
     if task.state in ENDS:
-        return task._replace(is_late=False, attempts=0, losses=0, is_used=False)
+        return task._replace(is_late=False, attempts=0, losses=0, is_used=False, seconds=0)
     if task.is_used and task.state is TaskState.READY and not missing:
         return task._replace(is_used=False)  # it gets another number before anybody claims it
     return task

@@ -13,6 +13,7 @@ from tests.faults.sizes import FULL, SEED
 from tests.model.state import Bounds
 from tests.model.steps import STEPS
 from tests.model.walker import Walker
+from tests.model.worker import CODES
 from tests.rpa.conftest import FarmDriver, stock_master
 from tests.servers import on_sqlite
 
@@ -47,4 +48,5 @@ def test_whatever_happens_the_rows_are_as_the_model_says(farm: FarmDriver, world
         taken += walker.walk(LENGTH)
         walker.forget()
     untried = {step.__name__ for step in STEPS if not step.__name__.endswith("write")} - taken.keys()
+    untried |= {f"finish {how}" for how in CODES if how != "stopped"} - taken.keys()
     assert not untried, untried

@@ -23,25 +23,28 @@ def record_observed_change(
     storefront_id: int,
     job_id: int,
     task_id: int,
-) -> None:
-    """Note that the farm saw an attribute change on a storefront; the product master keeps its own value.
+    is_flapping: bool = False,
+) -> int:
+    """Note that the farm saw an attribute change on a storefront; the product master keeps its own value. Its id.
 
     So neither search nor caches of products hear of it. Meant for ``record_observed_change.joined(...)`` in the
     transaction that ends the task: a task notes an attribute once, which the database enforces.
     """
-    db.session.add(
-        ProductUpdate(
-            product_id=product_id,
-            asin=asin,
-            attribute=attribute,
-            previous_attribute=previous,
-            current_attribute=current,
-            source=Source.FARM,
-            storefront_id=storefront_id,
-            job_id=job_id,
-            task_id=task_id,
-            created_at=now,
-            updated_at=now,
-            **actor.attribution(),
-        )
+    row = ProductUpdate(
+        product_id=product_id,
+        asin=asin,
+        attribute=attribute,
+        previous_attribute=previous,
+        current_attribute=current,
+        source=Source.FARM,
+        storefront_id=storefront_id,
+        job_id=job_id,
+        task_id=task_id,
+        is_flapping=is_flapping,
+        created_at=now,
+        updated_at=now,
+        **actor.attribution(),
     )
+    db.session.add(row)
+    db.session.flush()
+    return row.id

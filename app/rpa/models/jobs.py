@@ -102,6 +102,8 @@ class Job(Timestamps, Attributed, Base):
     failed_count: Mapped[int] = mapped_column(default=0)
     skipped_count: Mapped[int] = mapped_column(default=0)
     cancelled_count: Mapped[int] = mapped_column(default=0)
+    changed_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Products that showed something else than the storefront did before."""
     prepared_count: Mapped[int] = mapped_column(default=0)
     selection: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
     """Ids of the accepted products until all their tasks exist; kept where some never will."""
@@ -155,6 +157,8 @@ class Task(Timestamps, Base):
     loss_count: Mapped[int] = mapped_column(default=0)
     rate_limited_count: Mapped[int] = mapped_column(default=0)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    first_look: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What a visit read that was not believed, so that the product was or will be visited again; written once."""
     finished_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
     job: Mapped[Job] = relationship(lazy="raise")
     attempts: Mapped[list[Attempt]] = relationship(order_by="Attempt.id", lazy="select", viewonly=True)
@@ -174,7 +178,7 @@ class Attempt(Base):
     started_at: Mapped[Instant]
     ended_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
     outcome: Mapped[str | None] = mapped_column(key_text(12))
-    """SUCCEEDED, REFUSED, FAILED, CANCELLED, or RETRY when the task went back to READY."""
+    """SUCCEEDED, REFUSED, FAILED, CANCELLED, or RETRY or VERIFY when the task went back to READY."""
     code: Mapped[str | None] = mapped_column(key_text(24))
     detail: Mapped[str | None] = mapped_column(Text)
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Text
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.orm import Base, BigId, Instant, PrimaryKey, key_text
+from app.core.orm import Base, BigId, Instant, PrimaryKey, UtcDateTime, key_text
 
 
 class Observation(Base):
@@ -42,3 +43,48 @@ class ObservationCurrent(Base):
     value: Mapped[str] = mapped_column(Text)
     observed_at: Mapped[Instant]
     task_id: Mapped[int] = mapped_column(BigId)
+
+
+class ReviewState(StrEnum):
+    """What became of a change that was not believed at once; all but OPEN are final."""
+
+    OPEN = "OPEN"
+    """Somebody shall look at it."""
+    ACCEPTED = "ACCEPTED"
+    DISMISSED = "DISMISSED"
+    NOTED = "NOTED"
+    """Nobody need look at it: the second visit saw the old value again."""
+
+
+class ObservedChange(Base):
+    """A suspicious change of one attribute that two visits of a task have looked at, for people to decide upon."""
+
+    __tablename__ = "observed_change"
+    __table_args__ = (
+        UniqueConstraint("task_id", "attribute"),
+        Index("ix_observed_change_state", "state", "id"),
+        Index("ix_observed_change_storefront", "storefront_id", "state", "id"),
+        Index("ix_observed_change_product", "product_id", "state", "id"),
+    )
+
+    id: Mapped[PrimaryKey]
+    product_id: Mapped[int] = mapped_column(BigId)
+    asin: Mapped[str] = mapped_column(key_text(10))
+    storefront_id: Mapped[int] = mapped_column(BigId)
+    job_id: Mapped[int] = mapped_column(BigId)
+    task_id: Mapped[int] = mapped_column(BigId)
+    attribute: Mapped[str] = mapped_column(key_text(16))
+    previous: Mapped[str | None] = mapped_column(Text)
+    first_value: Mapped[str | None] = mapped_column(Text)
+    """What the first visit read."""
+    current: Mapped[str] = mapped_column(Text)
+    """The last value that a visit read; accepting makes it the storefront's."""
+    reason: Mapped[str] = mapped_column(key_text(16))
+    verdict: Mapped[str] = mapped_column(key_text(12))
+    state: Mapped[str] = mapped_column(key_text(12))
+    update_id: Mapped[int | None] = mapped_column(BigId)
+    """The row of the update history that it was recorded as."""
+    observed_at: Mapped[Instant]
+    decided_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    decided_by: Mapped[str | None] = mapped_column(key_text(32))
+    """Who accepted or dismissed it: ``user:7``."""

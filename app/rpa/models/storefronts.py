@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, Timestamps, UtcDateTime, key_text, utc_now
@@ -25,6 +25,7 @@ class Storefront(Timestamps, Base):
     """A shop that the farm visits, as its profile describes it. ``next_start_at`` serialises the claims of one shop."""
 
     __tablename__ = "storefront"
+    __table_args__ = (Index("ix_storefront_updates_master", "updates_master", unique=True),)
 
     id: Mapped[PrimaryKey]
     code: Mapped[str] = mapped_column(key_text(64), unique=True)
@@ -63,6 +64,10 @@ class Storefront(Timestamps, Base):
     cooldown_s: Mapped[int] = mapped_column(default=0)
     cooldown_until: Mapped[Instant | None] = mapped_column(UtcDateTime)
     """While it cools down: when the next probe may start (``app.rpa.cooling``)."""
+    updates_master: Mapped[bool | None] = mapped_column(Boolean)
+    """True for the one storefront whose changes the product master follows, NULL for all others."""
+    reviews_jumps: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Whether people look at price jumps that a second visit has confirmed."""
 
     waits: ClassVar[Any] = None
     """Why nothing of it starts now (``app.rpa.standstill.Wait``); filled in by reads that show it."""

@@ -187,6 +187,9 @@ class JobSchema(Schema):
             "examples": [{"SUCCEEDED": 1, "REFUSED": 0, "FAILED": 0, "SKIPPED": 0, "CANCELLED": 0}],
         },
     )
+    changed_count = fields.Integer(
+        metadata={"description": "Products that showed something else than the storefront did before", "examples": [1]}
+    )
     report = fields.Raw(metadata=REPORT_SHOWN)
     over = fields.Raw(
         allow_none=True,

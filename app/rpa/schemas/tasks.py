@@ -23,6 +23,7 @@ _RESULT: dict[str, Any] = {
     "availability": {"value": "IN_STOCK", "source": "css:#stock", "raw": "In stock"},
     "conflicts": [],
 }
+_FIRST_LOOK = {"values": {"price": "119.90 USD"}, "reasons": {"price": "PRICE_JUMP"}}
 _FACTS = {
     "final_url": "https://www.kettles.example/dp/B0CW1A0001",
     "http_status": 200,
@@ -66,6 +67,14 @@ class TaskSchema(Schema):
         allow_none=True,
         metadata={"type": "object", "description": "What was read, with its sources", "examples": [_RESULT]},
     )
+    first_look = fields.Raw(
+        allow_none=True,
+        metadata={
+            "type": "object",
+            "description": "What a visit read that was suspicious, and why; then the product is visited once more",
+            "examples": [None, _FIRST_LOOK],
+        },
+    )
     not_before = fields.Function(
         lambda task: None if task.state in ENDS else utc_text(task.not_before),
         metadata={
@@ -85,7 +94,9 @@ class AttemptSchema(Schema):
     number = fields.Integer(metadata={"examples": [1]})
     started_at = Instant(metadata=_WHEN)
     ended_at = Instant(allow_none=True, metadata=_LATER)
-    outcome = fields.String(allow_none=True, metadata=_ENDED)
+    outcome = fields.String(
+        allow_none=True, metadata=_ENDED | {"description": "Or RETRY or VERIFY: the product is visited again"}
+    )
     code = fields.String(allow_none=True, metadata=_WHY)
     detail = fields.String(allow_none=True, metadata=_DETAIL)
     facts = fields.Raw(

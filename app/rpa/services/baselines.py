@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import delete, select
@@ -28,8 +28,18 @@ def expected_of(product: Product) -> dict[str, str | None]:
     }
 
 
-def read_baseline(*, product_id: int, storefront_id: int) -> Mapping[str, str | None]:
-    """What a visit is likely to see: the last known values, where there are none the master's."""
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a visit is likely to see."""
+
+    values: dict[str, str | None] = field(default_factory=dict)
+    """By attribute: the last known value, where there is none the master's."""
+    seen: frozenset[str] = frozenset()
+    """Attributes whose value is what the storefront showed before."""
+
+
+def read_baseline(*, product_id: int, storefront_id: int) -> Baseline:
+    """What a visit is likely to see."""
     session = db.session()
     product = session.get_one(Product, product_id)
     rows = session.execute(
@@ -37,7 +47,8 @@ def read_baseline(*, product_id: int, storefront_id: int) -> Mapping[str, str | 
             ObservationCurrent.product_id == product_id, ObservationCurrent.storefront_id == storefront_id
         )
     )
-    return expected_of(product) | {row.attribute: row.value for row in rows}
+    known: dict[str, str | None] = {row.attribute: row.value for row in rows}
+    return Baseline(expected_of(product) | known, frozenset(known))
 
 
 def forget_product(event: ProductDeleted) -> None:

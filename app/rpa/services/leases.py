@@ -21,13 +21,17 @@ from app.rpa.models.storefronts import Storefront
 from app.rpa.models.workers import Wanted, Worker
 from app.rpa.profile import Profile
 from app.rpa.queries.jobs import is_cancelled
+from app.rpa.queries.workers import count_live_workers
 from app.rpa.services import task_moves
-from app.rpa.services.baselines import read_baseline
+from app.rpa.services.baselines import Baseline, read_baseline
 
 _NOT_NOW: Final = timedelta(seconds=1)
 _WHEN_FULL: Final = timedelta(milliseconds=200)
 _LONGEST: Final = timedelta(minutes=1)
 """What holds the storefront up may be taken away before its time; until then the dispatcher releases nothing anyway."""
+_FOR_ANOTHER: Final = timedelta(seconds=10)
+"""How long a second visit is left to other workers than the one that made the first."""
+_HEARD_OF_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,10 @@ class Lease:
     profile_version: int | None = None
     baseline: Mapping[str, str | None] = field(default_factory=dict)
     """What a view of the product's page is likely to see."""
+    seen: frozenset[str] = frozenset()
+    """Of what in the baseline the storefront showed before."""
+    reviews_jumps: bool = False
+    """Whether people look at price jumps that a second visit has confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +76,14 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
     """Turn a release into a lease; None when the release is old, the job does not work or there is no slot.
 
     The storefront's row serialises the claims of one shop, and so of its jobs: rate, concurrency, hours, cap and
-    cool-down hold however many messages wait. A task that finds no slot goes back to READY without an attempt counted.
+    cool-down hold however many messages wait. A task that finds no slot goes back to READY without an attempt counted,
+    and so does a second visit of a product, for a moment, before the worker that made the first one.
     """
     session = db.session()
     known = session.execute(
-        select(Task.state, Task.release_no, Task.storefront_id, Task.job_id).where(Task.id == task_id)
+        select(
+            Task.state, Task.release_no, Task.storefront_id, Task.job_id, Task.first_look.is_not(None).label("again")
+        ).where(Task.id == task_id)
     ).one_or_none()
     if known is None or known.state != TaskState.QUEUED or known.release_no != release_no:
         return None
@@ -82,6 +93,8 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
     ).one()
     now, pages = database_now(session), pages_of(Action(job.action))
     start_at = _next_slot(session, storefront, known.job_id, job, now, pages)
+    if start_at is None and known.again:
+        start_at = _when_free_for_me(session, task_id, worker_id, now)
     if start_at is not None:
         task_moves.give_back(session, task_id, release_no, start_at)
         return None
@@ -96,14 +109,15 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
     count_pages(storefront, now, pages)
     session.add(Attempt(task_id=task_id, number=release_no, lease_token=token, worker_id=worker_id, started_at=now))
     task = session.execute(select(Task.asin, Task.product_id).where(Task.id == task_id)).one()
-    seen: Mapping[str, str | None] = {}
+    likely = Baseline()
     if job.action == Action.VIEW_PRODUCT:
-        seen = read_baseline(product_id=task.product_id, storefront_id=storefront.id)
+        likely = read_baseline(product_id=task.product_id, storefront_id=storefront.id)
     return Lease(
         task_id=task_id, job_id=known.job_id, token=token, action=Action(job.action), asin=task.asin,
         product_id=task.product_id, quantity=job.quantity, storefront_id=storefront.id,
         storefront_version=storefront.version, profile=Profile.from_document(storefront.profile), worker_id=worker_id,
-        number=release_no, baseline=seen, profile_version=storefront.profile_version, started_at=now,
+        number=release_no, baseline=likely.values, seen=likely.seen, profile_version=storefront.profile_version,
+        started_at=now, reviews_jumps=storefront.reviews_jumps,
     )  # fmt: skip
 
 
@@ -189,3 +203,12 @@ def _next_slot(
     if job.concurrency is not None and (session.scalar(in_job) or 0) >= job.concurrency:
         return now + _WHEN_FULL
     return None
+
+
+def _when_free_for_me(session: Session, task_id: int, worker_id: int | None, now: datetime) -> datetime | None:
+    """When who visited a task last may do it again, or None: right now, or because it was somebody else."""
+    visits = select(Attempt.worker_id, Attempt.ended_at).where(Attempt.task_id == task_id)
+    last = session.execute(visits.order_by(Attempt.number.desc()).limit(1)).one()
+    if worker_id is None or last.worker_id != worker_id or last.ended_at is None or last.ended_at + _FOR_ANOTHER < now:
+        return None
+    return now + _NOT_NOW if count_live_workers(silent_s=_HEARD_OF_S) > 1 else None
