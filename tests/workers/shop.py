@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from app.rpa.profile import Profile
+from tests.workers.hostile import ANSWER_OF, Visitor
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{asin}</title>
 <link rel="canonical" href="/p/{asin}"></head><body>
@@ -156,6 +157,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Be quiet."""
 
     def _product(self, asin: str) -> None:
+        if (hostile := ANSWER_OF.get(asin)) is not None:
+            shop = self.server.shop
+            hostile(Visitor(self, asin, f"http://127.0.0.1:{shop.other_port}", shop.closing))
+            return
         special = getattr(self, f"_page_{asin.lower()}", None)
         if special is not None:
             special()

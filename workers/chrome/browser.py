@@ -148,6 +148,8 @@ class Browser:
 
     def _open_page(self, context: str) -> Page:
         self._connection.post("Browser.setDownloadBehavior", {"behavior": "deny", "browserContextId": context})
+        # Granting nothing refuses everything: nobody is there to ask, and a page that asks would wait for ever.
+        self._connection.post("Browser.grantPermissions", {"permissions": [], "browserContextId": context})
         target = self._call("Target.createTarget", {"url": "about:blank", "browserContextId": context})["targetId"]
         session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
         return Page(self._connection, self.profile, target=target, session=session)

@@ -25,9 +25,11 @@ _NET_ERRORS: Final = (
     ("net::ERR_BAD_SSL", Code.TLS_ERROR),
     ("net::ERR_TIMED_OUT", Code.NAV_TIMEOUT),
     ("net::ERR_CONNECTION_TIMED_OUT", Code.NAV_TIMEOUT),
+    ("net::ERR_RESPONSE_HEADERS_TOO_BIG", Code.PAGE_TOO_LARGE),
     ("net::ERR_ABORTED", Code.NO_DOCUMENT),
     ("net::ERR_TOO_MANY_REDIRECTS", Code.NO_DOCUMENT),
     ("net::ERR_INVALID_AUTH_CREDENTIALS", Code.HTTP_4XX),  # full Chrome's answer to a 401 that asks for a password
+    ("net::ERR_INVALID_URL", Code.REDIRECTED_OFFSITE),
     ("net::ERR_UNSAFE_REDIRECT", Code.REDIRECTED_OFFSITE),
     ("net::ERR_UNKNOWN_URL_SCHEME", Code.REDIRECTED_OFFSITE),
     ("net::ERR_DISALLOWED_URL_SCHEME", Code.REDIRECTED_OFFSITE),
@@ -46,6 +48,8 @@ class Document:
     is_error_page: bool = False
     is_parsed: bool = False
     is_loaded: bool = False
+    failure: str = ""
+    """Why its end did not come."""
 
 
 @dataclass(slots=True)
@@ -65,6 +69,7 @@ class Navigation:
     received_bytes: int = 0
     pending: set[str] = field(default_factory=set)
     """Requests of the page that are under way."""
+    _requested: str = ""
     _requested_url: str = ""
     _failure: str = ""
     _responses: dict[str, _Response] = field(default_factory=dict)
@@ -85,6 +90,7 @@ class Navigation:
         """``Network.requestWillBeSent``: remember what is under way and where the main frame is being sent."""
         self.pending.add(str(event.get("requestId")))
         if event.get("type") == "Document" and event.get("frameId") == self.frame:
+            self._requested = str(event.get("requestId"))
             self._requested_url = str(event.get("documentURL", ""))
             self._failure = ""
 
@@ -106,6 +112,15 @@ class Navigation:
         self.finished(event)
         if event.get("type") == "Document":
             self._failure = str(event.get("errorText", ""))
+            self._document_failed(str(event.get("requestId")), is_cancelled=bool(event.get("canceled")))
+
+    def _document_failed(self, request: str, *, is_cancelled: bool) -> None:
+        if request == self.document.loader and not is_cancelled:
+            self.document.failure = self._failure
+        elif request == self._requested and is_cancelled:
+            # A page that sent the browser to a download or an app while it was parsed stays, and Chrome never says of
+            # it that it is parsed.
+            self.document.is_parsed = True
 
     def finished(self, event: dict[str, Any]) -> None:
         """``Network.loadingFinished``: one request less is under way."""
@@ -135,9 +150,11 @@ class Navigation:
         self.document.is_loaded = True
 
     def check_error_page(self) -> None:
-        """Raise TaskError when the document that is there is the browser's own error page."""
+        """Raise TaskError when the document that is there is the browser's own error page, or was cut off."""
         if self.document.is_error_page and self.status is None:
             raise self.refusal(self._failure)
+        if self.document.failure and not self.document.is_parsed:
+            raise self.refusal(self.document.failure)
 
     def refusal(self, net_error: str) -> TaskError:
         """Why the main frame got no document, from the browser's error and the address it was sent to."""

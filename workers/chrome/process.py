@@ -217,6 +217,8 @@ def _options(profile: Profile, settings: BrowserSettings, slot: Slot, resolver_r
         "pageLoad": round(profile.timeouts.page_load_s * 1000),
         "script": round(profile.timeouts.script_s * 1000),
     }
+    # No PDF is opened: a viewer is one more thing to attack, and its page would be read as the shop's.
+    options.add_experimental_option("prefs", {"plugins.always_open_pdf_externally": True})
     options.add_experimental_option("excludeSwitches", list(_UNWANTED_SWITCHES))
     for argument in arguments(profile, settings, resolver_rules):
         options.add_argument(argument)

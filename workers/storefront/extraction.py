@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from app.core.hosts import HostError, address_of
 from app.core.money import Money, MoneyError, exponent
@@ -23,6 +24,7 @@ __all__ = [
     "any_marker_holds",
     "check_identity",
     "check_page",
+    "check_robot_check",
     "interpret",
     "interpret_cart",
     "plan",
@@ -63,15 +65,31 @@ def any_marker_holds(raw: Mapping[str, Any], group: str, markers: Sequence[Marke
     return any(page.marker_holds(f"{group}/{at}", marker) for at, marker in enumerate(markers))
 
 
+def check_robot_check(raw: Mapping[str, Any], profile: Profile, asin: str) -> None:
+    """Raise TaskError(BLOCKED) for a page of any status with a widespread robot check and nothing of the product.
+
+    A product's page may hold one too, for its reviews or newsletter: there the product is named or has a price.
+    """
+    page = PageData(raw)
+    if not page.shows_captcha:
+        return
+    fields = ("price", "identity") if profile.product.identity else ("price", "name")
+    sources = [(field, at, source) for field in fields for at, source in enumerate(getattr(profile.product, field))]
+    if not any(_found(page, *each, asin) for each in sources):
+        raise TaskError(Code.BLOCKED, "The page is a robot check and shows no product.")
+
+
 def check_identity(raw: Mapping[str, Any], profile: Profile, asin: str) -> None:
     """Raise TaskError unless the page names the product asked for.
 
     The first source of ``product.identity`` that has a value decides, by its first match. Codes: WRONG_PRODUCT;
-    SELECTOR_MISSING when no source has a value. Without sources the final address must hold the ASIN.
+    SELECTOR_MISSING when no source has a value. Without sources the final address must hold the ASIN, in its path
+    if ``product.url`` has it there: a shop that sends on to another product often names the first one behind it.
     """
     page = PageData(raw)
     if not profile.product.identity:
-        if not names_asin(page.url, asin):
+        in_path = names_asin(urlsplit(profile.product_url(asin)).path, asin)
+        if not names_asin(urlsplit(page.url).path if in_path else page.url, asin):
             raise TaskError(Code.WRONG_PRODUCT, f"The address {shown(page.url, 200)} does not hold {asin}.")
         return
     for at, source in enumerate(profile.product.identity):
@@ -87,10 +105,12 @@ def check_identity(raw: Mapping[str, Any], profile: Profile, asin: str) -> None:
 def interpret(raw: Mapping[str, Any], profile: Profile, asin: str) -> ProductReading:
     """The product as the page shows it: the script's answer to ``plan(profile)``, read by the profile.
 
-    Raises TaskError: the codes of ``check_page`` and ``check_identity``, SELECTOR_MISSING without a name; for a product
-    that is for sale also PRICE_MISSING, PRICE_UNPARSED and PRICE_AMBIGUOUS. What cannot be sold may have no price.
+    Raises TaskError: the codes of ``check_page``, ``check_robot_check`` and ``check_identity``, SELECTOR_MISSING when
+    there is no name; for a product that is for sale also PRICE_MISSING, PRICE_UNPARSED and PRICE_AMBIGUOUS. What cannot
+    be sold may have no price.
     """
     check_page(raw, profile)
+    check_robot_check(raw, profile, asin)
     check_identity(raw, profile, asin)
     page = PageData(raw)
     name, name_conflicts = _first_text(page, "name", profile.product.name, asin)

@@ -99,7 +99,9 @@ class ProductPage(ShopPage):
             return
         settled, _ = self._page.wait_until(SCRIPT, plan_markers(groups), is_settled, timeout_s=limit)
         if not settled:
-            self._check(self.read())
+            raw = self.read()
+            self._check(raw)
+            extraction.check_robot_check(raw, self._profile, self._asin)
             raise TaskError(Code.SELECTOR_MISSING, f"No marker of product.ready held within {limit:g} s.")
         self.dismiss_banners()
 
@@ -121,6 +123,7 @@ class ProductPage(ShopPage):
     def price_before_buying(self, raw: RawPage) -> Read[Money] | None:
         """The price on a page that must show the product asked for; None where it cannot be read."""
         self._check(raw)
+        extraction.check_robot_check(raw, self._profile, self._asin)
         extraction.check_identity(raw, self._profile, self._asin)
         try:
             return extraction.interpret(raw, self._profile, self._asin).price

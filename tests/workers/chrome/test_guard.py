@@ -177,6 +177,25 @@ def test_webrtc_and_webtransport_send_nothing(browser: Browser, shop: Shop) -> N
     assert heard == []
 
 
+ASK = """async () => {
+  const names = ["accelerometer", "background-sync", "camera", "clipboard-read", "clipboard-write", "geolocation",
+    "gyroscope", "idle-detection", "local-fonts", "local-network-access", "magnetometer", "microphone", "midi",
+    "notifications", "persistent-storage", "screen-wake-lock", "window-management"];
+  const states = await Promise.all(names.map((name) => navigator.permissions.query({name}).then((is) => is.state)));
+  const located = new Promise((go) => navigator.geolocation.getCurrentPosition(() => go("found"), (no) => go(no.code)));
+  return [[...new Set(states)], await Notification.requestPermission(), await located];
+}"""
+
+
+@pytest.mark.parametrize("engine", ["shell", "chrome"])
+def test_a_page_is_denied_every_permission_and_told_so_at_once(
+    warm: Callable[[str], Browser], shop: Shop, engine: str
+) -> None:
+    with warm(engine).context() as page:
+        page.open(f"{shop.address}/hello")
+        assert page.run(ASK, None, timeout_s=30) == [["denied"], "denied", 1]
+
+
 def test_a_host_that_may_not_be_reached_starts_no_browser(settings_for: Callable[..., Any], profile: Profile) -> None:
     with pytest.raises(TaskError) as refused:
         Browser(settings_for(), profile)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,15 @@ from workers.errors import TaskError
 
 REPOSITORY = Path(__file__).parents[3]
 COUNTER = count()
+TAKE_ALL = """() => {
+  const taken = [];
+  try {
+    while (taken.length < 4000) taken.push(new Uint8Array(1_000_000));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return taken.length;
+}"""
 ENGINES = pytest.mark.parametrize("engine", ["shell", "chrome"])
 
 
@@ -265,6 +275,19 @@ def test_chrome_never_runs_as_root_and_keeps_its_sandbox(
     assert renderers
     assert all("\nSeccomp:\t2" in status[pid] for pid in renderers)
     assert all(namespaces[pid] != os.readlink("/proc/self/ns/user") for pid in renderers)
+
+
+@ENGINES
+def test_no_process_of_chrome_takes_all_the_memory(warm: Callable[[str], Browser], shop: Shop, engine: str) -> None:
+    browser = warm(engine)
+    with browser.context() as page:
+        page.open(f"{shop.address}/hello")
+        chrome = [pid for pid in browser.process_group.members() if pid != browser.process_group.id]
+        limits = [re.search(r"Max data size +(\d+)", Path(f"/proc/{pid}/limits").read_text()) for pid in chrome]
+        taken = page.run(TAKE_ALL, None, timeout_s=60)
+    assert len(limits) >= 5
+    assert all(limit and int(limit[1]) <= 3 * 1024**3 for limit in limits)
+    assert taken < 3000
 
 
 def test_the_browser_sees_nothing_of_the_workers_environment(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,6 +129,33 @@ def test_a_page_whose_address_holds_no_asin_is_another_product() -> None:
     with pytest.raises(TaskError) as refusal:
         extraction.interpret({**GOOD, "url": f"http://shop.example:8080/dp/X{ASIN}"}, PROFILE, ASIN)
     assert refusal.value.code is Code.WRONG_PRODUCT
+
+
+@pytest.mark.parametrize(
+    ("sources", "code"),
+    [
+        ({}, Code.BLOCKED),
+        ({"name/1": ["Are you human?"]}, Code.WRONG_PRODUCT),
+        ({"price/1": ["$5.00"]}, Code.WRONG_PRODUCT),
+    ],
+)
+def test_a_robot_check_is_one_where_nothing_of_the_product_is_shown(sources: dict[str, Any], code: Code) -> None:
+    page = {**GOOD, "captcha": True, "url": "http://shop.example:8080/check", "sources": sources}
+    with pytest.raises(TaskError) as refusal:
+        extraction.interpret(page, PROFILE, ASIN)
+    assert refusal.value.code is code
+    with pytest.raises(TaskError) as without:
+        extraction.interpret({**page, "captcha": False}, PROFILE, ASIN)
+    assert without.value.code is Code.WRONG_PRODUCT
+
+
+def test_an_address_names_the_product_where_the_profile_has_it() -> None:
+    for url in (f"/other?for={ASIN}", f"/other#{ASIN}", f"/dp/B000000099/?{ASIN}"):
+        with pytest.raises(TaskError) as wrong:
+            extraction.check_identity({**GOOD, "url": f"http://shop.example:8080{url}"}, PROFILE, ASIN)
+        assert wrong.value.code is Code.WRONG_PRODUCT
+    in_query = replace(PROFILE, product=replace(PROFILE.product, url="/show?id={asin}"))
+    extraction.check_identity({**GOOD, "url": f"http://shop.example:8080/show?id={ASIN}"}, in_query, ASIN)
 
 
 def test_kept_texts_can_be_stored_in_any_database() -> None:
