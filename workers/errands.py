@@ -19,7 +19,7 @@ from app.rpa.evidence import Kept
 from app.rpa.models.jobs import Action
 from app.rpa.readings import TaskOutcome
 from app.rpa.services import leases, outcomes
-from workers.actions.add_to_cart import add_to_cart
+from workers.actions.add_to_cart import Wish, add_to_cart
 from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser
 from workers.chrome.settings import MEBIBYTE, BrowserSettings, RecyclingLimits
@@ -120,7 +120,8 @@ class Errands:
     def _act(self, browser: Browser, lease: leases.Lease, cancelled: Callable[[], bool]) -> TaskOutcome:
         profile, asin, wanted = lease.profile, lease.asin, partial(self._keeper.wanted, lease)
         if lease.action is Action.ADD_TO_CART:
-            return add_to_cart(browser, profile, asin, quantity=lease.quantity, cancelled=cancelled, wanted=wanted)
+            wish = Wish(quantity=lease.quantity, options=lease.options)
+            return add_to_cart(browser, profile, asin, wish=wish, cancelled=cancelled, wanted=wanted)
         return view_product(browser, profile, asin, cancelled=cancelled, wanted=wanted)
 
 

@@ -16,13 +16,13 @@ from app.rpa.models.storefronts import Storefront
 from app.rpa.standstill import Reason, Wait
 from app.rpa.timing import TimingRefused, check_zone
 
-_PAGES: Final = {Action.VIEW_PRODUCT: 1, Action.ADD_TO_CART: 2}
+_PAGES: Final = {Action.VIEW_PRODUCT: 1, Action.ADD_TO_CART: 3}
 _DAY: Final = timedelta(days=1)
 _UTC: Final = ZoneInfo("UTC")
 
 
 def pages_of(action: Action) -> int:
-    """How many pages an errand counts for: that of the product, and that of the cart."""
+    """How many pages an errand counts for: that of the product, with a cart also the cart before and after."""
     return _PAGES[action]
 
 

@@ -12,7 +12,7 @@ from app.rpa.codes import Code
 from app.rpa.profile import Marker, Profile, Source
 from app.rpa.readings import Availability, ProductReading, Read
 from workers.errors import TaskError
-from workers.storefront.cart_lines import interpret_cart
+from workers.storefront.cart_lines import count_lines, interpret_cart
 from workers.storefront.currency_words import folded, names_of
 from workers.storefront.page_data import PageData, says, searched, shown
 from workers.storefront.plans import PRODUCT_FIELDS, SCRIPT, plan, plan_cart, plan_markers
@@ -25,6 +25,7 @@ __all__ = [
     "check_identity",
     "check_page",
     "check_robot_check",
+    "count_lines",
     "interpret",
     "interpret_cart",
     "plan",

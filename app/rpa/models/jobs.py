@@ -83,6 +83,8 @@ class Job(Timestamps, Attributed, Base):
     schedule_id: Mapped[int | None] = mapped_column(BigId)
     """The schedule that submitted it, which may be gone."""
     quantity: Mapped[int] = mapped_column(default=1)
+    options: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    """Which variant goes into the cart, by the storefront profile's names for options; None for none said."""
     priority: Mapped[str] = mapped_column(key_text(8), default=Priority.NORMAL)
     concurrency: Mapped[int | None]
     """At most so many of its tasks at once; None: as many as the storefront takes."""

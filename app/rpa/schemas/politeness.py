@@ -71,9 +71,10 @@ class PolitenessIn(StrictSchema):
         strict=True,
         allow_none=True,
         load_default=None,
-        validate=validate.Range(2, LARGEST_CAP),
+        validate=validate.Range(3, LARGEST_CAP),
         metadata={
-            "description": "Pages a day; a view counts for one, an add-to-cart for two. null: as many as the pace lets",
+            "description": "Pages a day; a view counts for one, an add-to-cart for three. null: as many as the pace "
+            "lets",
             "examples": [20_000],
         },
     )

@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 from app.core.fields import Instant, PageArguments, page_of, utc_text
 from app.rpa.codes import RULES, Code
 from app.rpa.models.jobs import ENDS, TaskState
+from app.rpa.schemas.options import Options
 
 _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 _LATER = {"examples": ["2026-11-21T10:04:30.000000Z"]}
@@ -112,6 +113,8 @@ class AttemptSchema(Schema):
 class TaskDetailSchema(TaskSchema):
     """One errand with all its attempts."""
 
+    quantity = fields.Integer(attribute="job.quantity", metadata={"description": "Pieces asked for", "examples": [1]})
+    options = Options(attribute="job.options", allow_none=True)
     attempts = fields.List(fields.Nested(AttemptSchema))
 
 

@@ -59,6 +59,8 @@ class Lease:
     """Of what in the baseline the storefront showed before."""
     reviews_jumps: bool = False
     """Whether people look at price jumps that a second visit has confirmed."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Which variant goes into a cart, by the profile's names for options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,9 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         return None
     storefront = session.scalars(select(Storefront).where(Storefront.id == known.storefront_id).with_for_update()).one()
     job = session.execute(
-        select(Job.state, Job.action, Job.quantity, Job.concurrency, Job.deadline_at).where(Job.id == known.job_id)
+        select(Job.state, Job.action, Job.quantity, Job.options, Job.concurrency, Job.deadline_at).where(
+            Job.id == known.job_id
+        )
     ).one()
     now, pages = database_now(session), pages_of(Action(job.action))
     start_at = _next_slot(session, storefront, known.job_id, job, now, pages)
@@ -118,6 +122,7 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         storefront_version=storefront.version, profile=Profile.from_document(storefront.profile), worker_id=worker_id,
         number=release_no, baseline=likely.values, seen=likely.seen, profile_version=storefront.profile_version,
         started_at=now, reviews_jumps=storefront.reviews_jumps,
+        options=job.options or {},
     )  # fmt: skip
 
 

@@ -13,8 +13,9 @@ from app.core.permissions import for_job
 from app.products.models.products import Product, ProductUpdate, Source
 from app.products.services.observations import record_observed_change
 from app.rpa import changes, suspicions
+from app.rpa.cart_findings import differs, findings
 from app.rpa.models.observations import Observation, ObservationCurrent, ObservedChange, ReviewState
-from app.rpa.readings import CartReading, ProductReading, Read
+from app.rpa.readings import CartReading, ChoicesReading, ProductReading, Read, Reading
 from app.rpa.services.baselines import expected_of
 from app.rpa.services.leases import Lease
 from app.rpa.suspicions import FirstLook, Judged, Reason, Verdict
@@ -157,16 +158,20 @@ def _observation(lease: Lease, reading: ProductReading, believed: Mapping[str, s
     )
 
 
-def describe(reading: ProductReading | CartReading) -> dict[str, Any]:
+def describe(reading: Reading) -> dict[str, Any]:
     """A reading as JSON values: per field its value, where it stood and how it was spelled there."""
+    if isinstance(reading, ChoicesReading):
+        choices = [{"value": choice.value, "is_available": choice.is_available} for choice in reading.choices]
+        return {"option": reading.option, "choices": choices}
     if isinstance(reading, CartReading):
         return {
             "quantity": reading.quantity,
             "unit_price": _described(reading.unit_price),
+            "line_price": _described(reading.line_price),
             "page_price": _described(reading.page_price),
-            "price_differs": bool(
-                reading.unit_price and reading.page_price and reading.unit_price.value != reading.page_price.value
-            ),
+            "price_differs": differs(reading),
+            "options": dict(reading.options),
+            "findings": findings(reading),
         }
     fields = {name: _described(getattr(reading, name)) for name in ("name", "brand", "price", "availability")}
     return {**fields, "conflicts": list(reading.conflicts)}

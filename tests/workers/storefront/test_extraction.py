@@ -224,7 +224,7 @@ def line(**changes: list[str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("text", "quantity"), [("2", 2), ("Qty: 12", 12), ("× 3 pcs", 3), ("４", 4)])
 def test_a_quantity_is_the_only_whole_number_of_its_text(text: str, quantity: int) -> None:
-    assert extraction.interpret_cart({"lines": [line(quantity=[text])]}, PROFILE, ASIN)[0] == quantity
+    assert extraction.interpret_cart({"lines": [line(quantity=[text])]}, PROFILE, ASIN).quantity == quantity
 
 
 @pytest.mark.parametrize("texts", [["0"], ["-1"], ["1.5"], ["1,000"], ["2 of 3"], ["many"], ["12345"], [], ["1", "2"]])
