@@ -74,7 +74,7 @@ from app.products.api import (
     updates,
 )
 from app.products.images.gallery import Gallery
-from app.rpa.api import errands, evidence, job_files, jobs, profiles, schedules, storefronts, tasks, workers
+from app.rpa.api import errands, evidence, job_files, jobs, profiles, schedules, storefronts, tasks, tries, workers
 from app.rpa.views import tasks as task_pages
 from app.rpa.views import workers as worker_pages
 from app.rpa.waiting import WaitingRoom
@@ -122,6 +122,7 @@ APIS = (
     tracking,
     storefronts,
     profiles,
+    tries,
     jobs,
     job_files,
     tasks,

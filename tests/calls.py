@@ -71,14 +71,14 @@ from app.products.services.products import create_product, delete_product, updat
 from app.products.services.stock import Shortfall, change_stock
 from app.rpa.models.jobs import Action
 from app.rpa.models.workers import Wanted
-from app.rpa.services import controlling, ending, preparing, profiles, storefronts, submitting
+from app.rpa.services import controlling, ending, preparing, profiles, storefronts, submitting, trials
 from app.rpa.services.leases import register_worker
 from app.rpa.services.schedules import create_schedule, set_active
 from app.rpa.services.workers import tell_worker
 from tests.auth.authenticator import Authenticator
 from tests.orders.making import ADDRESS, Made, make_order
 from tests.rpa.conftest import profile
-from tests.rpa.keeping import add_evidence
+from tests.rpa.keeping import add_evidence, end_trial
 
 API: Final = "/api/v1"
 PASSWORD: Final = "correct horse battery staple"
@@ -386,6 +386,15 @@ def _version(world: World, *, own: bool = True) -> dict[str, int]:
     return {"storefront_id": shop} | ({"version_no": 2} if own else {})
 
 
+def _try(world: World, *, own: bool = True) -> dict[str, int]:
+    """A try that has ended, or just its storefront."""
+    shop = _storefront(world)
+    row = world.run(trials.submit_try, actor=system(), storefront_id=shop, asin="B000000001")
+    with world.app.app_context():
+        end_trial(row.id, {"fields": {}}, screenshot=b"a picture")
+    return {"storefront_id": shop} | ({"try_id": row.id} if own else {})
+
+
 def _errand(world: World) -> Any:
     _product(world)
     _storefront(world)
@@ -673,6 +682,7 @@ _LISTS: Final = (
     "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks", "/workers",
 )  # fmt: skip
 
+_TRY: Final = "/storefronts/<int:storefront_id>/tries/<int:try_id>"
 _VERSION: Final = "/storefronts/<int:storefront_id>/profile-versions/<int:version_no>"
 
 CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
@@ -926,6 +936,12 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", f"{_VERSION}"): lambda w: Sent(200, path=_version(w)),
     ("GET", f"{_VERSION}/diff"): lambda w: Sent(200, path=_version(w)),
     ("POST", f"{_VERSION}/activate"): lambda w: Sent(200, {}, version=1, path=_version(w)),
+    ("POST", "/storefronts/<int:storefront_id>/try"): lambda w: Sent(
+        202, {"asin": "B000000001"}, path={"storefront_id": _storefront(w)}
+    ),
+    ("GET", "/storefronts/<int:storefront_id>/tries"): lambda w: Sent(200, path=_try(w, own=False)),
+    ("GET", f"{_TRY}"): lambda w: Sent(200, path=_try(w)),
+    ("GET", f"{_TRY}/screenshot"): lambda w: Sent(200, path=_try(w)),
     ("POST", "/jobs"): lambda w: Sent(202, _job_body(w)),
     ("GET", "/jobs/<int:job_id>"): lambda w: Sent(200, path={"job_id": _errand(w).job_id}),
     ("POST", "/jobs/estimate"): lambda w: Sent(200, _job_body(w)),

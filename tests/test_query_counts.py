@@ -130,6 +130,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/sales": _of(lambda world: calls._sales_import(world, run=True)),
     "/sales/imports": _of(calls._sales_import),
     "/storefronts": _of(calls._storefront),
+    "/storefronts/{storefront_id}/tries": lambda world: dict(calls._try(world, own=False)),
     "/storefronts/{storefront_id}/profile-versions": lambda world: dict(calls._version(world, own=False)),
     "/tasks/{task_id}/evidence": _seen,
     "/users": _of(calls._other),

@@ -26,6 +26,7 @@ from app.core.extensions import db
 from app.products.search import queue as search_queue
 from app.rpa.queries.jobs import has_open_jobs
 from app.rpa.services import dispatch, ending, firing, leading
+from app.rpa.services.trial_upkeep import look_after_trials
 from app.rpa.turns import Turns
 from workers.schedule import TIMETABLE
 
@@ -86,6 +87,7 @@ class Dispatcher:
             steps.append(search_queue.ring_due)
             steps += [dispatch.reap_expired, partial(dispatch.release_again, farm=self._farm), outbox.ring_due]
             steps.append(firing.fire_due)
+            steps.append(partial(look_after_trials, patience_s=self._farm.interactive_stale_s))
             steps += [partial(schedule.fire_due, name=name, every=every) for name, every in TIMETABLE.items()]
         failures = [failure for step in steps if (failure := _failure_of(step)) is not None]
         if failures:

@@ -129,15 +129,21 @@ def shelf_for(settings: Settings, root: Path, run_as: str | None) -> BrowserShel
     """The browsers of one worker as the application's settings want them; ``run_as`` is None without root."""
     browsers = settings.browsers
     return BrowserShelf(
-        BrowserSettings(
-            chrome_shell=Path(browsers.shell),
-            chrome_full=Path(browsers.full),
-            chromedriver=Path(browsers.driver),
-            root=root,
-            run_as=run_as,
-            no_sandbox=browsers.no_sandbox,
-            private_targets=settings.private_targets,
-        ),
+        browser_settings(settings, root, run_as),
         limits=RecyclingLimits(contexts=browsers.max_contexts, memory_bytes=browsers.max_memory_mb * MEBIBYTE),
         capacity=browsers.per_worker,
+    )
+
+
+def browser_settings(settings: Settings, root: Path, run_as: str | None) -> BrowserSettings:
+    """What a browser must be told of the application's settings; ``run_as`` is None without root."""
+    browsers = settings.browsers
+    return BrowserSettings(
+        chrome_shell=Path(browsers.shell),
+        chrome_full=Path(browsers.full),
+        chromedriver=Path(browsers.driver),
+        root=root,
+        run_as=run_as,
+        no_sandbox=browsers.no_sandbox,
+        private_targets=settings.private_targets,
     )

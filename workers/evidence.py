@@ -68,6 +68,21 @@ class Keeper:
             return replace(light, facts=replace(light.facts, evidence=said)), []
         return light, kept
 
+    def put(self, path: str, content: bytes) -> str | None:
+        """Store a file within KEEP_S seconds; why it could not be kept, where it could not."""
+
+        def write() -> None:
+            self._store.require_room(len(content))
+            with self._store.writing(path) as target:
+                target.write(content)
+
+        try:
+            self._within(KEEP_S, write)
+        except Exception as error:  # noqa: BLE001  # every store has errors of its own
+            log.warning("%s could not be kept: %s: %s", path, type(error).__name__, error)
+            return f"could not be kept: {_reason_of(error)}"
+        return None
+
     def _has_enough(self, job_id: int, code: Code) -> bool:
         with self._app.app_context():
             enough = not has_room(job_id, code)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from flask import Flask
@@ -23,6 +23,7 @@ from app.config import Farm
 from app.rpa.models.workers import Wanted
 from app.rpa.queries.jobs import is_cancelled
 from app.rpa.services import leases
+from app.rpa.services.trials import TrialLease, renew_trial
 from workers.duty import Duty
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Stop(StrEnum):
 class Watch:
     """One errand under watch. ``kill`` makes whatever the main thread waits for fail at once."""
 
-    lease: leases.Lease
+    lease: leases.Lease | TrialLease
     ends_at: float
     lease_ends_at: float
     kill: Callable[[], None] = lambda: None
@@ -87,7 +88,7 @@ class Pulse:
             thread.join(timeout=10)
 
     @contextmanager
-    def watching(self, lease: leases.Lease, *, limit_s: float) -> Iterator[Watch]:
+    def watching(self, lease: leases.Lease | TrialLease, *, limit_s: float) -> Iterator[Watch]:
         """Keep the lease of one errand alive, and stop the errand when it is cancelled, lost or over its limit.
 
         Leaving it waits for a kill that has begun, so that none ever meets the next errand.
@@ -118,7 +119,7 @@ class Pulse:
             # The database cannot be reached: end before another worker gets the task, so that no two visit the shop.
             self._stop(watch, Stop.LEASE_LOST)
         elif watch.stop is not None and now > watch.stopped_at + self._farm.kill_grace_s:
-            log.error("task %d does not come back; the worker ends itself", watch.lease.task_id)
+            log.error("%s does not come back; the worker ends itself", _shown(watch.lease))
             os._exit(STUCK_EXIT)
 
     def _keep_beating(self) -> None:
@@ -150,7 +151,7 @@ class Pulse:
     def _look(self, watch: Watch) -> None:
         """Stop an errand whose job is cancelled."""
         with self._app.app_context():
-            cancelled = is_cancelled(watch.lease.job_id)
+            cancelled = isinstance(watch.lease, leases.Lease) and is_cancelled(watch.lease.job_id)
         with self._lock:
             if self._watch is watch and watch.stop is None and cancelled:
                 self._stop(watch, Stop.CANCELLED)
@@ -162,7 +163,7 @@ class Pulse:
             if watch is None or watch.stop is Stop.LEASE_LOST:
                 self._hear(leases.heartbeat(worker_id=self._worker_id, vitals=vitals))
                 return
-            renewal = leases.renew_lease(lease=watch.lease, lease_s=self._farm.lease_s, vitals=vitals)
+            renewal = _renewed(watch.lease, self._farm.lease_s, vitals)
         self._hear(renewal.wanted)
         with self._lock:
             if renewal.held:
@@ -179,7 +180,7 @@ class Pulse:
     def _stop(self, watch: Watch, why: Stop) -> None:
         """Stop the errand under watch; the lock is held."""
         watch.stop, watch.stopped_at = why, time.monotonic()
-        log.info("task %d is stopped: %s", watch.lease.task_id, why)
+        log.info("%s is stopped: %s", _shown(watch.lease), why)
         try:
             watch.kill()
         except Exception:
@@ -190,4 +191,16 @@ def named(watch: Watch | None) -> AbstractContextManager[None]:
     """Have lines of the log that this thread writes meanwhile name the errand that they are about."""
     if watch is None:
         return nullcontext()
+    if isinstance(watch.lease, TrialLease):
+        return structlog.contextvars.bound_contextvars(trial_id=watch.lease.trial_id)
     return structlog.contextvars.bound_contextvars(task_id=watch.lease.task_id, job_id=watch.lease.job_id)
+
+
+def _renewed(lease: leases.Lease | TrialLease, lease_s: float, vitals: dict[str, Any] | None) -> leases.Renewal:
+    if isinstance(lease, TrialLease):
+        return renew_trial(lease=lease, lease_s=lease_s, vitals=vitals)
+    return leases.renew_lease(lease=lease, lease_s=lease_s, vitals=vitals)
+
+
+def _shown(lease: leases.Lease | TrialLease) -> str:
+    return f"trial {lease.trial_id}" if isinstance(lease, TrialLease) else f"task {lease.task_id}"

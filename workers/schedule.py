@@ -21,6 +21,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "ring_for_operations": timedelta(minutes=1),
     "purge_operation_files": timedelta(hours=1),
     "purge_evidence": timedelta(minutes=1),
+    "purge_trials": timedelta(hours=1),
     "sweep_evidence": timedelta(hours=6),
     "purge_images": timedelta(hours=6),
     "tell_low_stock": timedelta(minutes=1),

@@ -28,10 +28,11 @@ from app.rpa.services import leases
 from workers.chrome.slot import sweep
 from workers.courier import Courier
 from workers.duty import Duty
-from workers.errands import Errands, shelf_for
+from workers.errands import Errands, browser_settings, shelf_for
 from workers.jobs.outbox import Deliveries
 from workers.jobs.search import Upkeep
 from workers.pulse import Pulse
+from workers.trials import Trials
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,8 @@ def run_farm_worker(app: Flask, settings: Settings, *, root: Path, run_as: str |
     duty = Duty(browsers)
     pulse = Pulse(app, settings.farm, worker_id, duty)
     errands = Errands(app, settings.farm, browsers, pulse, worker_id, duty)
-    RegisteredJob.functions = {"run_task": errands.run_task}
+    trials = Trials(app, settings.farm, browser_settings(settings, root, run_as), pulse, worker_id, duty)
+    RegisteredJob.functions = {"run_task": errands.run_task, "run_trial": trials.run_trial}
     pulse.start()
     try:
         _serve(settings, [INTERACTIVE, BATCH], duty)

@@ -43,6 +43,24 @@ class ProfileVersionActive(Conflict):
     code = "PROFILE_VERSION_ACTIVE"
 
 
+class StorefrontInactive(Conflict):
+    """Nothing visits a storefront that is not active."""
+
+    code = "STOREFRONT_INACTIVE"
+
+
+class TrialNotFound(NotFound):
+    """No try, suggestion or replay has this id, or none any more."""
+
+    code = "TRIAL_NOT_FOUND"
+
+
+class TooManyTrials(Conflict):
+    """So many tries, suggestions and replays are open that one more has to wait."""
+
+    code = "TOO_MANY_TRIALS"
+
+
 class JobNotFound(NotFound):
     """No job has this id."""
 

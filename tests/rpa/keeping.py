@@ -15,6 +15,8 @@ from app.core.transactions import in_transaction
 from app.rpa.models.evidence import Evidence
 from app.rpa.models.jobs import Attempt, Task
 from app.rpa.readings import Kind
+from app.rpa.services import trials
+from app.rpa.trials import screenshot_of
 
 
 @in_transaction
@@ -44,3 +46,13 @@ def add_evidence(task_id: int, content: bytes, *, kind: Kind = Kind.SCREENSHOT, 
     with evidence_store().writing(row.path) as target:
         target.write(content)
     return row
+
+
+def end_trial(trial_id: int, result: dict[str, Any], *, screenshot: bytes | None = None) -> None:
+    """Claim a trial as a worker does and end it well."""
+    lease = trials.claim_trial(trial_id=trial_id, worker_id=None, lease_s=30)
+    assert lease is not None
+    if screenshot is not None:
+        with evidence_store().writing(screenshot_of(trial_id)) as target:
+            target.write(screenshot)
+    assert trials.finish_trial(lease=lease, code=None, result=result, has_screenshot=screenshot is not None)

@@ -29,6 +29,7 @@ from app.rpa.services.evidence import purge_evidence, sweep_evidence
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
 from app.rpa.services.preparing import prepare_job
+from app.rpa.services.trial_upkeep import purge_trials
 from workers.jobs import payments
 
 
@@ -89,6 +90,10 @@ def _purge_evidence() -> None:
     purge_evidence()
 
 
+def _purge_trials() -> None:
+    purge_trials()
+
+
 def _sweep_evidence() -> None:
     sweep_evidence(now=utc_now())
 
@@ -126,6 +131,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
     "purge_evidence": _purge_evidence,
+    "purge_trials": _purge_trials,
     "sweep_evidence": _sweep_evidence,
     "purge_images": _purge_images,
     SWEEP_HOLDS: _sweep_holds,

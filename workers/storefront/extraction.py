@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ __all__ = [
     "count_lines",
     "interpret",
     "interpret_cart",
+    "interpret_each",
     "plan",
     "plan_cart",
     "plan_markers",
@@ -152,6 +153,51 @@ def raw_strings(raw: Mapping[str, Any], profile: Profile) -> dict[str, list[str]
     return found
 
 
+def interpret_each(raw: Mapping[str, Any], profile: Profile, asin: str) -> dict[str, dict[str, Any]]:
+    """Name, brand, price and availability, each by itself, as JSON values for who writes a profile.
+
+    Each has ``value``, ``source`` and ``raw``, or ``code`` and ``detail`` that say why there is no value, and in
+    ``sources`` what every source of the profile gave. Whether the page is the shop's and the product's own is not
+    looked at, see ``check_page`` and ``check_identity``.
+    """
+    page, product = PageData(raw), profile.product
+    readers: dict[str, Callable[[], tuple[Read[Any] | None, bool]]] = {
+        "name": lambda: _first_text(page, "name", product.name, asin),
+        "brand": lambda: _first_text(page, "brand", product.brand, asin),
+        "price": lambda: _price(page, profile, asin),
+        "availability": lambda: _availability(page, profile, asin),
+    }
+    given = {field: _given(page, field, getattr(product, field), asin) for field in readers}
+    return {field: _explained(read) | {"sources": given[field]} for field, read in readers.items()}
+
+
+def _explained(read: Callable[[], tuple[Read[Any] | None, bool]]) -> dict[str, Any]:
+    try:
+        found, differs = read()
+    except TaskError as error:
+        return dict.fromkeys(("value", "source", "raw")) | {"code": error.code, "detail": shown(error.detail)}
+    if found is None:
+        return dict.fromkeys(("value", "source", "raw")) | {"code": Code.SELECTOR_MISSING, "detail": "Nothing found."}
+    where = {"value": str(found.value), "source": found.source, "raw": shown(found.raw)}
+    return where | {"code": None, "detail": "Sources differ." if differs else None}
+
+
+def _given(page: PageData, field: str, sources: Sequence[Source], asin: str) -> list[dict[str, Any]]:
+    """What each source gave: three strings of 200 characters."""
+    return [
+        {
+            "source": f"structured {source.structured}" if source.structured else _place(source),
+            "values": [shown(str(each.value), 200) for each in _found(page, field, at, source, asin)[:3]],
+        }
+        for at, source in enumerate(sources)
+    ]
+
+
+def _place(source: Source) -> str:
+    place = f"css {source.css}" if source.css else f"regex {source.regex}"
+    return (place + (f" @{source.attribute}" if source.attribute else ""))[:_SOURCE_LENGTH]
+
+
 def _check_host(page: PageData, profile: Profile) -> None:
     try:
         _, host, port = address_of(page.url)
@@ -163,9 +209,8 @@ def _check_host(page: PageData, profile: Profile) -> None:
 
 def _found(page: PageData, field: str, at: int, source: Source, asin: str) -> list[Statement]:
     if source.structured is None:
-        place = f"css {source.css}" if source.css else f"regex {source.regex}"
-        place += f" @{source.attribute}" if source.attribute else ""
-        return [Statement(value, place[:_SOURCE_LENGTH]) for value in page.values(f"{field}/{at}", source)]
+        place = _place(source)
+        return [Statement(value, place) for value in page.values(f"{field}/{at}", source)]
     found = statements(page, source.structured, asin)
     if source.regex is None:
         return found

@@ -18,6 +18,7 @@ from app.rpa.holds import count_pages, find_hold, pages_of
 from app.rpa.job_moves import WORKS
 from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
 from app.rpa.models.storefronts import Storefront
+from app.rpa.models.trials import Trial, TrialKind, TrialState
 from app.rpa.models.workers import Wanted, Worker
 from app.rpa.profile import Profile
 from app.rpa.queries.jobs import is_cancelled
@@ -108,9 +109,7 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         profile_version=storefront.profile_version,
     ):  # fmt: skip
         return None
-    if storefront.gap:
-        storefront.next_start_at = max(storefront.next_start_at, now) + storefront.gap
-    count_pages(storefront, now, pages)
+    take_slot(storefront, now, pages)
     session.add(Attempt(task_id=task_id, number=release_no, lease_token=token, worker_id=worker_id, started_at=now))
     task = session.execute(select(Task.asin, Task.product_id).where(Task.id == task_id)).one()
     likely = Baseline()
@@ -141,7 +140,7 @@ def renew_lease(*, lease: Lease, lease_s: float, vitals: dict[str, Any] | None =
     held = task_moves.renew(session, lease.task_id, lease.token, now + timedelta(seconds=lease_s))
     wanted = Wanted.WORK
     if lease.worker_id is not None:
-        wanted = _beat(session, lease.worker_id, now, task_id=lease.task_id, vitals=vitals)
+        wanted = beat(session, lease.worker_id, now, task_id=lease.task_id, vitals=vitals)
     return Renewal(held=held, cancelled=is_cancelled(lease.job_id), wanted=wanted)
 
 
@@ -160,7 +159,7 @@ def register_worker(*, name: str, host: str, pid: int) -> int:
 def heartbeat(*, worker_id: int, task_id: int | None = None, vitals: dict[str, Any] | None = None) -> Wanted:
     """Say that a worker is alive, and what it tells of itself; returns what operators want of it."""
     session = db.session()
-    return _beat(session, worker_id, database_now(session), task_id=task_id, vitals=vitals)
+    return beat(session, worker_id, database_now(session), task_id=task_id, vitals=vitals)
 
 
 @in_transaction
@@ -179,7 +178,7 @@ def forget_workers(*, after_days: int = 1) -> int:
     return count_changed(session, silent)
 
 
-def _beat(
+def beat(
     session: Session, worker_id: int, now: datetime, *, task_id: int | None, vitals: dict[str, Any] | None
 ) -> Wanted:
     """Write a worker's heartbeat in the open transaction."""
@@ -190,21 +189,38 @@ def _beat(
     return Wanted(session.scalar(select(Worker.wanted).where(Worker.id == worker_id)) or Wanted.WORK)
 
 
+def shop_slot(session: Session, storefront: Storefront, now: datetime, pages: int) -> datetime | None:
+    """When a locked storefront may be visited again, None for right now; visits are tasks and tries of its profiles."""
+    hold = find_hold(storefront, now, pages=pages)
+    if hold is not None:
+        return min(hold.until or now + _LONGEST, now + _LONGEST)
+    if storefront.next_start_at > now:
+        return storefront.next_start_at
+    tasks = select(func.count()).where(Task.state == TaskState.LEASED, Task.storefront_id == storefront.id)
+    tries = select(func.count()).where(
+        Trial.storefront_id == storefront.id, Trial.kind == TrialKind.TRY, Trial.state == TrialState.RUNNING
+    )
+    visits = session.scalar(select(tasks.scalar_subquery() + tries.scalar_subquery())) or 0
+    return now + _WHEN_FULL if visits >= storefront.most_at_once else None
+
+
+def take_slot(storefront: Storefront, now: datetime, pages: int) -> None:
+    """Note that a visit of so many pages of a locked storefront starts now."""
+    if storefront.gap:
+        storefront.next_start_at = max(storefront.next_start_at, now) + storefront.gap
+    count_pages(storefront, now, pages)
+
+
 def _next_slot(
     session: Session, storefront: Storefront, job_id: int, job: Any, now: datetime, pages: int
 ) -> datetime | None:
     """When the task may be tried again, or None when it may start right now; the storefront is locked."""
     if job.state not in WORKS or job.deadline_at < now:
         return now + _NOT_NOW
-    hold = find_hold(storefront, now, pages=pages)
-    if hold is not None:
-        return min(hold.until or now + _LONGEST, now + _LONGEST)
-    if storefront.next_start_at > now:
-        return storefront.next_start_at
-    leased = select(func.count()).where(Task.state == TaskState.LEASED)
-    in_shop, in_job = leased.where(Task.storefront_id == storefront.id), leased.where(Task.job_id == job_id)
-    if (session.scalar(in_shop) or 0) >= storefront.most_at_once:
-        return now + _WHEN_FULL
+    later = shop_slot(session, storefront, now, pages)
+    if later is not None:
+        return later
+    in_job = select(func.count()).where(Task.state == TaskState.LEASED, Task.job_id == job_id)
     if job.concurrency is not None and (session.scalar(in_job) or 0) >= job.concurrency:
         return now + _WHEN_FULL
     return None

@@ -67,7 +67,7 @@ def finish_task(*, lease: Lease, outcome: TaskOutcome, kept: Sequence[Kept] = ()
     if not _settle(session, lease.task_id, lease.token, after, outcome.detail, now, **values):
         return False
     if shop is not None:
-        _tell(shop, lease, outcome.code, after, now)
+        tell_shop(shop, outcome.code, pause_s=after.storefront_pause_s, started_at=lease.started_at, now=now)
     _close_attempt(session, lease.token, after, outcome, now)
     record_evidence(session, lease, kept, outcome.code, now)
     is_changed = False
@@ -110,12 +110,12 @@ def _decide(lease: Lease, outcome: TaskOutcome, task: Row[Any]) -> tuple[retryin
     return _unless_cancelled(after, task.state), doubtful
 
 
-def _tell(shop: Storefront, lease: Lease, code: Code | None, after: retrying.Next, now: datetime) -> None:
+def tell_shop(shop: Storefront, code: Code | None, *, pause_s: float, started_at: datetime, now: datetime) -> None:
     """Let the storefront, whose row is locked, know how a visit of it ended; no pause is shortened."""
-    if after.storefront_pause_s:
-        until = now + timedelta(seconds=after.storefront_pause_s)
+    if pause_s:
+        until = now + timedelta(seconds=pause_s)
         shop.paused_until = max(shop.paused_until or until, until)
-    shop.cooling = shop.cooling.after(code, started_at=lease.started_at, now=now)
+    shop.cooling = shop.cooling.after(code, started_at=started_at, now=now)
 
 
 def _unless_cancelled(after: retrying.Next, job_state: str) -> retrying.Next:

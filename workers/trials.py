@@ -1,0 +1,130 @@
+"""Running one trial: claim it, send a browser of its own, record what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from flask import Flask
+
+from app.config import Farm
+from app.rpa import retrying
+from app.rpa.codes import Code
+from app.rpa.models.trials import TrialKind
+from app.rpa.profile import Profile
+from app.rpa.readings import Kind, TaskOutcome
+from app.rpa.services import trials
+from app.rpa.services.trials import TrialLease
+from app.rpa.trials import screenshot_of
+from workers.actions.try_profile import try_profile
+from workers.chrome.browser import Browser
+from workers.chrome.settings import BrowserSettings
+from workers.duty import Duty
+from workers.errors import TaskError
+from workers.evidence import Keeper
+from workers.pulse import Pulse, Stop, Watch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How a trial ended."""
+
+    code: Code | None
+    detail: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+    has_screenshot: bool = False
+    pause_s: float = 0
+
+
+class Trials:
+    """What one worker does with messages of trials. Each has a browser of its own that ends with it."""
+
+    def __init__(
+        self, app: Flask, farm: Farm, browsers: BrowserSettings, pulse: Pulse, worker_id: int | None, duty: Duty
+    ) -> None:
+        self._app = app
+        self._farm = farm
+        self._browsers = browsers
+        self._pulse = pulse
+        self._worker_id = worker_id
+        self._duty = duty
+        self._keeper = Keeper(app)
+        self._kinds: Final[dict[TrialKind, Callable[[TrialLease, Watch], _Ended]]] = {TrialKind.TRY: self._try}
+
+    def run_trial(self, trial_id: int) -> None:
+        """Do a waiting trial; an old or doubled message changes nothing."""
+        with structlog.contextvars.bound_contextvars(trial_id=trial_id):
+            self._run(trial_id)
+
+    def _run(self, trial_id: int) -> None:
+        if not self._duty.takes_tasks:
+            return  # the dispatcher rings again, and another worker hears it
+        with self._app.app_context():
+            lease = trials.claim_trial(trial_id=trial_id, worker_id=self._worker_id, lease_s=self._farm.lease_s)
+        if lease is None:
+            return
+        with self._pulse.watching(lease, limit_s=_limit_s(lease)) as watch:
+            ended = self._done(lease, watch)
+        with self._app.app_context():
+            recorded = trials.finish_trial(
+                lease=lease, code=ended.code, detail=ended.detail, result=ended.result or None,
+                has_screenshot=ended.has_screenshot, pause_s=ended.pause_s,
+            )  # fmt: skip
+        log.info("%s: %s%s", lease.kind, ended.code or "ok", "" if recorded else " (dropped)")
+
+    def _done(self, lease: TrialLease, watch: Watch) -> _Ended:
+        try:
+            ended = self._kinds[lease.kind](lease, watch)
+        except TaskError as error:
+            ended = _Ended(error.code, error.detail)
+        except Exception as error:
+            log.exception("an error of our own")
+            ended = _Ended(Code.INTERNAL, f"{type(error).__name__} in the worker; its log has more.")
+        if watch.stop is Stop.TIMEOUT and ended.code is not None:
+            return _Ended(Code.TASK_TIMEOUT, f"Stopped after {_limit_s(lease):g} s.", ended.result)
+        return ended
+
+    def _try(self, lease: TrialLease, watch: Watch) -> _Ended:
+        profile = Profile.from_document(lease.asks["profile"])
+        browser = Browser(self._browsers, profile)
+        watch.kill = browser.kill
+        try:
+            outcome, fields = try_profile(browser, profile, lease.asks["asin"], cancelled=watch.is_stopped)
+        finally:
+            browser.close()
+        result = {
+            "fields": fields,
+            "final_url": outcome.facts.final_url,
+            "http_status": outcome.facts.http_status,
+            "timings_ms": outcome.facts.timings_ms,
+            "browser": outcome.facts.browser,
+        }
+        missing = self._keep_picture(lease, outcome)
+        return _Ended(
+            outcome.code, outcome.detail, result | {"screenshot_missing": missing}, missing is None,
+            _pause_s(outcome, profile),
+        )  # fmt: skip
+
+    def _keep_picture(self, lease: TrialLease, outcome: TaskOutcome) -> str | None:
+        """Store the screenshot; why there is none, where there is none."""
+        for piece in outcome.captured:
+            if piece.kind is Kind.SCREENSHOT:
+                return self._keeper.put(screenshot_of(lease.trial_id), piece.content)
+        return outcome.facts.evidence or "there was no page to show"
+
+
+def _limit_s(lease: TrialLease) -> float:
+    return Profile.from_document(lease.asks["profile"]).timeouts.view_task_s
+
+
+def _pause_s(outcome: TaskOutcome, profile: Profile) -> float:
+    """How long the shop wants to be left alone, as after a task."""
+    if outcome.code is None:
+        return 0
+    spent = retrying.Spent(0, 0, 0)
+    return retrying.decide(outcome.code, spent, profile.retry, retry_after_s=outcome.retry_after_s).storefront_pause_s
