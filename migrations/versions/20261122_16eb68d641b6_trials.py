@@ -1,7 +1,7 @@
 """trials.
 
 Revision ID: 16eb68d641b6
-Revises: b41f7a2c9d06
+Revises: 05f552372748
 Create Date: 2026-11-22 03:35:35.330115
 """
 
@@ -11,7 +11,7 @@ from alembic import op
 from app.core.orm import BigId, LongText, UtcDateTime, key_text
 
 revision = '16eb68d641b6'
-down_revision = 'b41f7a2c9d06'
+down_revision = '05f552372748'
 branch_labels = None
 depends_on = None
 
