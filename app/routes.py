@@ -74,7 +74,19 @@ from app.products.api import (
     updates,
 )
 from app.products.images.gallery import Gallery
-from app.rpa.api import errands, evidence, job_files, jobs, profiles, schedules, storefronts, tasks, tries, workers
+from app.rpa.api import (
+    errands,
+    evidence,
+    job_files,
+    jobs,
+    metrics,
+    profiles,
+    schedules,
+    storefronts,
+    tasks,
+    tries,
+    workers,
+)
 from app.rpa.views import tasks as task_pages
 from app.rpa.views import workers as worker_pages
 from app.rpa.waiting import WaitingRoom
@@ -130,6 +142,7 @@ APIS = (
     errands,
     schedules,
     workers,
+    metrics,
     webhooks,
     deliveries,
 )

@@ -674,7 +674,7 @@ _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
     "/admin/orders", "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
     "/categories", "/categories/tree", "/coupons", "/inventory", "/inventory/low-stock",
-    "/job-schedules", "/jobs", "/me", "/me/devices", "/me/export",
+    "/job-schedules", "/jobs", "/me", "/metrics", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/orders", "/permissions",
     "/product-filters",

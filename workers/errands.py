@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.config import Farm, Settings
+from app.rpa import metrics
 from app.rpa.codes import Code
 from app.rpa.evidence import Kept
 from app.rpa.models.jobs import Action
@@ -73,10 +74,13 @@ class Errands:
         limit_s = limits.view_task_s if lease.action is Action.VIEW_PRODUCT else limits.cart_task_s
         with self._pulse.watching(lease, limit_s=limit_s) as watch:
             outcome, kept = self._keeper.keep(lease, self._visit(lease, watch))
+        metrics.observe(lease.action, {stage: ms / 1000 for stage, ms in outcome.facts.timings_ms.items()})
         if watch.stop is Stop.LEASE_LOST and outcome.code is not None:
             log.warning("the lease was lost; the errand was broken off")
             return
+        began_at = time.monotonic()
         recorded = self._record(lease, outcome, kept, until=watch.lease_ends_at)
+        metrics.observe(lease.action, {"record": time.monotonic() - began_at})
         if recorded:
             self._duty.ended(outcome.code)
         log.info("%s %s: %s%s", lease.action, lease.asin, outcome.code or "ok", "" if recorded else " (dropped)")

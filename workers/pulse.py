@@ -20,6 +20,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Farm
+from app.core.tallies import Reporter, report
 from app.rpa.models.workers import Wanted
 from app.rpa.queries.jobs import is_cancelled
 from app.rpa.services import leases
@@ -68,6 +69,7 @@ class Pulse:
         self._farm = farm
         self._worker_id = worker_id
         self._duty = duty
+        self._reporter = Reporter("worker")
         self._lock = threading.Lock()
         self._watch: Watch | None = None
         self._ended = threading.Event()
@@ -82,10 +84,19 @@ class Pulse:
             thread.start()
 
     def end(self) -> None:
-        """Stop beating and wait for the last beat."""
+        """Stop beating, wait for the last beat, and report what was counted since."""
         self._ended.set()
         for thread in self._threads:
             thread.join(timeout=10)
+        if not any(thread.is_alive() for thread in self._threads):
+            self._report()
+
+    def _report(self) -> None:
+        try:
+            with self._app.app_context():
+                report(reporter=self._reporter)
+        except SQLAlchemyError as error:
+            log.warning("what was counted last could not be reported: %s", error)
 
     @contextmanager
     def watching(self, lease: leases.Lease | TrialLease, *, limit_s: float) -> Iterator[Watch]:
@@ -161,9 +172,10 @@ class Pulse:
         vitals = self._duty.vitals() if self._duty else None
         with self._app.app_context():
             if watch is None or watch.stop is Stop.LEASE_LOST:
-                self._hear(leases.heartbeat(worker_id=self._worker_id, vitals=vitals))
+                beat = leases.heartbeat(worker_id=self._worker_id, vitals=vitals, reporter=self._reporter)
+                self._hear(beat)
                 return
-            renewal = _renewed(watch.lease, self._farm.lease_s, vitals)
+            renewal = _renewed(watch.lease, self._farm.lease_s, vitals, self._reporter)
         self._hear(renewal.wanted)
         with self._lock:
             if renewal.held:
@@ -196,10 +208,12 @@ def named(watch: Watch | None) -> AbstractContextManager[None]:
     return structlog.contextvars.bound_contextvars(task_id=watch.lease.task_id, job_id=watch.lease.job_id)
 
 
-def _renewed(lease: leases.Lease | TrialLease, lease_s: float, vitals: dict[str, Any] | None) -> leases.Renewal:
+def _renewed(
+    lease: leases.Lease | TrialLease, lease_s: float, vitals: dict[str, Any] | None, reporter: Reporter
+) -> leases.Renewal:
     if isinstance(lease, TrialLease):
         return renew_trial(lease=lease, lease_s=lease_s, vitals=vitals)
-    return leases.renew_lease(lease=lease, lease_s=lease_s, vitals=vitals)
+    return leases.renew_lease(lease=lease, lease_s=lease_s, vitals=vitals, reporter=reporter)
 
 
 def _shown(lease: leases.Lease | TrialLease) -> str:

@@ -24,6 +24,7 @@ from app.config import Settings
 from app.core.extensions import db
 from app.core.queues import BACKGROUND, BATCH, INTERACTIVE, RegisteredJob
 from app.products.search.queue import DRAIN
+from app.rpa import metrics
 from app.rpa.services import leases
 from workers.chrome.slot import sweep
 from workers.courier import Courier
@@ -80,7 +81,7 @@ class FarmWorker(SimpleWorker):
 
 def run_farm_worker(app: Flask, settings: Settings, *, root: Path, run_as: str | None) -> None:
     """Serve the interactive and batch queues until asked to stop; leaves no browser behind."""
-    sweep(root)  # what this worker's predecessor left, when it was killed
+    metrics.ORPHANS.inc(sweep(root))  # what this worker's predecessor left, when it was killed
     worker_id = _register(app)
     structlog.contextvars.bind_contextvars(worker_id=worker_id)
     browsers = shelf_for(settings, root, run_as)

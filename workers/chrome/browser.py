@@ -120,13 +120,17 @@ class Browser:
         """Memory of the driver's and Chrome's processes."""
         return self._process.memory_bytes()
 
-    def needs_recycling(self, limits: RecyclingLimits) -> bool:
-        """Whether the browser is dead, too old or too large; memory is weighed now and then only."""
-        if not self.is_alive or self.contexts >= limits.contexts or self.age_s >= limits.age_s:
-            return True
+    def why_recycle(self, limits: RecyclingLimits) -> str | None:
+        """Why the browser must be replaced: crashed, contexts, age or memory, which is weighed now and then only."""
+        if not self.is_alive:
+            return "crashed"
+        if self.contexts >= limits.contexts:
+            return "contexts"
+        if self.age_s >= limits.age_s:
+            return "age"
         if self.contexts % _WEIGHED_EVERY == 0:
             self._memory_bytes = self.memory_bytes()
-        return self._memory_bytes > limits.memory_bytes
+        return "memory" if self._memory_bytes > limits.memory_bytes else None
 
     def kill(self) -> None:
         """Kill every process at once; whoever waits for the browser fails within milliseconds. For any thread.

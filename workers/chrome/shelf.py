@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from app.rpa import metrics
 from app.rpa.profile import Profile
 from workers.chrome.browser import Browser
 from workers.chrome.settings import BrowserSettings, RecyclingLimits
@@ -31,13 +32,15 @@ class BrowserShelf:
         """
         key = _Key(storefront_id, profile_version)
         for known in [known for known in self._browsers if known.storefront_id == storefront_id]:
-            if known != key or self._browsers[known].needs_recycling(self._limits):
-                self._browsers.pop(known).close()
+            reason = self._browsers[known].why_recycle(self._limits) if known == key else "profile"
+            if reason is not None:
+                self._end(known, reason)
         browser = self._browsers.pop(key, None)
         if browser is None:
             while len(self._browsers) >= self._capacity:
-                self._browsers.pop(next(iter(self._browsers))).close()
-            browser = Browser(self._settings, profile)
+                self._end(next(iter(self._browsers)), "room")
+            with metrics.BROWSER_START_SECONDS.time():
+                browser = Browser(self._settings, profile)
         self._browsers[key] = browser
         return browser
 
@@ -47,5 +50,10 @@ class BrowserShelf:
 
     def close(self) -> None:
         """End every browser."""
-        while self._browsers:
-            self._browsers.popitem()[1].close()
+        for key in list(self._browsers):
+            self._end(key, "stop")
+
+    def _end(self, key: _Key, reason: str) -> None:
+        browser = self._browsers.pop(key)
+        metrics.BROWSER_ENDS.labels("crashed" if not browser.is_alive else reason).inc()
+        browser.close()

@@ -15,6 +15,7 @@ from app.auth.services.sessions import purge_sessions
 from app.cart.services.purging import purge_carts
 from app.core import idempotency, outbox
 from app.core.orm import utc_now
+from app.core.tallies import fold_tallies
 from app.notifications.services import notices, purging
 from app.operations.services.running import purge_files, ring_for_orphans, run_operation, sweep_folders
 from app.orders.services import links as order_links
@@ -43,6 +44,10 @@ def _purge_outbox() -> None:
 
 def _forget_workers() -> None:
     forget_workers()
+
+
+def _fold_tallies() -> None:
+    fold_tallies()
 
 
 def _purge_accounts() -> None:
@@ -128,6 +133,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_idempotency_keys": _purge_idempotency_keys,
     "purge_outbox": _purge_outbox,
     "forget_workers": _forget_workers,
+    "fold_tallies": _fold_tallies,
     "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
     "purge_evidence": _purge_evidence,

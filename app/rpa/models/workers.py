@@ -63,3 +63,5 @@ class Leader(Base):
     name: Mapped[str] = mapped_column(key_text(32), primary_key=True)
     owner: Mapped[str] = mapped_column(key_text(128))
     until: Mapped[Instant]
+    since: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    """When this one took the leadership."""

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import delete, func, select, update
@@ -13,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from app.core.extensions import db
 from app.core.orm import count_changed, database_now
-from app.core.transactions import in_transaction
+from app.core.tallies import Reporter
+from app.core.transactions import after_commit, in_transaction
+from app.rpa import metrics
 from app.rpa.holds import count_pages, find_hold, pages_of
 from app.rpa.job_moves import WORKS
 from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
@@ -111,7 +114,8 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         return None
     take_slot(storefront, now, pages)
     session.add(Attempt(task_id=task_id, number=release_no, lease_token=token, worker_id=worker_id, started_at=now))
-    task = session.execute(select(Task.asin, Task.product_id).where(Task.id == task_id)).one()
+    task = session.execute(select(Task.asin, Task.product_id, Task.released_at).where(Task.id == task_id)).one()
+    after_commit(partial(metrics.observe, job.action, {"queue": (now - (task.released_at or now)).total_seconds()}))
     likely = Baseline()
     if job.action == Action.VIEW_PRODUCT:
         likely = read_baseline(product_id=task.product_id, storefront_id=storefront.id)
@@ -133,14 +137,18 @@ def return_task(*, task_id: int, release_no: int) -> bool:
 
 
 @in_transaction
-def renew_lease(*, lease: Lease, lease_s: float, vitals: dict[str, Any] | None = None) -> Renewal:
-    """Prolong a lease and say that the worker is alive; tells the worker to stop when it is lost or cancelled."""
+def renew_lease(
+    *, lease: Lease, lease_s: float, vitals: dict[str, Any] | None = None, reporter: Reporter | None = None
+) -> Renewal:
+    """Prolong a lease and do what ``heartbeat`` does; tells the worker to stop when it is lost or cancelled."""
     session = db.session()
     now = database_now(session)
     held = task_moves.renew(session, lease.task_id, lease.token, now + timedelta(seconds=lease_s))
     wanted = Wanted.WORK
     if lease.worker_id is not None:
         wanted = beat(session, lease.worker_id, now, task_id=lease.task_id, vitals=vitals)
+    if reporter is not None:
+        reporter.write(session)
     return Renewal(held=held, cancelled=is_cancelled(lease.job_id), wanted=wanted)
 
 
@@ -156,10 +164,19 @@ def register_worker(*, name: str, host: str, pid: int) -> int:
 
 
 @in_transaction
-def heartbeat(*, worker_id: int, task_id: int | None = None, vitals: dict[str, Any] | None = None) -> Wanted:
-    """Say that a worker is alive, and what it tells of itself; returns what operators want of it."""
+def heartbeat(
+    *,
+    worker_id: int,
+    task_id: int | None = None,
+    vitals: dict[str, Any] | None = None,
+    reporter: Reporter | None = None,
+) -> Wanted:
+    """Say that a worker is alive, what it tells of itself and has counted; returns what operators want of it."""
     session = db.session()
-    return beat(session, worker_id, database_now(session), task_id=task_id, vitals=vitals)
+    wanted = beat(session, worker_id, database_now(session), task_id=task_id, vitals=vitals)
+    if reporter is not None:
+        reporter.write(session)
+    return wanted
 
 
 @in_transaction

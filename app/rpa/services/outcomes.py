@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Row, select, update
@@ -12,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from app.core.extensions import db
 from app.core.orm import count_changed, database_now
-from app.core.transactions import in_transaction
-from app.rpa import retrying
+from app.core.transactions import after_commit, in_transaction
+from app.rpa import metrics, retrying
 from app.rpa.codes import Code
 from app.rpa.evidence import Kept
 from app.rpa.models.jobs import Attempt, Job, JobState, Task, TaskState
@@ -74,6 +75,7 @@ def finish_task(*, lease: Lease, outcome: TaskOutcome, kept: Sequence[Kept] = ()
     if after.state is TaskState.SUCCEEDED and isinstance(reading, ProductReading):
         is_changed = record_observation(session, lease, reading, FirstLook.from_json(task.first_look), now)
     count_ends(session, lease.job_id, after.state, 1, changed=int(is_changed))
+    _measure(lease.action, lease.storefront_id, after, outcome.code)
     return True
 
 
@@ -83,7 +85,15 @@ def reap_task(*, task_id: int, token: str, budget: RetryBudget) -> bool:
     session = db.session()
     now = database_now(session)
     task = session.execute(
-        select(Task.attempt_count, Task.loss_count, Task.rate_limited_count, Task.job_id, Job.state)
+        select(
+            Task.attempt_count,
+            Task.loss_count,
+            Task.rate_limited_count,
+            Task.job_id,
+            Job.state,
+            Job.action,
+            Task.storefront_id,
+        )
         .join(Job, Job.id == Task.job_id)
         .where(Task.id == task_id, Task.lease_token == token, Task.leased_until < now)
     ).one_or_none()
@@ -96,6 +106,8 @@ def reap_task(*, task_id: int, token: str, budget: RetryBudget) -> bool:
         return False
     _close_attempt(session, token, after, lost, now)
     count_ends(session, task[3], after.state, 1)
+    after_commit(metrics.LEASES_EXPIRED.labels(str(task.storefront_id)).inc)
+    _measure(task.action, task.storefront_id, after, Code.WORKER_LOST)
     return True
 
 
@@ -108,6 +120,11 @@ def _decide(lease: Lease, outcome: TaskOutcome, task: Row[Any]) -> tuple[retryin
         doubtful = look_first(lease, reading, read=task.succeeded_count, changed=task.changed_count)
         after = after if doubtful is None else retrying.visit_again(spent)
     return _unless_cancelled(after, task.state), doubtful
+
+
+def _measure(action: str, storefront_id: int, after: retrying.Next, code: Code | None) -> None:
+    """Count an attempt's end once it is committed."""
+    after_commit(partial(metrics.count_end, action, storefront_id, after.state, after.code or code))
 
 
 def tell_shop(shop: Storefront, code: Code | None, *, pause_s: float, started_at: datetime, now: datetime) -> None:

@@ -336,13 +336,13 @@ def test_a_folder_that_others_may_write_to_is_refused(own_settings: BrowserSetti
 def test_a_browser_is_recycled_by_count_age_and_memory(browser: Browser) -> None:
     with browser.context():
         pass
-    assert not browser.needs_recycling(RecyclingLimits())
-    assert browser.needs_recycling(RecyclingLimits(contexts=1))
-    assert browser.needs_recycling(RecyclingLimits(age_s=0))
+    assert browser.why_recycle(RecyclingLimits()) is None
+    assert browser.why_recycle(RecyclingLimits(contexts=1)) == "contexts"
+    assert browser.why_recycle(RecyclingLimits(age_s=0)) == "age"
     while browser.contexts % 25:
         with browser.context():
             pass
-    assert browser.needs_recycling(RecyclingLimits(memory_bytes=1_000_000))
+    assert browser.why_recycle(RecyclingLimits(memory_bytes=1_000_000)) == "memory"
     assert 50_000_000 < browser.memory_bytes() < 600_000_000
 
 
