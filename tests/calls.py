@@ -78,7 +78,7 @@ from app.rpa.services.workers import tell_worker
 from tests.auth.authenticator import Authenticator
 from tests.orders.making import ADDRESS, Made, make_order
 from tests.rpa.conftest import profile
-from tests.rpa.keeping import add_evidence, end_trial
+from tests.rpa.keeping import add_evidence, add_flagged, end_trial
 
 API: Final = "/api/v1"
 PASSWORD: Final = "correct horse battery staple"
@@ -403,6 +403,13 @@ def _errand(world: World) -> Any:
     )
 
 
+def _flagged(world: World) -> dict[str, int]:
+    """A change that waits for a decision, of the task of an errand."""
+    task = _errand(world)
+    with world.app.app_context():
+        return {"change_id": add_flagged(task_id=task.id).id}
+
+
 def _evidence(world: World) -> dict[str, int]:
     """A screenshot of an attempt."""
     task = _errand(world)
@@ -679,6 +686,7 @@ _LISTS: Final = (
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/orders", "/permissions",
     "/product-filters",
     "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
+    "/observed-changes",
     "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks", "/workers",
 )  # fmt: skip
 
@@ -968,6 +976,8 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/workers/<int:worker_id>/drain"): lambda w: Sent(200, path=_worker(w)),
     ("POST", "/workers/<int:worker_id>/resume"): lambda w: Sent(200, path=_worker(w, wanted=Wanted.DRAIN)),
     ("POST", "/workers/<int:worker_id>/stop"): lambda w: Sent(200, path=_worker(w)),
+    ("POST", "/observed-changes/<int:change_id>/accept"): lambda w: Sent(200, path=_flagged(w)),
+    ("POST", "/observed-changes/<int:change_id>/dismiss"): lambda w: Sent(200, path=_flagged(w)),
     ("GET", "/tasks/<int:task_id>"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
     ("GET", "/tasks/<int:task_id>/evidence"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
     ("GET", "/evidence/<int:evidence_id>"): lambda w: Sent(200, path=_evidence(w)),

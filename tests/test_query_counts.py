@@ -116,6 +116,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/me/keys": _of(lambda world: calls._key(world, world.me)),
     "/me/passkeys": _of(calls._passkey),
     "/me/sessions": _none,
+    "/observed-changes": _of(calls._flagged),
     "/oauth-providers": _of(calls._provider),
     "/operations": _of(calls._bulk),
     "/orders": calls._own_order,

@@ -19,6 +19,30 @@ class StorefrontCodeTaken(Conflict):
     code = "STOREFRONT_CODE_TAKEN"
 
 
+class MasterFollowsAnother(Conflict):
+    """The product master follows one storefront at most, and that is another one."""
+
+    code = "MASTER_FOLLOWS_ANOTHER"
+
+
+class ObservedChangeNotFound(NotFound):
+    """No flagged change has this id."""
+
+    code = "OBSERVED_CHANGE_NOT_FOUND"
+
+
+class ObservedChangeDecided(Conflict):
+    """Somebody has accepted or dismissed the change already, or nobody was asked."""
+
+    code = "OBSERVED_CHANGE_DECIDED"
+
+
+class ObservedChangeOutdated(Conflict):
+    """The storefront has been visited since, or the product is gone: accepting would write an old value."""
+
+    code = "OBSERVED_CHANGE_OUTDATED"
+
+
 class StorefrontInUse(Conflict):
     """A storefront that jobs refer to cannot be deleted."""
 

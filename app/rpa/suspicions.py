@@ -86,6 +86,19 @@ def are_many(changed: int, read: int) -> bool:
     return changed >= MANY_FROM and changed > MANY_SHARE * read
 
 
+def trusted(
+    known: Mapping[str, str], master: Mapping[str, str | None], observed: Mapping[str, str]
+) -> Mapping[str, str]:
+    """What is known of a storefront that updates the products: at a first sight, in its currency, the product's price.
+
+    So a price that is read wrong at the first visit is not written into a product unlooked at.
+    """
+    price, seen = money_of(master.get("price") or ""), money_of(observed.get("price", ""))
+    if "price" in known or price is None or seen is None or price.currency != seen.currency:
+        return known
+    return {**known, "price": str(price)}
+
+
 def suspicions(changes: Sequence[Change], known: Mapping[str, str], *, many: bool) -> dict[str, Reason]:
     """The suspicious ones of some changes by attribute; ``known`` is what the storefront showed before."""
     found: dict[str, Reason] = {}

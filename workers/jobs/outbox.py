@@ -26,9 +26,11 @@ from app.orders.services.promises import NOTE_STOCK_TAKEN, note_stock_taken
 from app.products.search.facets import keep_counted
 from app.products.services import low_stock
 from app.products.services.images import purge_images
+from app.products.services.observations import follow_observed_change
 from app.rpa.services.evidence import purge_evidence, sweep_evidence
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
+from app.rpa.services.observing import FOLLOW
 from app.rpa.services.preparing import prepare_job
 from app.rpa.services.trial_upkeep import purge_trials
 from workers.jobs import payments
@@ -91,6 +93,10 @@ def _tell_low_stock() -> None:
     low_stock.request_mails(now=utc_now())
 
 
+def _follow_storefront(*, update_id: int) -> None:
+    follow_observed_change(now=utc_now(), update_id=update_id)
+
+
 def _purge_evidence() -> None:
     purge_evidence()
 
@@ -136,6 +142,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "fold_tallies": _fold_tallies,
     "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
+    FOLLOW: _follow_storefront,
     "purge_evidence": _purge_evidence,
     "purge_trials": _purge_trials,
     "sweep_evidence": _sweep_evidence,

@@ -5,7 +5,19 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    or_,
+)
 from sqlalchemy.orm import Mapped, composite, mapped_column
 
 from app.core.money import Money
@@ -109,3 +121,8 @@ class ProductUpdate(Timestamps, Attributed, Base):
     """Of a change of the master by the farm: the row of this table that says where it was seen, by which task."""
     is_flapping: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     """Whether the storefront's value goes back and forth, so that this is not worth an alert."""
+
+    @classmethod
+    def is_of_master(cls) -> ColumnElement[bool]:
+        """Whether it changed the product, and was not only seen on a storefront."""
+        return or_(cls.source != Source.FARM, cls.observed_id.is_not(None))

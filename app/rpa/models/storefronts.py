@@ -83,6 +83,11 @@ class Storefront(Timestamps, Base):
         }  # fmt: skip
 
     @property
+    def changes(self) -> dict[str, bool]:
+        """What happens with the changes that are seen on it, in the API's words."""
+        return {"update_master": bool(self.updates_master), "review_jumps": bool(self.reviews_jumps)}
+
+    @property
     def robots_override(self) -> dict[str, Any] | None:
         """Who said that its robots.txt is not obeyed, why and when; None where it is."""
         if self.override_reason is None:

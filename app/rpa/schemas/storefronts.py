@@ -25,9 +25,27 @@ PROFILE: dict[str, Any] = {
         "price": [{"structured": "price"}, {"css": "#price .now"}],
     },
 }
+_CHANGES = {"update_master": False, "review_jumps": True}
 _CODE = validate.Regexp(
     r"^[a-z0-9][a-z0-9-]{0,63}$", error="must be lower-case letters, digits and hyphens, at most 64."
 )
+
+
+class ChangePolicy(StrictSchema):
+    """What happens with the changes that are seen on a storefront."""
+
+    update_master = fields.Boolean(
+        load_default=False,
+        truthy={True},
+        falsy={False},
+        metadata={"description": "Whether the products follow it, not only their history; one storefront may say so"},
+    )
+    review_jumps = fields.Boolean(
+        load_default=False,
+        truthy={True},
+        falsy={False},
+        metadata={"description": "Whether people look at price jumps that a second visit has confirmed"},
+    )
 
 
 class StorefrontChange(StrictSchema):
@@ -48,6 +66,14 @@ class StorefrontChange(StrictSchema):
             "description": "Hours, daily cap, robots.txt; left out it stays as it is, of a new storefront open at any "
             "hour and obeying robots.txt",
             "examples": [POLITENESS],
+        },
+    )
+    changes = fields.Nested(
+        ChangePolicy,
+        metadata={
+            "description": "What happens with changes that are seen; left out it stays as it is, of a new storefront "
+            "they are recorded only",
+            "examples": [_CHANGES],
         },
     )
 
@@ -77,6 +103,7 @@ class StorefrontSchema(Schema):
         }
     )
     politeness = fields.Nested(PolitenessIn, metadata={"examples": [POLITENESS]})
+    changes = fields.Nested(ChangePolicy, metadata={"examples": [_CHANGES]})
     robots_override = fields.Nested(
         OverrideSchema,
         allow_none=True,

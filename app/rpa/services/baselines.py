@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from app.core.extensions import db
-from app.core.orm import count_changed
+from app.core.orm import clock, count_changed
 from app.products.events import ProductDeleted
 from app.products.models.products import Product
-from app.rpa.models.observations import ObservationCurrent
+from app.rpa.models.observations import ObservationCurrent, ObservedChange, ReviewState
 from app.rpa.readings import Availability
 
 EXPECTED_AVAILABILITY: Final = Availability.IN_STOCK
@@ -52,8 +52,16 @@ def read_baseline(*, product_id: int, storefront_id: int) -> Baseline:
 
 
 def forget_product(event: ProductDeleted) -> None:
-    """Drop a deleted product's last known values in the open transaction.
+    """Drop a deleted product's last known values in the open transaction, and close what waits for a decision.
 
     When its ASIN comes back, the first visit is measured against the master again. Observations stay.
     """
-    count_changed(db.session(), delete(ObservationCurrent).where(ObservationCurrent.product_id == event.product_id))
+    session = db.session()
+    count_changed(session, delete(ObservationCurrent).where(ObservationCurrent.product_id == event.product_id))
+    flagged = update(ObservedChange).where(
+        ObservedChange.product_id == event.product_id, ObservedChange.state == ReviewState.OPEN
+    )
+    count_changed(
+        session,
+        flagged.values(state=ReviewState.DISMISSED, decided_at=clock(), decided_by="system"),
+    )

@@ -65,6 +65,8 @@ class Lease:
     """Whether people look at price jumps that a second visit has confirmed."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Which variant goes into a cart, by the profile's names for options."""
+    updates_master: bool = False
+    """Whether the product follows this storefront."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         number=release_no, baseline=likely.values, seen=likely.seen, profile_version=storefront.profile_version,
         started_at=now, reviews_jumps=storefront.reviews_jumps,
         options=job.options or {},
+        updates_master=bool(storefront.updates_master),
     )  # fmt: skip
 
 

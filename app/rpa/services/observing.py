@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.core import outbox
 from app.core.permissions import for_job
 from app.products.models.products import Product, ProductUpdate, Source
 from app.products.services.observations import record_observed_change
@@ -21,6 +22,8 @@ from app.rpa.services.leases import Lease
 from app.rpa.suspicions import FirstLook, Judged, Reason, Verdict
 
 _ALWAYS_REVIEWED: Final = frozenset({Reason.CURRENCY, Reason.MANY_AT_ONCE})
+FOLLOW: Final = "follow_storefront"
+"""Kind of the outbox row."""
 _LOOKED_BACK: Final = 50
 """Changes of one attribute that are looked at for flapping."""
 
@@ -36,7 +39,8 @@ def look_first(lease: Lease, reading: ProductReading, *, read: int, changed: int
     found = changes.decide_changes(observed, known, {})
     is_changed = any(change.attribute in known for change in found)
     many = is_changed and suspicions.are_many(changed + 1, read + 1)
-    reasons = suspicions.suspicions(found, known, many=many)
+    trusted = suspicions.trusted(known, lease.baseline, observed) if lease.updates_master else known
+    reasons = suspicions.suspicions(changes.decide_changes(observed, trusted, {}), trusted, many=many)
     return FirstLook(observed, reasons) if reasons else None
 
 
@@ -55,7 +59,8 @@ def record_observation(
     current = _current(session, lease)
     known = {attribute: row.value for attribute, row in current.items()}
     found = changes.decide_changes(observed, known, expected_of(master))
-    reasons = suspicions.suspicions(found, known, many=False)
+    trusted = suspicions.trusted(known, expected_of(master), observed) if lease.updates_master else known
+    reasons = suspicions.suspicions(found, trusted, many=False)
     judged = suspicions.judge(found, reasons, first, observed=observed, known=known)
     for one in judged:
         _record(session, lease, master, one, now)
@@ -84,6 +89,8 @@ def _record(session: Session, lease: Lease, master: Product, judged: Judged, now
     if judged.is_recorded:
         update_id = _into_history(session, lease, master, judged.change, now)
     if judged.verdict is None or judged.reason is None or not _is_flagged(judged, lease):
+        if update_id is not None and lease.updates_master:
+            request_following(update_id)
         return
     session.add(
         ObservedChange(
@@ -103,6 +110,11 @@ def _record(session: Session, lease: Lease, master: Product, judged: Judged, now
             observed_at=now,
         )
     )
+
+
+def request_following(update_id: int) -> None:
+    """Have the product take the value of this row of its history over, soon after the open transaction."""
+    outbox.add(FOLLOW, key=f"{FOLLOW}:{update_id}", update_id=update_id)
 
 
 def _is_flagged(judged: Judged, lease: Lease) -> bool:

@@ -13,7 +13,7 @@ from app.core import audit
 from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
-from app.rpa.errors import StorefrontCodeTaken, StorefrontInUse
+from app.rpa.errors import MasterFollowsAnother, StorefrontCodeTaken, StorefrontInUse
 from app.rpa.models.jobs import Job
 from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import ProfileVersion, Storefront
@@ -32,8 +32,12 @@ def create_storefront(
     is_active: bool = True,
     note: str | None = None,
     politeness: Mapping[str, Any] | None = None,
+    changes: Mapping[str, bool] | None = None,
 ) -> Storefront:
-    """Add a storefront from a checked profile document, its version 1; raises StorefrontCodeTaken."""
+    """Add a storefront from a checked profile document, its version 1.
+
+    Raises StorefrontCodeTaken, MasterFollowsAnother.
+    """
     pace = Profile.from_document(profile).pace
     row = Storefront(
         code=code, name=name, profile=profile, profile_version=0, is_active=is_active, version=1,
@@ -47,6 +51,8 @@ def create_storefront(
             session.add(row)
     except IntegrityError:
         raise StorefrontCodeTaken.at("/code", f"A storefront with the code {code} exists.") from None
+    if changes is not None:
+        _set_changes(row, changes)
     give_profile(actor=actor, now=now, shop=row, profile=profile, note=note)
     audit.record(actor=actor, action="storefront.create", subject=("storefront", row.id), after=_audited(row))
     return row
@@ -64,11 +70,13 @@ def update_storefront(
     is_active: bool,
     note: str | None = None,
     politeness: Mapping[str, Any] | None = None,
+    changes: Mapping[str, bool] | None = None,
 ) -> Storefront:
     """Replace a storefront's name and profile; another profile is a new version and holds from the next claim on.
 
-    ``politeness`` replaces all that is said of hours, cap and robots.txt; None leaves it as it is. Raises
-    StorefrontNotFound, or StorefrontStale when it is no longer at ``expected_version``.
+    ``politeness`` replaces all that is said of hours, cap and robots.txt, ``changes`` what happens with the changes
+    that are seen on it; None leaves either as it is. Raises StorefrontNotFound, MasterFollowsAnother, or
+    StorefrontStale when it is no longer at ``expected_version``.
     """
     row = lock_storefront(storefront_id, expected_version)
     before = _audited(row)
@@ -76,6 +84,8 @@ def update_storefront(
     row.name, row.is_active, row.version, row.updated_at = name, is_active, row.version + 1, now
     if politeness is not None:
         _set_politeness(row, politeness, actor, now)
+    if changes is not None:
+        _set_changes(row, changes)
     audit.record(
         actor=actor, action="storefront.update", subject=("storefront", row.id), before=before, after=_audited(row)
     )
@@ -104,6 +114,18 @@ def _set_politeness(row: Storefront, wanted: Mapping[str, Any], actor: Principal
         row.overridden_by, row.overridden_at = (actor.key, now) if reason else (None, None)
 
 
+def _set_changes(row: Storefront, wanted: Mapping[str, bool]) -> None:
+    """Say what happens with its changes; the database lets one storefront at most update the master."""
+    try:
+        with db.session.begin_nested():
+            row.reviews_jumps = wanted["review_jumps"]
+            row.updates_master = True if wanted["update_master"] else None
+    except IntegrityError:
+        detail = "Another storefront updates the products; they follow one at most."
+        raise MasterFollowsAnother.at("/changes/update_master", detail) from None
+
+
 def _audited(row: Storefront) -> dict[str, Any]:
     return {"code": row.code, "name": row.name, "is_active": row.is_active, "version": row.version,
-            "profile_version": row.profile_version, "profile": row.profile, "politeness": row.politeness}  # fmt: skip
+            "profile_version": row.profile_version, "profile": row.profile, "politeness": row.politeness,
+            "changes": row.changes}  # fmt: skip
