@@ -31,6 +31,8 @@ class Farm:
     interactive_stale_s: float = 2
     batch_stale_s: float = 30
     worker_silent_s: float = 60
+    contact: str = ""
+    """Whom shops may ask about our visits: an address of the web or of mail, which the user agent names."""
     kill_grace_s: float = 15
     """How long past its own limit a task may still run before the watchdog ends its browser and worker."""
 
@@ -287,8 +289,9 @@ def read_payments(read: Reader, *, production: bool) -> Payments:
     return payments
 
 
-def read_farm(read: Reader) -> Farm:
+def read_farm(read: Reader, *, production: bool) -> Farm:
     farm = Farm(
+        contact=read.contact("FARM_CONTACT", required=production),
         lease_s=read.number("LEASE_S", 60, 1, 3600),
         renew_s=read.number("LEASE_RENEW_S", 5, 0.1, 600),
         cancel_check_s=read.number("CANCEL_CHECK_S", 2, 0.1, 60),

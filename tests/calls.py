@@ -937,6 +937,10 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("DELETE", "/storefronts/<int:storefront_id>"): lambda w: Sent(
         204, version=1, path={"storefront_id": _storefront(w)}
     ),
+    ("GET", "/storefronts/<int:storefront_id>/robots"): lambda w: Sent(200, path={"storefront_id": _storefront(w)}),
+    ("POST", "/storefronts/<int:storefront_id>/robots/refresh"): lambda w: Sent(
+        202, path={"storefront_id": _storefront(w)}
+    ),
     ("GET", "/storefronts/<int:storefront_id>/profile-versions"): lambda w: Sent(200, path=_version(w, own=False)),
     ("POST", "/storefronts/<int:storefront_id>/profile-versions"): lambda w: Sent(
         201, {"profile": profile(currency="EUR"), "note": "Euros"}, path=_version(w, own=False)

@@ -19,7 +19,7 @@ from app.rpa.codes import Code
 from app.rpa.evidence import Kept
 from app.rpa.models.jobs import Action
 from app.rpa.readings import TaskOutcome
-from app.rpa.services import leases, outcomes
+from app.rpa.services import leases, outcomes, robots
 from workers.actions.add_to_cart import Wish, add_to_cart
 from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser
@@ -62,7 +62,11 @@ class Errands:
                     leases.return_task(task_id=task_id, release_no=release_no)
                     return
                 lease = leases.claim_task(
-                    task_id=task_id, release_no=release_no, worker_id=self._worker_id, lease_s=self._farm.lease_s
+                    task_id=task_id,
+                    release_no=release_no,
+                    worker_id=self._worker_id,
+                    lease_s=self._farm.lease_s,
+                    verdict=robots.judge_task(task_id=task_id),
                 )
             if lease is not None:
                 with structlog.contextvars.bound_contextvars(job_id=lease.job_id):
@@ -108,6 +112,8 @@ class Errands:
                 kept = []
 
     def _visit(self, lease: leases.Lease, watch: Watch) -> TaskOutcome:
+        if lease.verdict.code is not None:
+            return TaskOutcome(lease.verdict.code, detail=lease.verdict.detail)
         try:
             browser = self._browsers.browser_for(lease.storefront_id, lease.storefront_version, lease.profile)
             watch.kill = browser.kill
@@ -150,4 +156,5 @@ def browser_settings(settings: Settings, root: Path, run_as: str | None) -> Brow
         run_as=run_as,
         no_sandbox=browsers.no_sandbox,
         private_targets=settings.private_targets,
+        contact=settings.farm.contact,
     )

@@ -24,6 +24,7 @@ PRODUCTION = {
     "DATABASE_URL": "mysql://cartwright:secret@db/cartwright",
     "REDIS_QUEUE_URL": "redis://:secret@queue:6379/0",
     "REDIS_CACHE_URL": "rediss://:secret@cache:6379/0",
+    "FARM_CONTACT": "https://shop.example.org/bot",
     "MAIL_URL": "smtp://shop:secret@mail:587",
     "MAIL_FROM": "Shop <shop@example.org>",
 }
@@ -234,6 +235,19 @@ def test_all_problems_are_said_at_once(embedded: dict[str, str]) -> None:
         ("OLD_ENCRYPTION_KEYS", ["short", f"short,{'x' * 32}"]),
         ("PUBLIC_URL", NO_ORIGINS),
         ("ALLOWED_ORIGINS", [*NO_ORIGINS, "null", "*", "https://*.example.org", "https://a.example, https://b/x"]),
+        (
+            "FARM_CONTACT",
+            [
+                "nobody",
+                "ftp://x.example",
+                "a@b",
+                "https://",
+                "https://x.example/(a)",
+                "https://x.example/ y",
+                "x@y.example)\r\nA: b",
+                "https://x.example/" + "a" * 200,
+            ],
+        ),
         ("JWT_ACCESS_MINUTES", ["0", "1441"]),
         ("JWT_REFRESH_DAYS", ["0", "366", "1.5"]),
         ("SESSION_HOURS", ["0", "721"]),

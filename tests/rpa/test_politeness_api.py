@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,11 @@ from sqlalchemy import func, select
 
 from app.core.audit import AuditEvent
 from app.core.extensions import db
+from app.core.orm import utc_now
+from app.core.outbox import Outbox
+from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import Storefront
+from app.rpa.robots import State
 from tests.rpa.conftest import profile
 from tests.servers import on_sqlite
 
@@ -102,3 +107,39 @@ def test_a_storefront_says_why_nothing_starts_and_until_when(client: FlaskClient
     _made(client, auth_headers, is_active=False)
     shown = client.get(URL, headers=auth_headers).get_json()["items"][0]["waits"]
     assert shown == {"reason": "STOREFRONT_INACTIVE", "detail": "The storefront is not active.", "until": None}
+
+
+def test_what_robots_txt_says_of_a_product_is_shown(client: FlaskClient, auth_headers: Headers) -> None:
+    shop_id = _made(client, auth_headers).get_json()["id"]
+    unread = client.get(f"{URL}/{shop_id}/robots", headers=auth_headers).get_json()
+    assert [file["state"] for file in unread["files"]] == ["UNREAD"]
+    assert [page["is_allowed"] for page in unread["pages"]] == [None, None]
+    with client.application.app_context():
+        now = utc_now()
+        db.session.add(
+            RobotsFile(
+                storefront_id=shop_id, origin="http://shop.example:80", state=State.RULES, status=200, fetched_at=now,
+                expires_at=now, due_at=now + timedelta(hours=1), body="User-agent: *\nDisallow: /cart\n",
+            )
+        )  # fmt: skip
+        db.session.commit()
+    shown = client.get(f"{URL}/{shop_id}/robots?asin=b00000000x", headers=auth_headers).get_json()
+    assert shown["files"][0]["rules"] == ["Disallow: /cart"]
+    assert (shown["files"][0]["url"], shown["files"][0]["is_due"]) == ("http://shop.example/robots.txt", False)
+    assert shown["pages"] == [
+        {"url": "http://shop.example/dp/B00000000X", "is_allowed": True},
+        {"url": "http://shop.example/cart", "is_allowed": False},
+    ]
+    assert shown["user_agent"].startswith("Cartwright/")
+    bad = client.get(f"{URL}/{shop_id}/robots?asin=x", headers=auth_headers)
+    assert (bad.status_code, bad.get_json()["errors"][0]["pointer"]) == (422, "/asin")
+
+
+def test_robots_txt_is_read_again_when_somebody_wants_it(client: FlaskClient, auth_headers: Headers) -> None:
+    shop_id = _made(client, auth_headers).get_json()["id"]
+    answer = client.post(f"{URL}/{shop_id}/robots/refresh", headers=auth_headers)
+    assert (answer.status_code, answer.get_json()["files"][0]["is_due"]) == (202, True)
+    assert client.post(f"{URL}/999/robots/refresh", headers=auth_headers).status_code == 404
+    with client.application.app_context():
+        assert db.session.scalars(select(Outbox.kind)).all() == ["refresh_robots"]
+        assert "storefront.robots_refresh" in db.session.scalars(select(AuditEvent.action)).all()

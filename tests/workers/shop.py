@@ -55,6 +55,8 @@ class Shop:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.carts: dict[str, dict[str, int]] = defaultdict(dict)
         self.closing = threading.Event()
+        self.robots: tuple[int, bytes, dict[str, str]] = (404, b"", {})
+        """What the shop answers where its robots.txt is asked for: status, body, headers."""
         self.other_port = other_port
         self._server = _Server(self, family)
         self.port: int = self._server.server_address[1]
@@ -135,7 +137,10 @@ class _Handler(BaseHTTPRequestHandler):
         shop = self.server.shop
         shop.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
         path = urlsplit(self.path).path
-        if path.startswith("/p/"):
+        if path == "/robots.txt":
+            status, body, headers = shop.robots
+            self._answer(body, {"Content-Type": "text/plain"} | headers, HTTPStatus(status))
+        elif path.startswith("/p/"):
             self._product(path[3:])
         elif path == "/cart/add":
             cart = shop.carts[self._session()]

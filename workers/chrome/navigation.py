@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from app.core.hosts import HostError, address_of
+from app.core.retry_after import parse_retry_after
 from app.rpa.codes import Code
 from workers.errors import TaskError
 
-_MAX_RETRY_AFTER_S: Final = 86_400.0
 STATUS_WITHOUT_BODY: Final = "net::ERR_HTTP_RESPONSE_CODE_FAILURE"
 """The shop answered with an error status and nothing to show; the status tells the rest."""
 
@@ -166,18 +165,6 @@ class Navigation:
             if net_error.startswith(prefix):
                 return TaskError(code, shown)
         return TaskError(Code.NAV_CONN, shown)
-
-
-def parse_retry_after(value: str, now: float) -> float | None:
-    """Seconds from ``now`` (POSIX time) that a Retry-After value names: 0 for the past, None for nonsense."""
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:20]), _MAX_RETRY_AFTER_S)
-    try:
-        at = parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(at - now, 0.0), _MAX_RETRY_AFTER_S)
 
 
 def _target(url: str) -> tuple[str, int] | None:

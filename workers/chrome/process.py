@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import time
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -20,6 +22,7 @@ from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnecti
 from selenium.webdriver.remote.client_config import ClientConfig
 
 from app.rpa.codes import Code
+from app.rpa.naming import browser_agent
 from app.rpa.profile import Profile
 from workers.chrome.processes import ProcessGroup, memory_bytes
 from workers.chrome.settings import MEBIBYTE, BrowserSettings
@@ -36,6 +39,8 @@ _LISTENING: Final = re.compile(r"was started successfully on port (\d+)")
 _PORT_TAKEN: Final = "Address already in use"
 _DRIVER_STARTS: Final = 3
 """The driver takes a free IPv6 port and then wants the same for IPv4, which now and then is taken."""
+_VERSION_S: Final = 15.0
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+){3}")
 _SMALL_SHM: Final = 256 * MEBIBYTE
 
 _ARGUMENTS: Final = (
@@ -209,6 +214,7 @@ def _options(profile: Profile, settings: BrowserSettings, slot: Slot, resolver_r
     if profile.engine == "chrome" and len(os.fsencode(slot.scratch)) > _LONGEST_SCRATCH:
         raise OSError(f"{slot.scratch} is too long a path for full Chrome's socket; choose a shorter root")
     options = ChromeOptions()
+    options.add_argument(f"--user-agent={browser_agent(_version(binary), settings.contact)}")
     options.binary_location = str(slot.wrapper(binary))
     options.page_load_strategy = "eager"
     options.unhandled_prompt_behavior = "dismiss"
@@ -223,6 +229,23 @@ def _options(profile: Profile, settings: BrowserSettings, slot: Slot, resolver_r
     for argument in arguments(profile, settings, resolver_rules):
         options.add_argument(argument)
     return options
+
+
+@cache
+def _version(binary: Path) -> str:
+    """The version that a browser says it has; asked once in a process, as an update restarts the workers."""
+    try:
+        asked = [str(binary), "--version"]
+        environment = {"PATH": os.defpath}
+        told = subprocess.run(
+            asked, env=environment, capture_output=True, text=True, timeout=_VERSION_S, check=False
+        ).stdout
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"{binary} did not say its version within {_VERSION_S:g} s") from error
+    found = _NUMBER.search(told)
+    if found is None:
+        raise OSError(f"{binary} says no version of its own")
+    return found[0]
 
 
 def _session(port: int, options: ChromeOptions, profile: Profile, deadline: float) -> Remote:

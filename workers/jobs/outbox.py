@@ -27,6 +27,7 @@ from app.products.search.facets import keep_counted
 from app.products.services import low_stock
 from app.products.services.images import purge_images
 from app.products.services.observations import follow_observed_change
+from app.rpa.services import robots
 from app.rpa.services.evidence import purge_evidence, sweep_evidence
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
@@ -132,6 +133,7 @@ def _sweep_holds() -> None:
 
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
+    robots.REFRESH: robots.refresh_robots,
     "count_facets": _count_facets,
     "run_operation": run_operation,
     "ring_for_operations": _ring_for_operations,

@@ -26,6 +26,7 @@ from app.rpa.models.workers import Wanted, Worker
 from app.rpa.profile import Profile
 from app.rpa.queries.jobs import is_cancelled
 from app.rpa.queries.workers import count_live_workers
+from app.rpa.robots import ALLOWED, Verdict
 from app.rpa.services import task_moves
 from app.rpa.services.baselines import Baseline, read_baseline
 
@@ -67,6 +68,8 @@ class Lease:
     """Which variant goes into a cart, by the profile's names for options."""
     updates_master: bool = False
     """Whether the product follows this storefront."""
+    verdict: Verdict = ALLOWED
+    """With a code: nothing is visited, and it ends so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +83,16 @@ class Renewal:
 
 
 @in_transaction
-def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s: float) -> Lease | None:
+def claim_task(
+    *, task_id: int, release_no: int, worker_id: int | None, lease_s: float, verdict: Verdict = ALLOWED
+) -> Lease | None:
     """Turn a release into a lease; None when the release is old, the job does not work or there is no slot.
 
     The storefront's row serialises the claims of one shop, and so of its jobs: rate, concurrency, hours, cap and
     cool-down hold however many messages wait. A task that finds no slot goes back to READY without an attempt counted,
     and so does a second visit of a product, for a moment, before the worker that made the first one.
+    ``verdict`` is what the shop's robots.txt says of it (``robots.judge_task``): what is not to be visited takes no
+    slot and no page of the day.
     """
     session = db.session()
     known = session.execute(
@@ -102,8 +109,8 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         )
     ).one()
     now, pages = database_now(session), pages_of(Action(job.action))
-    start_at = _next_slot(session, storefront, known.job_id, job, now, pages)
-    if start_at is None and known.again:
+    start_at = _next_slot(session, storefront, known.job_id, job, now, pages, verdict)
+    if start_at is None and known.again and verdict.code is None:
         start_at = _when_free_for_me(session, task_id, worker_id, now)
     if start_at is not None:
         task_moves.give_back(session, task_id, release_no, start_at)
@@ -114,7 +121,8 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         profile_version=storefront.profile_version,
     ):  # fmt: skip
         return None
-    take_slot(storefront, now, pages)
+    if verdict.code is None:
+        take_slot(storefront, now, pages)
     session.add(Attempt(task_id=task_id, number=release_no, lease_token=token, worker_id=worker_id, started_at=now))
     task = session.execute(select(Task.asin, Task.product_id, Task.released_at).where(Task.id == task_id)).one()
     after_commit(partial(metrics.observe, job.action, {"queue": (now - (task.released_at or now)).total_seconds()}))
@@ -128,7 +136,7 @@ def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s:
         number=release_no, baseline=likely.values, seen=likely.seen, profile_version=storefront.profile_version,
         started_at=now, reviews_jumps=storefront.reviews_jumps,
         options=job.options or {},
-        updates_master=bool(storefront.updates_master),
+        updates_master=bool(storefront.updates_master), verdict=verdict,
     )  # fmt: skip
 
 
@@ -216,6 +224,11 @@ def shop_slot(session: Session, storefront: Storefront, now: datetime, pages: in
         return min(hold.until or now + _LONGEST, now + _LONGEST)
     if storefront.next_start_at > now:
         return storefront.next_start_at
+    return _shop_place(session, storefront, now)
+
+
+def _shop_place(session: Session, storefront: Storefront, now: datetime) -> datetime | None:
+    """When there may be a place among the visits that run at once, None where there is one."""
     tasks = select(func.count()).where(Task.state == TaskState.LEASED, Task.storefront_id == storefront.id)
     tries = select(func.count()).where(
         Trial.storefront_id == storefront.id, Trial.kind == TrialKind.TRY, Trial.state == TrialState.RUNNING
@@ -232,12 +245,15 @@ def take_slot(storefront: Storefront, now: datetime, pages: int) -> None:
 
 
 def _next_slot(
-    session: Session, storefront: Storefront, job_id: int, job: Any, now: datetime, pages: int
+    session: Session, storefront: Storefront, job_id: int, job: Any, now: datetime, pages: int, verdict: Verdict
 ) -> datetime | None:
     """When the task may be tried again, or None when it may start right now; the storefront is locked."""
     if job.state not in WORKS or job.deadline_at < now:
         return now + _NOT_NOW
-    later = shop_slot(session, storefront, now, pages)
+    if verdict.wait_until is not None:
+        return min(verdict.wait_until, now + _LONGEST)
+    is_visit = verdict.code is None
+    later = shop_slot(session, storefront, now, pages) if is_visit else _shop_place(session, storefront, now)
     if later is not None:
         return later
     in_job = select(func.count()).where(Task.state == TaskState.LEASED, Task.job_id == job_id)

@@ -93,6 +93,21 @@ def update_storefront(
 
 
 @in_transaction
+def set_politeness(
+    *, actor: Principal, now: datetime, storefront_id: int, expected_version: int, politeness: Mapping[str, Any]
+) -> Storefront:
+    """Replace what is said of a storefront's hours, cap and robots.txt; raises what ``update_storefront`` raises."""
+    row = lock_storefront(storefront_id, expected_version)
+    before = _audited(row)
+    _set_politeness(row, politeness, actor, now)
+    row.version, row.updated_at = row.version + 1, now
+    audit.record(
+        actor=actor, action="storefront.update", subject=("storefront", row.id), before=before, after=_audited(row)
+    )
+    return row
+
+
+@in_transaction
 def delete_storefront(*, actor: Principal, storefront_id: int, expected_version: int) -> None:
     """Delete a storefront that no job refers to; raises StorefrontInUse otherwise (deactivate it instead)."""
     row = lock_storefront(storefront_id, expected_version)
