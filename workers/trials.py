@@ -16,7 +16,7 @@ from app.rpa.codes import Code
 from app.rpa.models.trials import TrialKind
 from app.rpa.profile import Profile
 from app.rpa.readings import Kind, TaskOutcome
-from app.rpa.services import trials
+from app.rpa.services import robots, trials
 from app.rpa.services.trials import TrialLease
 from app.rpa.trials import screenshot_of
 from workers.actions.try_profile import try_profile
@@ -91,6 +91,7 @@ class Trials:
 
     def _try(self, lease: TrialLease, watch: Watch) -> _Ended:
         profile = Profile.from_document(lease.asks["profile"])
+        self._ask_robots(lease, profile)
         browser = Browser(self._browsers, profile)
         watch.kill = browser.kill
         try:
@@ -109,6 +110,18 @@ class Trials:
             outcome.code, outcome.detail, result | {"screenshot_missing": missing}, missing is None,
             _pause_s(outcome, profile),
         )  # fmt: skip
+
+    def _ask_robots(self, lease: TrialLease, profile: Profile) -> None:
+        """Raise TaskError where the shop's robots.txt denies the page, or says nothing because it cannot be read."""
+        if lease.storefront_id is None:
+            return
+        urls = [profile.product_url(lease.asks["asin"])]
+        with self._app.app_context():
+            verdict = robots.judge_pages(storefront_id=lease.storefront_id, profile=profile, urls=urls)
+        if verdict.code is not None:
+            raise TaskError(verdict.code, verdict.detail)
+        if verdict.wait_until is not None:
+            raise TaskError(Code.ROBOTS_DENIED, "The shop's robots.txt cannot be read now, so nothing is visited.")
 
     def _keep_picture(self, lease: TrialLease, outcome: TaskOutcome) -> str | None:
         """Store the screenshot; why there is none, where there is none."""

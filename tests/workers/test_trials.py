@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,7 +31,9 @@ Run = Callable[[Trial], Trial]
 
 
 @pytest.fixture
-def run(context: Flask, shop: Shop, settings_for: Callable[..., BrowserSettings]) -> Iterator[Run]:
+def run(
+    context: Flask, shop: Shop, settings_for: Callable[..., BrowserSettings], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Run]:
     """Does a trial like a worker that was told of it; gives the row as it is then."""
     storefronts.create_storefront(
         actor=permissions.system(), now=utc_now(), code="shop", name="Shop",
@@ -39,6 +42,8 @@ def run(context: Flask, shop: Shop, settings_for: Callable[..., BrowserSettings]
     worker_id = leases.register_worker(name="w", host="h", pid=1)
     pulse = Pulse(context, FARM, worker_id)
     browsers = settings_for(shop)
+    settings = dataclasses.replace(context.extensions["settings"], private_targets=browsers.private_targets)
+    monkeypatch.setitem(context.extensions, "settings", settings)
     worker = Trials(context, FARM, browsers, pulse, worker_id, Duty(BrowserShelf(browsers)))
     pulse.start()
 
@@ -114,6 +119,14 @@ def test_a_profile_that_leads_to_a_private_address_is_refused_and_nothing_is_ask
     done = run(ask("GOOD000001", profile=there))
     assert (done.state, done.code) == (TrialState.FAILED, Code.ADDRESS_REFUSED)
     assert len(other_shop.requests) == before
+
+
+def test_a_page_that_robots_txt_denies_is_not_visited(run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shop, "robots", (200, b"User-agent: Cartwright\nDisallow: /p/\n", {}))
+    before = len(shop.requests)
+    done = run(ask("GOOD000001"))
+    assert (done.state, done.code) == (TrialState.FAILED, Code.ROBOTS_DENIED)
+    assert shop.paths[before:] == ["/robots.txt"]
 
 
 def test_a_try_that_takes_too_long_is_stopped(run: Run, shop: Shop) -> None:

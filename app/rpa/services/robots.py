@@ -70,8 +70,19 @@ def judge_task(*, task_id: int) -> Verdict:
     shop, storefront_id = found.Storefront, found.Storefront.id
     profile = Profile.from_document(shop.profile)
     urls = pages_of(profile, Action(found.action), found.asin)
-    _read_due(shop, profile, list(dict.fromkeys(origin_of(url) for url in urls)))
+    _read_due(shop, profile, _origins(urls))
     verdict = _judge(storefront_id, urls)
+    db.session.rollback()
+    return verdict
+
+
+def judge_pages(*, storefront_id: int, profile: Profile, urls: list[str]) -> Verdict:
+    """The same for pages of a profile that need not be the storefront's own, and whose visit has its slot already."""
+    shop = db.session.get(Storefront, storefront_id)
+    verdict = ALLOWED
+    if shop is not None and shop.obeys_robots:
+        _read_due(shop, profile, _origins(urls), is_wanted=True)
+        verdict = _judge(storefront_id, urls)
     db.session.rollback()
     return verdict
 
@@ -111,6 +122,10 @@ def _read_due(shop: Storefront, profile: Profile, origins: list[str], *, is_want
         if _take(storefront_id=storefront_id, origin=origin):
             reading = read_robots(origin, profile.allowed_hosts)
             _keep(storefront_id=storefront_id, origin=origin, reading=reading)
+
+
+def _origins(urls: list[str]) -> list[str]:
+    return list(dict.fromkeys(origin_of(url) for url in urls))
 
 
 def _judge(storefront_id: int, urls: list[str]) -> Verdict:
