@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import ssl
 import threading
 from collections import defaultdict
 from contextlib import suppress
@@ -51,14 +52,24 @@ SCRIPTS = {
 class Shop:
     """Runs until ``close``; ``requests`` holds (path, headers) of everything that was asked for."""
 
-    def __init__(self, *, family: socket.AddressFamily = socket.AF_INET, other_port: int = 9) -> None:
+    def __init__(
+        self,
+        *,
+        family: socket.AddressFamily = socket.AF_INET,
+        other_port: int = 9,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.carts: dict[str, dict[str, int]] = defaultdict(dict)
         self.closing = threading.Event()
         self.robots: tuple[int, bytes, dict[str, str]] = (404, b"", {})
         """What the shop answers where its robots.txt is asked for: status, body, headers."""
         self.other_port = other_port
+        self.given: tuple[str, dict[str, str]] = ("", {})
+        """What ``/given`` answers: a page and headers."""
         self._server = _Server(self, family)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.port: int = self._server.server_address[1]
         self.address = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -151,8 +162,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(self._cart_page())
         elif path == "/storage":
             self._answer(STORAGE, {"Set-Cookie": f"visitor={secrets.token_hex(4)}"})
+        elif path == "/given":
+            self._answer(*shop.given)
         elif path == "/to":
-            self._answer("", {"Location": unquote(urlsplit(self.path).query)}, HTTPStatus.FOUND)
+            to = unquote(self.path.partition("?")[2]).encode().decode("latin-1")
+            self._answer("", {"Location": to}, HTTPStatus.FOUND)
         else:
             self._answer("<h1>Hello</h1>")
 

@@ -60,6 +60,7 @@ class Browser:
             self._connection = Connection(self._process.websocket_url, timeout_s=_BROWSER_CALL_S)
             self.version = str(self._connection.call("Browser.getVersion", timeout_s=_BROWSER_CALL_S)["product"])
             self._base_window = self.driver.current_window_handle
+            self._connection.post("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "page"}]})
         except (ConnectionLostError, AnswerTimeoutError, *DRIVER_ERRORS) as error:
             self._process.kill_tree()
             raise TaskError(Code.CHROME_START, f"The browser started but does not answer: {error}") from error
@@ -154,9 +155,15 @@ class Browser:
         self._connection.post("Browser.setDownloadBehavior", {"behavior": "deny", "browserContextId": context})
         # Granting nothing refuses everything: nobody is there to ask, and a page that asks would wait for ever.
         self._connection.post("Browser.grantPermissions", {"permissions": [], "browserContextId": context})
+        self._connection.listen("", {"Target.targetCreated": self._on_target})
         target = self._call("Target.createTarget", {"url": "about:blank", "browserContextId": context})["targetId"]
         session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
         return Page(self._connection, self.profile, target=target, session=session)
+
+    def _on_target(self, event: dict[str, Any]) -> None:
+        """Close a window that a page opened: full Chrome lets it after a click, whatever it is told at its start."""
+        if "openerId" in event["targetInfo"]:
+            self._connection.post("Target.closeTarget", {"targetId": event["targetInfo"]["targetId"]})
 
     def _dispose(self, context: str) -> None:
         """End a context and everything in it; a browser that cannot do that is closed."""

@@ -13,7 +13,7 @@ from app.rpa.codes import Code
 from app.rpa.profile import Profile
 from app.rpa.readings import ProductReading, TaskOutcome
 from tests.faults.sizes import FULL
-from tests.workers.hostile import PAGES, Hostile
+from tests.workers.hostile import CLICKS, PAGES, Hostile
 from tests.workers.shop import Shop
 from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser
@@ -107,5 +107,6 @@ def test_without_identity_the_asin_must_stand_where_the_profile_has_it(
 def test_the_guide_lists_every_hostile_page_with_its_code() -> None:
     rows = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in DOCS.read_text().splitlines()]
     told = {row for row in rows if len(row) == 2}
-    for page in PAGES:
-        assert (page.about, f"`{page.code}`" if page.code else "read") in told
+    for pages, good in ((PAGES, "read"), (CLICKS, "added")):
+        for page in pages:
+            assert (page.about, f"`{page.code}`" if page.code else good) in told
