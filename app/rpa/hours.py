@@ -21,6 +21,8 @@ _DAY_MIN: Final = 24 * 60
 _WEEK_MIN: Final = 7 * _DAY_MIN
 _WEEK: Final = timedelta(days=7)
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
+_WEEKS_COUNTED: Final = 100_000
+"""What takes longer takes for ever: no calendar goes on so long."""
 _WEEKS_LOOKED: Final = 3
 """The only window of a week may fall into the hour that a change of clocks leaves out."""
 
@@ -74,6 +76,8 @@ class Hours:
     def seconds_for(self, instant: datetime, work_s: float) -> float:
         """How long so many seconds of work take from an instant on; whole weeks are taken for alike."""
         weeks = max(0, int(work_s // self.seconds_a_week) - 1)
+        if weeks > _WEEKS_COUNTED:
+            return weeks * _WEEK.total_seconds()
         start, left = instant + weeks * _WEEK, work_s - weeks * self.seconds_a_week
         if left <= 0:
             return 0.0

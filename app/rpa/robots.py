@@ -105,10 +105,11 @@ def origin_of(url: str) -> str:
     return f"{scheme}://{host}:{port}"
 
 
-def pages_of(profile: Profile, action: Action, asin: str) -> list[str]:
+def pages_of(profile: Profile, action: Action, asin: str, quantity: int = 1) -> list[str]:
     """The addresses that an errand goes to by itself."""
-    product = profile.product_url(asin)
-    return [product, profile.cart_url()] if action is Action.ADD_TO_CART and profile.cart else [product]
+    if action is Action.ADD_TO_CART and profile.cart is not None:
+        return [profile.buying_url(asin, quantity), profile.cart_url()]
+    return [profile.product_url(asin)]
 
 
 def origins_of(profile: Profile) -> list[str]:

@@ -17,6 +17,8 @@ from app.rpa.codes import Code
 from app.rpa.cooling import BLOCKS
 from app.rpa.models.jobs import Action, Job, JobState, Task, TaskState
 from app.rpa.models.storefronts import Storefront
+from app.rpa.planning import Limit
+from app.rpa.queries.estimates import find_facts
 from app.rpa.queries.progress import get_progress
 from app.rpa.queries.storefronts import get_storefront, with_standing
 from app.rpa.readings import TaskOutcome
@@ -280,3 +282,19 @@ def test_a_zone_that_this_machine_does_not_know_holds_one_storefront_up_and_no_o
     assert farm.release() == 5
     assert (_shop(shop).waits.reason, _shop(shop).waits.until) == (Reason.HOURS, None)
     assert get_storefront(shop.id).id == shop.id
+
+
+@on_sqlite
+def test_an_estimate_knows_hours_cap_and_crawl_delay(farm: FarmDriver) -> None:
+    shop = _open_shop(daily_cap=4, hours=[_window(2, 4)])
+    _set(shop, crawl_delay_ms=1000)
+    job = farm.submit(storefront="polite")
+    ahead = get_progress(job.id).estimate
+    assert ahead.facts.cap.a_day == 4
+    assert {Limit.HOURS, Limit.DAILY_CAP, Limit.CRAWL_DELAY} <= ahead.alone.by_limit.keys()
+    assert ahead.alone.by_limit[Limit.HOURS] > 3600
+    assert ahead.alone.by_limit[Limit.DAILY_CAP] > 0
+    assert ahead.alone.by_limit[Limit.CRAWL_DELAY] == 4 + ahead.facts.seconds_per_task
+    carts = find_facts(get_storefront(shop.id), Action.ADD_TO_CART)
+    assert carts.cap is not None
+    assert (carts.cap.a_day, carts.cap.left) == (1, 1)

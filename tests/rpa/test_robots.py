@@ -109,6 +109,9 @@ def test_the_pages_of_an_errand_are_those_that_it_goes_to_by_itself() -> None:
     product = "http://shop.example/dp/B000000001"
     assert pages_of(shop, Action.VIEW_PRODUCT, "B000000001") == [product]
     assert pages_of(shop, Action.ADD_TO_CART, "B000000001") == [product, "http://cart.example/basket"]
+    by_address = cart | {"quantity_field": {"parameter": "quantity"}}
+    buying = Profile.from_document(profile(allowed_hosts=["shop.example", "cart.example"], cart=by_address))
+    assert pages_of(buying, Action.ADD_TO_CART, "B000000001", 3)[0] == f"{product}?quantity=3"
     assert origins_of(shop) == ["http://shop.example:80", "http://cart.example:80"]
 
 

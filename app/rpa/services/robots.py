@@ -59,7 +59,7 @@ def judge_task(*, task_id: int) -> Verdict:
     No transaction may be open. Takes the time of a request or two where something is due, else two reads.
     """
     found = db.session.execute(
-        select(Storefront, Task.asin, Job.action)
+        select(Storefront, Task.asin, Job.action, Job.quantity)
         .join(Task, Task.storefront_id == Storefront.id)
         .join(Job, Job.id == Task.job_id)
         .where(Task.id == task_id)
@@ -69,7 +69,7 @@ def judge_task(*, task_id: int) -> Verdict:
         return ALLOWED
     shop, storefront_id = found.Storefront, found.Storefront.id
     profile = Profile.from_document(shop.profile)
-    urls = pages_of(profile, Action(found.action), found.asin)
+    urls = pages_of(profile, Action(found.action), found.asin, found.quantity)
     _read_due(shop, profile, _origins(urls))
     verdict = _judge(storefront_id, urls)
     db.session.rollback()
