@@ -74,6 +74,7 @@ from app.rpa.models.workers import Wanted
 from app.rpa.services import controlling, ending, preparing, profiles, storefronts, submitting, trials
 from app.rpa.services.leases import register_worker
 from app.rpa.services.schedules import create_schedule, set_active
+from app.rpa.services.suggestions import submit_suggestion
 from app.rpa.services.workers import tell_worker
 from tests.auth.authenticator import Authenticator
 from tests.orders.making import ADDRESS, Made, make_order
@@ -690,6 +691,7 @@ _LISTS: Final = (
     "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks", "/workers",
 )  # fmt: skip
 
+_PRODUCT_PAGE: Final = "https://www.kettles.example/dp/B0CW1A0001"
 _TRY: Final = "/storefronts/<int:storefront_id>/tries/<int:try_id>"
 _VERSION: Final = "/storefronts/<int:storefront_id>/profile-versions/<int:version_no>"
 
@@ -952,6 +954,10 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
         202, {"asin": "B000000001"}, path={"storefront_id": _storefront(w)}
     ),
     ("GET", "/storefronts/<int:storefront_id>/tries"): lambda w: Sent(200, path=_try(w, own=False)),
+    ("POST", "/storefronts/suggest"): lambda _: Sent(202, {"urls": [_PRODUCT_PAGE]}),
+    ("GET", "/storefronts/suggestions/<int:suggestion_id>"): lambda w: Sent(
+        200, path={"suggestion_id": w.run(submit_suggestion, actor=system(), urls=[_PRODUCT_PAGE]).id}
+    ),
     ("GET", f"{_TRY}"): lambda w: Sent(200, path=_try(w)),
     ("GET", f"{_TRY}/screenshot"): lambda w: Sent(200, path=_try(w)),
     ("POST", "/jobs"): lambda w: Sent(202, _job_body(w)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,11 +14,15 @@ from app.config import Farm
 from app.rpa import retrying
 from app.rpa.codes import Code
 from app.rpa.models.trials import TrialKind
+from app.rpa.product_addresses import read_addresses
 from app.rpa.profile import Profile
 from app.rpa.readings import Kind, TaskOutcome
+from app.rpa.robots import State, origin_of, read_rules
 from app.rpa.services import robots, trials
+from app.rpa.services.robots_reading import read_robots
 from app.rpa.services.trials import TrialLease
 from app.rpa.trials import screenshot_of
+from workers.actions.suggest_profile import suggest_profile, visiting_profile
 from workers.actions.try_profile import try_profile
 from workers.chrome.browser import Browser
 from workers.chrome.settings import BrowserSettings
@@ -28,6 +32,12 @@ from workers.evidence import Keeper
 from workers.pulse import Pulse, Stop, Watch
 
 log = logging.getLogger(__name__)
+
+_GAP_S: Final = 2.0
+_LONGEST_GAP_S: Final = 60.0
+"""Between the two pages of a suggestion: the shop's pace is not known, but what its robots.txt wants."""
+_LIMIT_S: Final = 150.0
+"""For a suggestion: two pages, each looked at a few times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,10 @@ class Trials:
         self._worker_id = worker_id
         self._duty = duty
         self._keeper = Keeper(app)
-        self._kinds: Final[dict[TrialKind, Callable[[TrialLease, Watch], _Ended]]] = {TrialKind.TRY: self._try}
+        self._kinds: Final[dict[TrialKind, Callable[[TrialLease, Watch], _Ended]]] = {
+            TrialKind.TRY: self._try,
+            TrialKind.SUGGEST: self._suggest,
+        }
 
     def run_trial(self, trial_id: int) -> None:
         """Do a waiting trial; an old or doubled message changes nothing."""
@@ -123,6 +136,20 @@ class Trials:
         if verdict.wait_until is not None:
             raise TaskError(Code.ROBOTS_DENIED, "The shop's robots.txt cannot be read now, so nothing is visited.")
 
+    def _suggest(self, lease: TrialLease, watch: Watch) -> _Ended:
+        urls = lease.asks["urls"]
+        address = read_addresses(urls)
+        profile = visiting_profile(address)
+        with self._app.app_context():
+            gap_s = _ask_robots_of(urls, profile)
+        browser = Browser(self._browsers, profile)
+        watch.kill = browser.kill
+        try:
+            result = suggest_profile(browser, address, urls, gap_s=gap_s, cancelled=watch.is_stopped)
+        finally:
+            browser.close()
+        return _Ended(None, result=result)
+
     def _keep_picture(self, lease: TrialLease, outcome: TaskOutcome) -> str | None:
         """Store the screenshot; why there is none, where there is none."""
         for piece in outcome.captured:
@@ -131,7 +158,22 @@ class Trials:
         return outcome.facts.evidence or "there was no page to show"
 
 
+def _ask_robots_of(urls: Sequence[str], profile: Profile) -> float:
+    """Seconds to leave between two pages of a shop that is no storefront yet; TaskError where it denies one of them."""
+    reading = read_robots(origin_of(urls[0]), profile.allowed_hosts)
+    if reading.state is State.REFUSED:
+        raise TaskError(Code.ADDRESS_REFUSED, reading.problem or "")
+    if reading.state is None:
+        raise TaskError(Code.ROBOTS_DENIED, f"The shop's robots.txt cannot be read. {reading.problem or ''}")
+    rules = read_rules(reading.body or "")
+    if not all(rules.allows(url) for url in urls):
+        raise TaskError(Code.ROBOTS_DENIED, "The shop's robots.txt denies the page.")
+    return min(max(_GAP_S, rules.delay_ms / 1000), _LONGEST_GAP_S)
+
+
 def _limit_s(lease: TrialLease) -> float:
+    if lease.kind is not TrialKind.TRY:
+        return _LIMIT_S
     return Profile.from_document(lease.asks["profile"]).timeouts.view_task_s
 
 

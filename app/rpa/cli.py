@@ -16,7 +16,7 @@ from app.rpa.queries import storefronts as stored
 from app.rpa.refusals import refusals_shown
 from app.rpa.schemas.storefronts import StorefrontChange, StorefrontIn
 from app.rpa.services import storefronts
-from app.rpa.trial_cli import JSON_FILE, try_product
+from app.rpa.trial_cli import JSON_FILE, suggest_profile, try_product
 
 storefront_commands = AppGroup("storefront", help="Storefront profiles.")
 
@@ -67,3 +67,4 @@ def list_storefronts() -> None:
 
 
 storefront_commands.add_command(try_product)
+storefront_commands.add_command(suggest_profile)

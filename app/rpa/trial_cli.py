@@ -1,7 +1,8 @@
-"""``flask storefront try``: what a profile reads on one product, from the command line."""
+"""``flask storefront try`` and ``suggest``: profiles tried and proposed from the command line."""
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +16,13 @@ from rich.table import Table
 from app.core import permissions
 from app.core.extensions import db
 from app.core.fields import ASIN
+from app.core.orm import json_text
 from app.rpa.models.trials import Trial, TrialState
 from app.rpa.profile_files import profile_of
 from app.rpa.queries import storefronts as stored
 from app.rpa.queries.trials import is_trial_ended
 from app.rpa.refusals import refusals_shown
-from app.rpa.services import trials
+from app.rpa.services import suggestions, trials
 
 JSON_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _POLL_S: Final = 0.25
@@ -55,6 +57,30 @@ def try_product(code: str, asin: str, version: int | None, profile: Path | None,
     _say_how(done)
 
 
+@click.command("suggest")
+@click.argument("urls", nargs=-1, required=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the profile into this file.")
+@_WAIT
+@with_appcontext
+def suggest_profile(urls: tuple[str, ...], out: Path | None, wait: float) -> None:
+    """Propose a profile from one or two product pages of a shop (URLS), and say how sure each part of it is."""
+    if len(urls) > suggestions.MOST_URLS:
+        raise click.UsageError("Name one or two product pages.")
+    with refusals_shown():
+        row = suggestions.submit_suggestion(actor=permissions.system(), urls=urls)
+    done = _ended(row.id, wait)
+    result = done.result or {}
+    table = Table("part", "sure", "value", "why", box=None)
+    for part in (*result.get("parts", ()), *result.get("cart", ())):
+        cells = (part["pointer"], f"{part['sure']:.2f}", json_text(part["value"]), part["reason"])
+        table.add_row(*(escape(str(cell)) for cell in cells))
+    Console(stderr=True).print(table)
+    if result:
+        profile = json.dumps(result["storefront"]["profile"], indent=2)
+        click.echo(profile) if out is None else out.write_text(profile + "\n", encoding="utf-8")
+    _say_how(done)
+
+
 def _ended(trial_id: int, seconds: float) -> Trial:
     """The trial when it has ended; a ClickException when that takes too long."""
     deadline = time.monotonic() + seconds
@@ -82,4 +108,4 @@ def _say_how(row: Trial) -> None:
     """One line about how it ended; exit 1 when it failed."""
     if row.state == TrialState.FAILED:
         raise click.ClickException(f"{row.code}: {row.detail or ''}")
-    click.echo(f"trial {row.id}: ok")
+    click.echo(f"trial {row.id}: ok", err=True)

@@ -34,6 +34,11 @@ def get_try(storefront_id: int, try_id: int) -> Trial:
     return _found(_kept(TrialKind.TRY).where(Trial.storefront_id == storefront_id, Trial.id == try_id))
 
 
+def get_suggestion(suggestion_id: int) -> Trial:
+    """One suggested profile; raises TrialNotFound, also for what has expired."""
+    return _found(_kept(TrialKind.SUGGEST).where(Trial.id == suggestion_id))
+
+
 def read_screenshot(row: Trial) -> bytes:
     """The picture that a trial took; raises EvidenceNotFound and EvidenceAway."""
     if not row.has_screenshot:

@@ -69,7 +69,7 @@ def submit_try(
         raise StorefrontInactive("Nothing visits a storefront that is not active; set is_active to true first.")
     number = None if profile is not None else version or shop.profile_version
     document = get_version(storefront_id, number).profile if number else profile
-    row = _add(actor, TrialKind.TRY, shop.id, {"asin": asin, "profile": document}, number)
+    row = add_trial(actor, TrialKind.TRY, shop.id, {"asin": asin, "profile": document}, number)
     after = {"trial_id": row.id, "asin": asin, "profile_version": number}
     audit.record(actor=actor, action="storefront.try", subject=("storefront", shop.id), after=after)
     return row
@@ -146,9 +146,10 @@ def finish_trial(
     return True
 
 
-def _add(
+def add_trial(
     actor: Principal, kind: TrialKind, storefront_id: int | None, asks: Mapping[str, Any], version: int | None
 ) -> Trial:
+    """Add a trial in the open transaction and tell a worker of it after the commit; raises TooManyTrials."""
     session = db.session()
     now = database_now(session)
     of_kind = Trial.storefront_id.is_(None) if storefront_id is None else Trial.storefront_id == storefront_id
