@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from app.config import Farm
 from app.core import permissions
@@ -15,8 +20,11 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.rpa.codes import Code
 from app.rpa.models.trials import Trial, TrialState
+from app.rpa.profile_schemas import ProfileSchema
 from app.rpa.queries.trials import get_try, read_screenshot
+from app.rpa.schemas.storefronts import StorefrontIn
 from app.rpa.services import leases, storefronts, trials
+from app.rpa.services.suggestions import submit_suggestion
 from tests.servers import on_sqlite
 from tests.workers.shop import Shop
 from workers.chrome.settings import BrowserSettings
@@ -142,3 +150,59 @@ def test_a_message_that_comes_twice_does_a_try_once(run: Run, shop: Shop) -> Non
     before = shop.paths.count("/p/GOOD000001")
     run(row)
     assert shop.paths.count("/p/GOOD000001") == before
+
+
+def suggestion(shop: Shop) -> Trial:
+    urls = [f"{shop.address}/p/GOOD000001", f"{shop.address}/p/GOOD000002"]
+    return submit_suggestion(actor=permissions.system(), urls=urls)
+
+
+def test_a_suggested_profile_can_be_made_a_storefront_as_it_is(run: Run, shop: Shop) -> None:
+    done = run(suggestion(shop))
+    assert (done.state, done.code) == (TrialState.DONE, None), done.detail
+    assert done.result is not None
+    made = StorefrontIn().load(done.result["storefront"] | {"code": "again"})
+    storefronts.create_storefront(actor=permissions.system(), now=utc_now(), **made)
+    assert done.result["read"][0]["fields"]["price"]["value"] == "24.99 USD"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ((200, b"User-agent: *\nDisallow: /p/\n", {}), Code.ROBOTS_DENIED),
+        ((503, b"", {}), Code.ROBOTS_DENIED),
+        ((200, b"User-agent: *\nDisallow: /cart\n", {}), None),
+    ],
+)
+def test_what_robots_txt_denies_is_not_looked_at_for_a_suggestion(
+    run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch, answer: Any, code: Code | None
+) -> None:
+    monkeypatch.setattr(shop, "robots", answer)
+    before = shop.paths.count("/p/GOOD000001")
+    done = run(suggestion(shop))
+    assert done.code == code
+    assert shop.paths.count("/p/GOOD000001") == before + (code is None)
+
+
+def test_the_command_waits_for_a_suggestion_shows_it_and_writes_the_profile(
+    run: Run, shop: Shop, context: Flask, tmp_path: Path
+) -> None:
+    def work() -> None:
+        with context.app_context():
+            deadline = time.monotonic() + 60
+            while (row := db.session.scalar(select(Trial))) is None and time.monotonic() < deadline:
+                db.session.rollback()
+                time.sleep(0.1)
+            if row is not None:
+                run(row)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    file = tmp_path / "shop.json"
+    asked = context.test_cli_runner().invoke(
+        args=["storefront", "suggest", f"{shop.address}/p/GOOD000001", "--out", str(file)]
+    )
+    worker.join(timeout=60)
+    assert asked.exit_code == 0, asked.output
+    assert "/product/price" in asked.output
+    assert ProfileSchema().load(json.loads(file.read_text()))
