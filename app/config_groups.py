@@ -125,6 +125,8 @@ class Evidence:
     """Of failures, changes and carts."""
     sample_days: int = 3
     """Of plain successes."""
+    observation_days: int = 90
+    """Of what single visits read; what it comes to by day is kept for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +233,7 @@ def read_evidence(read: Reader) -> Evidence:
         job_mb=read.integer("EVIDENCE_JOB_MB", 256, 1, 16 * 1024 * 1024),
         days=read.integer("EVIDENCE_DAYS", 14, 1, 3650),
         sample_days=read.integer("EVIDENCE_SAMPLE_DAYS", 3, 1, 3650),
+        observation_days=read.integer("OBSERVATION_DAYS", 90, 2, 3650),
     )
 
 

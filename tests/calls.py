@@ -79,7 +79,7 @@ from app.rpa.services.workers import tell_worker
 from tests.auth.authenticator import Authenticator
 from tests.orders.making import ADDRESS, Made, make_order
 from tests.rpa.conftest import profile
-from tests.rpa.keeping import add_evidence, add_flagged, end_trial
+from tests.rpa.keeping import add_evidence, add_flagged, add_observation, end_trial
 
 API: Final = "/api/v1"
 PASSWORD: Final = "correct horse battery staple"
@@ -409,6 +409,17 @@ def _flagged(world: World) -> dict[str, int]:
     task = _errand(world)
     with world.app.app_context():
         return {"change_id": add_flagged(task_id=task.id).id}
+
+
+_IN_SHOP: Final = {"storefront": "shop"}
+
+
+def _observed(world: World) -> dict[str, int]:
+    """A product that a storefront has shown."""
+    task = _errand(world)
+    with world.app.app_context():
+        add_observation(task_id=task.id)
+    return {"product_id": task.product_id}
 
 
 def _evidence(world: World) -> dict[str, int]:
@@ -986,6 +997,8 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/workers/<int:worker_id>/drain"): lambda w: Sent(200, path=_worker(w)),
     ("POST", "/workers/<int:worker_id>/resume"): lambda w: Sent(200, path=_worker(w, wanted=Wanted.DRAIN)),
     ("POST", "/workers/<int:worker_id>/stop"): lambda w: Sent(200, path=_worker(w)),
+    ("GET", "/products/<int:product_id>/observations"): lambda w: Sent(200, path=_observed(w), query=_IN_SHOP),
+    ("GET", "/products/<int:product_id>/observations/days"): lambda w: Sent(200, path=_observed(w), query=_IN_SHOP),
     ("POST", "/observed-changes/<int:change_id>/accept"): lambda w: Sent(200, path=_flagged(w)),
     ("POST", "/observed-changes/<int:change_id>/dismiss"): lambda w: Sent(200, path=_flagged(w)),
     ("GET", "/tasks/<int:task_id>"): lambda w: Sent(200, path={"task_id": _errand(w).id}),

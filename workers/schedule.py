@@ -24,6 +24,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "purge_evidence": timedelta(minutes=1),
     "purge_trials": timedelta(hours=1),
     "sweep_evidence": timedelta(hours=6),
+    "fold_observations": timedelta(minutes=10),
     "purge_images": timedelta(hours=6),
     "tell_low_stock": timedelta(minutes=1),
     "sweep_holds": timedelta(seconds=30),

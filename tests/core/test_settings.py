@@ -261,6 +261,7 @@ def test_all_problems_are_said_at_once(embedded: dict[str, str]) -> None:
         ("EVIDENCE_JOB_MB", ["0", "-1"]),
         ("EVIDENCE_DAYS", ["0", "3651", "1.5"]),
         ("EVIDENCE_SAMPLE_DAYS", ["0", "3651"]),
+        ("OBSERVATION_DAYS", ["1", "3651"]),
         ("MAIL_URL", ["mail", "http://mail", "smtp://", "smtp://mail:port", "smtp://mail:99999", "smtps://:25"]),
         ("MAIL_FROM", ["nobody", "Shop <shop>", "Shop <shop@example.org>\nBcc: x@example.org", "Shop <@>"]),
         *((name, ["often", "10", "ten per minute", "10 per lunch"]) for name in RATES),

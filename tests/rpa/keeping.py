@@ -14,7 +14,7 @@ from app.core.orm import utc_now
 from app.core.transactions import in_transaction
 from app.rpa.models.evidence import Evidence
 from app.rpa.models.jobs import Attempt, Task
-from app.rpa.models.observations import ObservedChange
+from app.rpa.models.observations import Observation, ObservedChange
 from app.rpa.readings import Kind
 from app.rpa.services import trials
 from app.rpa.trials import screenshot_of
@@ -68,6 +68,21 @@ def add_flagged(*, task_id: int) -> ObservedChange:
     row.job_id, row.attribute, row.reason, row.verdict = task.job_id, "price", "PRICE_JUMP", "UNSTEADY"
     row.previous, row.first_value, row.current = "10.00 USD", "30.00 USD", "40.00 USD"
     row.state, row.observed_at = "OPEN", utc_now()
+    session.add(row)
+    session.flush()
+    return row
+
+
+@in_transaction
+def add_observation(*, task_id: int, **changes: Any) -> Observation:
+    """What the visit of a task read."""
+    session = db.session()
+    task = session.get_one(Task, task_id)
+    values: dict[str, Any] = {
+        "task_id": task_id, "product_id": task.product_id, "storefront_id": task.storefront_id,
+        "observed_at": utc_now(), "price_minor": 1000, "currency": "USD", "availability": "IN_STOCK", "sources": {},
+    }  # fmt: skip
+    row = Observation(**(values | changes))
     session.add(row)
     session.flush()
     return row

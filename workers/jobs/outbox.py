@@ -29,6 +29,7 @@ from app.products.services.images import purge_images
 from app.products.services.observations import follow_observed_change
 from app.rpa.services import robots
 from app.rpa.services.evidence import purge_evidence, sweep_evidence
+from app.rpa.services.folding import fold_observations, purge_observations
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
 from app.rpa.services.observing import FOLLOW
@@ -106,6 +107,11 @@ def _purge_trials() -> None:
     purge_trials()
 
 
+def _fold_observations() -> None:
+    fold_observations()
+    purge_observations()
+
+
 def _sweep_evidence() -> None:
     sweep_evidence(now=utc_now())
 
@@ -148,6 +154,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_evidence": _purge_evidence,
     "purge_trials": _purge_trials,
     "sweep_evidence": _sweep_evidence,
+    "fold_observations": _fold_observations,
     "purge_images": _purge_images,
     SWEEP_HOLDS: _sweep_holds,
     "purge_webhooks": _purge_webhooks,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, Date, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.orm import Base, BigId, Instant, PrimaryKey, UtcDateTime, key_text
@@ -15,7 +16,10 @@ class Observation(Base):
     """What one successful view of a product page read; append-only, one per task."""
 
     __tablename__ = "observation"
-    __table_args__ = (Index("ix_observation_product", "product_id", "storefront_id", "id"),)
+    __table_args__ = (
+        Index("ix_observation_product", "product_id", "storefront_id", "id"),
+        Index("ix_observation_observed", "observed_at", "id"),
+    )
 
     id: Mapped[PrimaryKey]
     task_id: Mapped[int] = mapped_column(BigId, ForeignKey("task.id"), unique=True)
@@ -30,6 +34,42 @@ class Observation(Base):
     sources: Mapped[dict[str, Any]] = mapped_column(JSON)
     profile_version: Mapped[int | None]
     """The number of the storefront's profile that read it; None for what is older than these numbers."""
+
+
+class ObservationDay(Base):
+    """What all observations of one product on one storefront on one day (UTC) come to; kept for ever."""
+
+    __tablename__ = "observation_day"
+
+    product_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    storefront_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    count: Mapped[int] = mapped_column(default=0)
+    priced_count: Mapped[int] = mapped_column(default=0)
+    """How many of them knew the price, in whatever currency."""
+    currency: Mapped[str | None] = mapped_column(key_text(3))
+    """Of the last price, and of the four that follow: they begin anew when it changes."""
+    first_minor: Mapped[int | None] = mapped_column(BigId)
+    last_minor: Mapped[int | None] = mapped_column(BigId)
+    lowest_minor: Mapped[int | None] = mapped_column(BigId)
+    highest_minor: Mapped[int | None] = mapped_column(BigId)
+    known_count: Mapped[int] = mapped_column(default=0)
+    """How many of them knew the availability."""
+    available_count: Mapped[int] = mapped_column(default=0)
+    """How many of these could be bought."""
+
+
+class ObservationFold(Base):
+    """How far observations are summed up by day; its one row is the lock of who does it."""
+
+    __tablename__ = "observation_fold"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    until: Mapped[Instant]
+    """The days before it are complete."""
+    observed_at: Mapped[Instant]
+    """With the next: the last observation that is in."""
+    observation_id: Mapped[int] = mapped_column(BigId)
 
 
 class ObservationCurrent(Base):
