@@ -75,6 +75,7 @@ from app.products.api import (
 )
 from app.products.images.gallery import Gallery
 from app.rpa.api import (
+    alerts,
     errands,
     evidence,
     job_files,
@@ -149,6 +150,7 @@ APIS = (
     observed_changes,
     errands,
     schedules,
+    alerts,
     workers,
     metrics,
     webhooks,

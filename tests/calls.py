@@ -69,9 +69,11 @@ from app.products.services.exports import writing as exports
 from app.products.services.imports import decisions as imports
 from app.products.services.products import create_product, delete_product, update_product
 from app.products.services.stock import Shortfall, change_stock
+from app.rpa.models.alerts import Alert
 from app.rpa.models.jobs import Action
 from app.rpa.models.workers import Wanted
 from app.rpa.services import controlling, ending, preparing, profiles, storefronts, submitting, trials
+from app.rpa.services.alerts import create_rule
 from app.rpa.services.leases import register_worker
 from app.rpa.services.schedules import create_schedule, set_active
 from app.rpa.services.suggestions import submit_suggestion
@@ -548,6 +550,27 @@ def _saved_filter(world: World) -> int:
 _SCHEDULED: Final = {"action": "view-product", "storefront": "shop", "name": "all", "asins": ["B000000001"]}
 
 
+_RULE: Final = {"name": "Drops", "kind": "price", "when": {"percent": 10, "direction": "down"}}
+
+
+def _rule(world: World) -> dict[str, int]:
+    """A rule about schedules."""
+    return {"rule_id": world.run(create_rule, actor=system(), name="Late", kind="schedule", when={}).id}
+
+
+def _alert(world: World) -> dict[str, int]:
+    """What a rule about schedules told."""
+    rule = _rule(world)["rule_id"]
+
+    def add() -> int:
+        row = Alert(rule_id=rule, subject="schedule:1", key=f"{rule}:schedule:1", detail="Late.", fired_at=utc_now())
+        db.session.add(row)
+        db.session.commit()
+        return row.id
+
+    return {"alert_id": world.run(add)}
+
+
 def _schedule_body(world: World) -> dict[str, Any]:
     return {"name": "Mornings", "cron": "0 6 * * *", "timezone": "Europe/Berlin", "job": _job_body(world)}
 
@@ -691,7 +714,7 @@ def _link_of_order(world: World) -> dict[str, str]:
 
 _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
-    "/admin/orders", "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
+    "/admin/orders", "/alert-rules", "/alerts", "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
     "/categories", "/categories/tree", "/coupons", "/inventory", "/inventory/low-stock",
     "/job-schedules", "/jobs", "/me", "/metrics", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
@@ -982,6 +1005,13 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/jobs/<int:job_id>/retry"): lambda w: Sent(202, {"outcomes": ["CANCELLED"]}, path=_job(w, ended=True)),
     ("POST", "/jobs/<int:job_id>/clone"): lambda w: Sent(202, {"name": "Once more"}, path=_job(w)),
     ("GET", "/jobs/<int:job_id>/tasks"): lambda w: Sent(200, path={"job_id": _errand(w).job_id}),
+    ("POST", "/alert-rules"): lambda _: Sent(201, _RULE),
+    ("GET", "/alert-rules/<int:rule_id>"): lambda w: Sent(200, path=_rule(w)),
+    ("PUT", "/alert-rules/<int:rule_id>"): lambda w: Sent(200, _RULE, version=1, path=_rule(w)),
+    ("DELETE", "/alert-rules/<int:rule_id>"): lambda w: Sent(204, version=1, path=_rule(w)),
+    ("GET", "/alerts/<int:alert_id>"): lambda w: Sent(200, path=_alert(w)),
+    ("POST", "/alerts/<int:alert_id>/read"): lambda w: Sent(200, path=_alert(w)),
+    ("POST", "/alerts/<int:alert_id>/dismiss"): lambda w: Sent(200, path=_alert(w)),
     ("POST", "/job-schedules"): lambda w: Sent(201, _schedule_body(w)),
     ("POST", "/job-schedules/preview"): lambda _: Sent(200, {"cron": "0 6 * * *"}),
     ("GET", "/job-schedules/<int:schedule_id>"): lambda w: Sent(200, path=_schedule(w)),

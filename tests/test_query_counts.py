@@ -99,6 +99,8 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/admin/orders/{number}/shipments": lambda world: dict(calls._shipped(world)),
     "/admin/provider-events": _of(calls._notice),
     "/audit-events": _of(calls._product),
+    "/alert-rules": _of(calls._rule),
+    "/alerts": _of(calls._alert),
     "/auth/providers": _of(calls._provider),
     "/bulk-actions": _of(calls._bulk),
     "/bulk-actions/{bulk_id}/rows": _of(calls._bulk, "bulk_id"),

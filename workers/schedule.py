@@ -27,5 +27,6 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "fold_observations": timedelta(minutes=10),
     "purge_images": timedelta(hours=6),
     "tell_low_stock": timedelta(minutes=1),
+    "sweep_alerts": timedelta(minutes=1),
     "sweep_holds": timedelta(seconds=30),
 }

@@ -202,3 +202,27 @@ class ScheduleTimezoneUnknown(Conflict):
     """The time zone of a schedule is not in this system's database of time zones any more."""
 
     code = "SCHEDULE_TIMEZONE_UNKNOWN"
+
+
+class AlertRuleNotFound(NotFound):
+    """No alert rule has this id."""
+
+    code = "ALERT_RULE_NOT_FOUND"
+
+
+class AlertRuleStale(StaleVersion):
+    """The alert rule has changed since it was read."""
+
+    code = "STALE_VERSION"
+
+
+class TooManyAlertRules(Conflict):
+    """There are as many alert rules as there may be."""
+
+    code = "TOO_MANY_ALERT_RULES"
+
+
+class AlertNotFound(NotFound):
+    """No alert has this id."""
+
+    code = "ALERT_NOT_FOUND"

@@ -28,6 +28,7 @@ from app.products.services import low_stock
 from app.products.services.images import purge_images
 from app.products.services.observations import follow_observed_change
 from app.rpa.services import robots
+from app.rpa.services.alert_sweep import sweep_alerts
 from app.rpa.services.evidence import purge_evidence, sweep_evidence
 from app.rpa.services.folding import fold_observations, purge_observations
 from app.rpa.services.leases import forget_workers
@@ -99,6 +100,10 @@ def _follow_storefront(*, update_id: int) -> None:
     follow_observed_change(now=utc_now(), update_id=update_id)
 
 
+def _sweep_alerts() -> None:
+    sweep_alerts()
+
+
 def _purge_evidence() -> None:
     purge_evidence()
 
@@ -151,6 +156,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
     FOLLOW: _follow_storefront,
+    "sweep_alerts": _sweep_alerts,
     "purge_evidence": _purge_evidence,
     "purge_trials": _purge_trials,
     "sweep_evidence": _sweep_evidence,

@@ -72,6 +72,7 @@ class Job(Timestamps, Attributed, Base):
         Index("ix_job_storefront", "storefront_id", "action", "id"),
         Index("ix_job_parent", "parent_id", "id"),
         Index("ix_job_schedule", "schedule_id", "id"),
+        Index("ix_job_finished", "state", "finished_at"),
     )
 
     id: Mapped[PrimaryKey]
