@@ -97,8 +97,15 @@ def claim_task(
     session = db.session()
     known = session.execute(
         select(
-            Task.state, Task.release_no, Task.storefront_id, Task.job_id, Task.first_look.is_not(None).label("again")
-        ).where(Task.id == task_id)
+            Task.state,
+            Task.release_no,
+            Task.released_at,
+            Task.storefront_id,
+            Task.job_id,
+            Task.asin,
+            Task.product_id,
+            Task.first_look.is_not(None).label("again"),
+        ).where(Task.id == task_id)  # what is read of it stands as long as the release does
     ).one_or_none()
     if known is None or known.state != TaskState.QUEUED or known.release_no != release_no:
         return None
@@ -124,14 +131,13 @@ def claim_task(
     if verdict.code is None:
         take_slot(storefront, now, pages)
     session.add(Attempt(task_id=task_id, number=release_no, lease_token=token, worker_id=worker_id, started_at=now))
-    task = session.execute(select(Task.asin, Task.product_id, Task.released_at).where(Task.id == task_id)).one()
-    after_commit(partial(metrics.observe, job.action, {"queue": (now - (task.released_at or now)).total_seconds()}))
+    after_commit(partial(metrics.observe, job.action, {"queue": (now - (known.released_at or now)).total_seconds()}))
     likely = Baseline()
     if job.action == Action.VIEW_PRODUCT:
-        likely = read_baseline(product_id=task.product_id, storefront_id=storefront.id)
+        likely = read_baseline(product_id=known.product_id, storefront_id=storefront.id)
     return Lease(
-        task_id=task_id, job_id=known.job_id, token=token, action=Action(job.action), asin=task.asin,
-        product_id=task.product_id, quantity=job.quantity, storefront_id=storefront.id,
+        task_id=task_id, job_id=known.job_id, token=token, action=Action(job.action), asin=known.asin,
+        product_id=known.product_id, quantity=job.quantity, storefront_id=storefront.id,
         storefront_version=storefront.version, profile=Profile.from_document(storefront.profile), worker_id=worker_id,
         number=release_no, baseline=likely.values, seen=likely.seen, profile_version=storefront.profile_version,
         started_at=now, reviews_jumps=storefront.reviews_jumps,
