@@ -115,7 +115,10 @@ class Errands:
         if lease.verdict.code is not None:
             return TaskOutcome(lease.verdict.code, detail=lease.verdict.detail)
         try:
-            browser = self._browsers.browser_for(lease.storefront_id, lease.storefront_version, lease.profile)
+            draws = lease.profile.draws or lease.action is not Action.VIEW_PRODUCT
+            browser = self._browsers.browser_for(
+                lease.storefront_id, lease.storefront_version, lease.profile, draws=draws
+            )
             watch.kill = browser.kill
             outcome = self._act(browser, lease, watch.is_stopped)
         except TaskError as error:

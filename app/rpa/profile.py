@@ -173,11 +173,18 @@ class Profile:
     cart: CartPage | None = None
     engine: str = "shell"
     """``shell`` (chrome-headless-shell) or ``chrome`` (full Chrome in headless mode)."""
+    frames: str = "on_demand"
+    """``on_demand`` (a product's page is not drawn, where the engine can do without) or ``always``."""
     load_images: bool = False
     page_bytes: int = 20_000_000
     timeouts: Timeouts = field(default_factory=Timeouts)
     pace: Pace = field(default_factory=Pace)
     retry: RetryBudget = field(default_factory=RetryBudget)
+
+    @property
+    def draws(self) -> bool:
+        """Whether pages that are only read are drawn, too; full Chrome cannot do without."""
+        return self.frames == "always" or self.engine == "chrome"
 
     def product_url(self, asin: str) -> str:
         """The absolute address of a product's page."""
@@ -210,6 +217,7 @@ class Profile:
             locale=document["locale"],
             currency=document["currency"],
             engine=document.get("engine", "shell"),
+            frames=document.get("frames", "on_demand"),
             load_images=document.get("load_images", False),
             page_bytes=document.get("page_bytes", 20_000_000),
             product=_product_page(product),

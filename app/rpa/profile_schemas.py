@@ -142,6 +142,13 @@ class ProfileSchema(StrictPart):
         validate=OneOf(["shell", "chrome"]),
         metadata={"description": "shell (chrome-headless-shell, the default) or chrome (full Chrome, slower)."},
     )
+    frames = fields.String(
+        validate=OneOf(["on_demand", "always"]),
+        metadata={
+            "description": "Whether the shell draws product pages all the time (always) or for pictures only "
+            "(on_demand, the default); scripts, lazy content and animations run either way."
+        },
+    )
     load_images = Flag(metadata={"description": "Whether pictures are loaded. Default false."})
     page_bytes = whole("The most bytes one page may load. Default 20000000.", 100_000, 200_000_000, 20_000_000)
     product = fields.Nested(ProductPageSchema, required=True, metadata={"description": "The product page."})

@@ -85,16 +85,16 @@ def profile(shop: Shop) -> Profile:
 
 
 @pytest.fixture(scope="session")
-def warm_browsers(settings_for: Callable[..., BrowserSettings], shop: Shop) -> Iterator[Callable[[Profile], Browser]]:
-    """Gives a living browser for a profile of the shop, the same one as long as it lives."""
-    browsers: dict[Profile, Browser] = {}
+def warm_browsers(settings_for: Callable[..., BrowserSettings], shop: Shop) -> Iterator[Callable[..., Browser]]:
+    """Gives a living browser for a profile of the shop (``draws`` or not), the same one as long as it lives."""
+    browsers: dict[tuple[Profile, bool], Browser] = {}
 
-    def get(profile: Profile) -> Browser:
-        browser = browsers.get(profile)
+    def get(profile: Profile, *, draws: bool = True) -> Browser:
+        browser = browsers.get((profile, draws))
         if browser is None or not browser.is_alive:
             if browser is not None:
                 browser.close()
-            browser = browsers[profile] = Browser(settings_for(shop), profile)
+            browser = browsers[profile, draws] = Browser(settings_for(shop), profile, draws=draws)
         return browser
 
     yield get
@@ -106,6 +106,12 @@ def warm_browsers(settings_for: Callable[..., BrowserSettings], shop: Shop) -> I
 def browser(warm_browsers: Callable[[Profile], Browser], profile: Profile) -> Browser:
     """A warm headless shell for the shop."""
     return warm_browsers(profile)
+
+
+@pytest.fixture(params=[True, False], ids=["drawn", "on demand"])
+def either_browser(request: pytest.FixtureRequest, warm_browsers: Callable[..., Browser], profile: Profile) -> Browser:
+    """A warm headless shell for the shop, once one that draws and once one that runs frames on demand."""
+    return warm_browsers(profile, draws=request.param)
 
 
 @pytest.fixture

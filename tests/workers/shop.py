@@ -36,7 +36,23 @@ LATE = (
 STORAGE = """<script>const n = Number(localStorage.getItem("n") || 0) + 1; localStorage.setItem("n", n);
 document.title = n + "|" + document.cookie;</script>"""
 
-SCRIPTS = {
+_SHOW = 'document.querySelector(".later").className = "price"'
+_ONE = 'document.querySelector("#product h1")'
+FRAME_SCRIPTS = {
+    "RAFPRICE01": f"requestAnimationFrame(() => {{ {_SHOW}; }});",
+    "RAFTWICE01": f"requestAnimationFrame(() => requestAnimationFrame(() => {{ {_SHOW}; }}));",
+    "INVIEW0001": f"new IntersectionObserver(() => {{ {_SHOW}; }}).observe({_ONE});",
+    "RESIZED001": f"new ResizeObserver(() => {{ {_SHOW}; }}).observe({_ONE});",
+    "SCROLLED01": 'document.body.style.height = "3000px"; scrollTo(0, 9);'
+    f'addEventListener("scroll", () => {{ {_SHOW}; }});',
+    "TRANSITION": f"document.startViewTransition(() => {{ {_SHOW}; }});",
+}
+"""Pages that have no price until a frame has run."""
+SCRIPTS = FRAME_SCRIPTS | {
+    "RAFVALUE01": """document.querySelector(".price").textContent = "$1.00";
+        requestAnimationFrame(() => { document.querySelector(".price").textContent = "$24.99"; });""",
+    "RAFBUSY001": "requestAnimationFrame(() => { while (true) {} });",
+    "LEAVES0001": 'requestAnimationFrame(() => { location.replace("/p/GOOD000001"); });',
     "ALERT00001": 'alert("Welcome");',
     "BANNER0001": CLOSE_BANNER,
     "BIGDOM0001": r'document.body.prepend(document.createComment("\u00e9\ud83d".repeat(3_000_000)));',
@@ -196,6 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
             button=button,
             script=script + (ADD % shown if asin not in {"DEADBUTTON", "SOLDOUT003"} else ""),
         )
+        if asin in FRAME_SCRIPTS:
+            page = page.replace('class="price"', 'class="later"')
         if asin == "NEVERREADY":
             page = page.replace('class="price"', "")
         if asin in {"BANNER0001", "COVERED001"}:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from app.rpa.codes import Code
 from app.rpa.profile import Profile
+from workers.chrome.frames import Frames
 from workers.chrome.navigation import STATUS_WITHOUT_BODY, Navigation
 from workers.chrome.websocket import AnswerTimeoutError, CommandRefusedError, Connection
 from workers.errors import TaskError
@@ -16,6 +17,8 @@ from workers.errors import TaskError
 _FIRST_POLL_S: Final = 0.01
 _LONGEST_POLL_S: Final = 0.2
 _WORLD: Final = "cartwright"
+_TWO_FRAMES: Final = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+"""What a page asks for in one frame shows in the next."""
 
 
 class Page:
@@ -26,9 +29,10 @@ class Page:
     ``Browser.context`` turns into CHROME_CRASH.
     """
 
-    def __init__(self, connection: Connection, profile: Profile, *, target: str, session: str) -> None:
+    def __init__(self, connection: Connection, profile: Profile, *, target: str, session: str, frames: Frames) -> None:
         self.target_id = target
         self._connection = connection
+        self._frames = frames
         self._session = session
         self._limits = profile.timeouts
         self._navigation = Navigation(target, frozenset(profile.allowed_hosts), profile.page_bytes)
@@ -76,6 +80,7 @@ class Page:
         while self._navigation.document is before or not self._navigation.document.is_parsed:
             self._pump(deadline, f"The document was not complete after {limit:g} s.")
             self._navigation.check_error_page()
+        self._run_first_frames()
 
     def run(self, function: str, argument: Any, *, timeout_s: float) -> Any:
         """Call a JavaScript function (may be async) with one JSON argument in an isolated world; gives its JSON value.
@@ -125,13 +130,12 @@ class Page:
         """Let the page work for so long, taking what it says."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._connection.pump(left)
+            self._connection.pump(min(left, self._frames.keep_up()))
         self._navigation.check_error_page()
 
     def screenshot(self, *, timeout_s: float) -> bytes:
         """What the page looks like (the visible part), as a JPEG."""
-        shot = self._call("Page.captureScreenshot", {"format": "jpeg", "quality": 60}, timeout_s)
-        return base64.b64decode(shot["data"])
+        return self._frames.picture(timeout_s=timeout_s)
 
     def stop_counting(self) -> None:
         """Follow what the page loads no more, so that no limit of it is in the way of looking at what is there."""
@@ -188,8 +192,25 @@ class Page:
     def _on_crash(self, _event: dict[str, Any]) -> None:
         raise TaskError(Code.TAB_CRASH, "The page's process died.")
 
+    def _run_first_frames(self) -> None:
+        """Let a page that is not drawn do what it has put off to its first frames."""
+        if self._frames.are_drawn:
+            return
+        with suppress(CommandRefusedError):  # the page is on its way elsewhere
+            call = self._function_call(_TWO_FRAMES, None, time.monotonic() + self._limits.script_s)
+            number = self._connection.send("Runtime.callFunctionOn", call, session=self._session)
+            self._frames.begin(number)
+            self._connection.forget(number)
+
     def _evaluate(self, function: str, argument: Any, deadline: float) -> Any:
-        call = {
+        call = self._function_call(function, argument, deadline)
+        answer = self._call("Runtime.callFunctionOn", call, deadline - time.monotonic())
+        if "exceptionDetails" in answer:
+            raise RuntimeError(f"a script of ours failed in the page: {answer['exceptionDetails']}"[:1000])
+        return answer["result"].get("value")
+
+    def _function_call(self, function: str, argument: Any, deadline: float) -> dict[str, Any]:
+        return {
             "functionDeclaration": function,
             "executionContextId": self._isolated_world(deadline),
             "arguments": [{"value": argument}],
@@ -197,10 +218,6 @@ class Page:
             "awaitPromise": True,
             "silent": True,
         }
-        answer = self._call("Runtime.callFunctionOn", call, deadline - time.monotonic())
-        if "exceptionDetails" in answer:
-            raise RuntimeError(f"a script of ours failed in the page: {answer['exceptionDetails']}"[:1000])
-        return answer["result"].get("value")
 
     def _isolated_world(self, deadline: float) -> int:
         loader = self._navigation.document.loader

@@ -24,6 +24,7 @@ from selenium.webdriver.remote.client_config import ClientConfig
 from app.rpa.codes import Code
 from app.rpa.naming import browser_agent
 from app.rpa.profile import Profile
+from workers.chrome.frames import ON_DEMAND
 from workers.chrome.processes import ProcessGroup, memory_bytes
 from workers.chrome.settings import MEBIBYTE, BrowserSettings
 from workers.chrome.slot import Slot, SlotError, setpriv
@@ -64,11 +65,13 @@ _START_ERRORS: Final = (OSError, WebDriverException, urllib3.exceptions.HTTPErro
 _UNWANTED_SWITCHES: Final = ("disable-popup-blocking", "enable-logging")
 
 
-def arguments(profile: Profile, settings: BrowserSettings, resolver_rules: str) -> list[str]:
-    """Chrome's command line for one storefront."""
+def arguments(profile: Profile, settings: BrowserSettings, resolver_rules: str, *, draws: bool) -> list[str]:
+    """Chrome's command line for one storefront; without ``draws`` (a shell only) frames are run on demand."""
     given = [*_ARGUMENTS, f"--host-resolver-rules={resolver_rules}", f"--accept-lang={_languages(profile.locale)}"]
     if profile.engine == "chrome":
         given.append("--headless=new")
+    if not draws:
+        given += ON_DEMAND
     if not profile.load_images:
         given.append("--blink-settings=imagesEnabled=false")
     if settings.no_sandbox:
@@ -94,8 +97,8 @@ class ChromeProcess:
         self.websocket_url: str
 
     @classmethod
-    def start(cls, settings: BrowserSettings, profile: Profile, resolver_rules: str) -> ChromeProcess:
-        """Start driver and browser within ``profile.timeouts.start_s``.
+    def start(cls, settings: BrowserSettings, profile: Profile, switches: list[str]) -> ChromeProcess:
+        """Start driver and browser, this with ``switches`` (see ``arguments``), within ``profile.timeouts.start_s``.
 
         Call it from a thread that lives as long as the browser shall: the kernel kills the driver when the thread that
         started it ends. Raises TaskError(CHROME_START), and then nothing is left running.
@@ -107,7 +110,7 @@ class ChromeProcess:
             raise TaskError(Code.CHROME_START, f"No folder for the browser: {error}") from error
         for left in reversed(range(_DRIVER_STARTS)):
             try:
-                return cls._started(slot, settings, profile, resolver_rules, deadline)
+                return cls._started(slot, settings, profile, switches, deadline)
             except _PortTakenError as error:
                 if not left:
                     slot.remove()
@@ -120,9 +123,9 @@ class ChromeProcess:
 
     @classmethod
     def _started(
-        cls, slot: Slot, settings: BrowserSettings, profile: Profile, resolver_rules: str, deadline: float
+        cls, slot: Slot, settings: BrowserSettings, profile: Profile, switches: list[str], deadline: float
     ) -> ChromeProcess:
-        options = _options(profile, settings, slot, resolver_rules)
+        options = _options(profile, settings, slot, switches)
         chrome = cls(slot, _start_driver(settings, slot))
         try:
             chrome._connect(options, profile, deadline)
@@ -207,7 +210,7 @@ def _listening_port(pid: int) -> int:
     raise WebDriverException("the driver listens on no port")
 
 
-def _options(profile: Profile, settings: BrowserSettings, slot: Slot, resolver_rules: str) -> ChromeOptions:
+def _options(profile: Profile, settings: BrowserSettings, slot: Slot, switches: list[str]) -> ChromeOptions:
     binary = settings.chrome_full if profile.engine == "chrome" else settings.chrome_shell
     if binary is None or not binary.is_file():
         raise FileNotFoundError(f"{binary or 'full Chrome'} is not there")
@@ -226,7 +229,7 @@ def _options(profile: Profile, settings: BrowserSettings, slot: Slot, resolver_r
     # No PDF is opened: a viewer is one more thing to attack, and its page would be read as the shop's.
     options.add_experimental_option("prefs", {"plugins.always_open_pdf_externally": True})
     options.add_experimental_option("excludeSwitches", list(_UNWANTED_SWITCHES))
-    for argument in arguments(profile, settings, resolver_rules):
+    for argument in switches:
         options.add_argument(argument)
     return options
 

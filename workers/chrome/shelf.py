@@ -13,10 +13,11 @@ from workers.chrome.settings import BrowserSettings, RecyclingLimits
 class _Key(NamedTuple):
     storefront_id: int
     profile_version: int
+    draws: bool
 
 
 class BrowserShelf:
-    """Keeps at most ``capacity`` warm browsers, one per storefront; the one unused for longest makes room."""
+    """Keeps at most ``capacity`` warm browsers, one per storefront and way of drawing; the one idle longest goes."""
 
     def __init__(self, settings: BrowserSettings, *, limits: RecyclingLimits | None = None, capacity: int = 2) -> None:
         self._settings = settings
@@ -25,14 +26,15 @@ class BrowserShelf:
         self._browsers: dict[_Key, Browser] = {}
         """Least recently used first."""
 
-    def browser_for(self, storefront_id: int, profile_version: int, profile: Profile) -> Browser:
+    def browser_for(self, storefront_id: int, profile_version: int, profile: Profile, *, draws: bool) -> Browser:
         """A living browser for this version of a storefront's profile, started where there is none or an outworn one.
 
         Call it from the thread that made the shelf's other browsers. Raises TaskError like ``Browser``.
         """
-        key = _Key(storefront_id, profile_version)
+        key = _Key(storefront_id, profile_version, draws)
         for known in [known for known in self._browsers if known.storefront_id == storefront_id]:
-            reason = self._browsers[known].why_recycle(self._limits) if known == key else "profile"
+            outdated = known.profile_version != profile_version
+            reason = "profile" if outdated else self._browsers[known].why_recycle(self._limits)
             if reason is not None:
                 self._end(known, reason)
         browser = self._browsers.pop(key, None)
@@ -40,7 +42,7 @@ class BrowserShelf:
             while len(self._browsers) >= self._capacity:
                 self._end(next(iter(self._browsers)), "room")
             with metrics.BROWSER_START_SECONDS.time():
-                browser = Browser(self._settings, profile)
+                browser = Browser(self._settings, profile, draws=draws)
         self._browsers[key] = browser
         return browser
 

@@ -17,6 +17,12 @@ from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser
 
 
+@pytest.fixture
+def browser(either_browser: Browser) -> Browser:
+    """Pages are read alike whether they are drawn or not."""
+    return either_browser
+
+
 def view(browser: Browser, asin: str, profile: Profile | None = None) -> TaskOutcome:
     return view_product(browser, profile or browser.profile, asin, cancelled=lambda: False)
 

@@ -349,14 +349,23 @@ def test_a_browser_is_recycled_by_count_age_and_memory(browser: Browser) -> None
 def test_the_shelf_keeps_the_browsers_of_two_storefronts_warm(own_settings: BrowserSettings, profile: Profile) -> None:
     shelf = BrowserShelf(own_settings, capacity=2)
     try:
-        first, second = shelf.browser_for(1, 1, profile), shelf.browser_for(2, 1, profile)
-        assert shelf.browser_for(1, 1, profile) is first
-        third = shelf.browser_for(3, 1, profile)
+
+        def browser_for(storefront_id: int, version: int, *, draws: bool = False) -> Browser:
+            return shelf.browser_for(storefront_id, version, profile, draws=draws)
+
+        first, second = browser_for(1, 1), browser_for(2, 1)
+        assert browser_for(1, 1) is first
+        third = browser_for(3, 1)
         assert (first.is_alive, second.is_alive, third.is_alive) == (True, False, True)
-        newer = shelf.browser_for(1, 2, profile)
-        assert (first.is_alive, newer.is_alive) == (False, True)
+        assert browser_for(1, 1) is first
+        drawing = browser_for(1, 1, draws=True)
+        assert (first.is_alive, third.is_alive, drawing.is_alive) == (True, False, True)
+        assert (first.draws, drawing.draws) == (False, True)
+        newer = browser_for(1, 2)
+        assert (first.is_alive, drawing.is_alive, newer.is_alive) == (False, False, True)
         newer.kill()
-        assert shelf.browser_for(1, 2, profile) is not newer
+        assert browser_for(1, 2) is not newer
+        browser_for(2, 1)
         assert len(slots(own_settings.root)) == 2
     finally:
         shelf.close()
