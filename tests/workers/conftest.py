@@ -8,12 +8,14 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from app.rpa.profile import Profile
+from demo.market import DATA, Catalogue, serve
 from tests.workers.shop import Shop
 from workers.chrome.browser import Browser
 from workers.chrome.settings import BrowserSettings
@@ -124,3 +126,20 @@ def full_browser(warm_browsers: Callable[[Profile], Browser], profile: Profile) 
 def warm(warm_browsers: Callable[[Profile], Browser], profile: Profile) -> Callable[[str], Browser]:
     """Gives a warm browser of an engine (``shell`` or ``chrome``) for the shop."""
     return lambda engine: warm_browsers(dataclasses.replace(profile, engine=engine))
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    """What the demonstration's marketplace sells."""
+    return Catalogue.load(DATA)
+
+
+@pytest.fixture(scope="session")
+def market_port(catalogue: Catalogue) -> Iterator[int]:
+    """The port of the demonstration's marketplace."""
+    server = serve(catalogue, port=0)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join(timeout=10)
