@@ -58,7 +58,7 @@ def test_memory_processes_and_files_stay_bounded_over_many_tasks(
     own_bytes = 0
     try:
         for number, (storefront, asin, code) in enumerate(visits(TASKS)):
-            browser = shelf.browser_for(storefront, 1, profile)
+            browser = shelf.browser_for(storefront, 1, profile, draws=False)
             started.add(browser.process_group.id)
             outcome = view_product(
                 browser, profile, asin, cancelled=lambda: False, wanted=lambda ended: isinstance(ended, Code)
