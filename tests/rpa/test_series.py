@@ -93,7 +93,7 @@ def test_what_is_summed_up_twice_is_counted_once_and_nothing_is_forgotten(
 ) -> None:
     monkeypatch.setattr(folding, "CHUNK", 2)  # so that days and products are split among steps
     for at, task_id in enumerate(tasks):
-        seen(task_id, 1 + at % 3, 1000 + at, hour=at % 24)
+        seen(task_id, 2 + at % 3, 1000 + at, hour=at % 24)
     expected = {product_of(task_id): shown(product_of(task_id)) for task_id in tasks[:5]}
     assert fold_observations() == len(tasks)
     assert fold_observations() == 0
