@@ -75,6 +75,7 @@ from app.rpa.models.workers import Wanted
 from app.rpa.services import controlling, ending, preparing, profiles, storefronts, submitting, trials
 from app.rpa.services.alerts import create_rule
 from app.rpa.services.leases import register_worker
+from app.rpa.services.replays import submit_replay
 from app.rpa.services.schedules import create_schedule, set_active
 from app.rpa.services.suggestions import submit_suggestion
 from app.rpa.services.workers import tell_worker
@@ -387,6 +388,13 @@ def _version(world: World, *, own: bool = True) -> dict[str, int]:
     about: dict[str, Any] = {"storefront_id": shop, "profile": profile(currency="EUR")}
     world.run(profiles.draft_version, actor=system(), now=utc_now(), **about)
     return {"storefront_id": shop} | ({"version_no": 2} if own else {})
+
+
+def _replay(world: World) -> dict[str, int]:
+    named = _version(world)
+    about = {"storefront_id": named["storefront_id"], "number": named["version_no"]}
+    world.run(submit_replay, actor=system(), **about)
+    return named
 
 
 def _try(world: World, *, own: bool = True) -> dict[str, int]:
@@ -983,6 +991,8 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ),
     ("GET", f"{_VERSION}"): lambda w: Sent(200, path=_version(w)),
     ("GET", f"{_VERSION}/diff"): lambda w: Sent(200, path=_version(w)),
+    ("POST", f"{_VERSION}/replay"): lambda w: Sent(202, path=_version(w)),
+    ("GET", f"{_VERSION}/replay"): lambda w: Sent(200, path=_replay(w)),
     ("POST", f"{_VERSION}/activate"): lambda w: Sent(200, {}, version=1, path=_version(w)),
     ("POST", "/storefronts/<int:storefront_id>/try"): lambda w: Sent(
         202, {"asin": "B000000001"}, path={"storefront_id": _storefront(w)}

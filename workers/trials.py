@@ -16,12 +16,14 @@ from app.rpa.codes import Code
 from app.rpa.models.trials import TrialKind
 from app.rpa.product_addresses import read_addresses
 from app.rpa.profile import Profile
+from app.rpa.queries.replays import KeptPage, kept_pages, read_page
 from app.rpa.readings import Kind, TaskOutcome
 from app.rpa.robots import State, origin_of, read_rules
 from app.rpa.services import robots, trials
 from app.rpa.services.robots_reading import read_robots
 from app.rpa.services.trials import TrialLease
 from app.rpa.trials import screenshot_of
+from workers.actions.replay_pages import nowhere, replay_pages
 from workers.actions.suggest_profile import suggest_profile, visiting_profile
 from workers.actions.try_profile import try_profile
 from workers.chrome.browser import Browser
@@ -37,7 +39,7 @@ _GAP_S: Final = 2.0
 _LONGEST_GAP_S: Final = 60.0
 """Between the two pages of a suggestion: the shop's pace is not known, but what its robots.txt wants."""
 _LIMIT_S: Final = 150.0
-"""For a suggestion: two pages, each looked at a few times."""
+"""For a suggestion (two pages, each looked at a few times) and for a replay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Trials:
         self._kinds: Final[dict[TrialKind, Callable[[TrialLease, Watch], _Ended]]] = {
             TrialKind.TRY: self._try,
             TrialKind.SUGGEST: self._suggest,
+            TrialKind.REPLAY: self._replay,
         }
 
     def run_trial(self, trial_id: int) -> None:
@@ -150,6 +153,21 @@ class Trials:
             browser.close()
         return _Ended(None, result=result)
 
+    def _replay(self, lease: TrialLease, watch: Watch) -> _Ended:
+        before, after = (Profile.from_document(one["profile"]) for one in (lease.asks["against"], lease.asks))
+        with self._app.app_context():
+            kept = [] if lease.storefront_id is None else kept_pages(lease.storefront_id)
+            pages = [(page, document) for page in kept if (document := _document(page)) is not None]
+        browser = Browser(self._browsers, nowhere(before))
+        watch.kill = browser.kill
+        try:
+            result = replay_pages(browser, before, after, pages, cancelled=watch.is_stopped)
+        finally:
+            browser.close()
+        if watch.stop is not None:
+            return _Ended(Code.TASK_TIMEOUT, "Not all pages were read in time.", result)
+        return _Ended(None, result=result)
+
     def _keep_picture(self, lease: TrialLease, outcome: TaskOutcome) -> str | None:
         """Store the screenshot; why there is none, where there is none."""
         for piece in outcome.captured:
@@ -169,6 +187,15 @@ def _ask_robots_of(urls: Sequence[str], profile: Profile) -> float:
     if not all(rules.allows(url) for url in urls):
         raise TaskError(Code.ROBOTS_DENIED, "The shop's robots.txt denies the page.")
     return min(max(_GAP_S, rules.delay_ms / 1000), _LONGEST_GAP_S)
+
+
+def _document(page: KeptPage) -> bytes | None:
+    """The kept document; None where it is gone or cannot be read."""
+    try:
+        return read_page(page)
+    except Exception:
+        log.exception("evidence %d cannot be replayed", page.evidence_id)
+        return None
 
 
 def _limit_s(lease: TrialLease) -> float:

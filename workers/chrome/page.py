@@ -19,6 +19,12 @@ _LONGEST_POLL_S: Final = 0.2
 _WORLD: Final = "cartwright"
 _TWO_FRAMES: Final = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 """What a page asks for in one frame shows in the next."""
+_NO_CONTENT: Final = 204
+_INERT: Final = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'",
+}
+"""Headers of a document that is only looked at."""
 
 
 class Page:
@@ -37,6 +43,7 @@ class Page:
         self._limits = profile.timeouts
         self._navigation = Navigation(target, frozenset(profile.allowed_hosts), profile.page_bytes)
         self._world: tuple[str, int] | None = None
+        self._kept: tuple[bytes, int] | None = None
         self._listen()
 
     @property
@@ -81,6 +88,16 @@ class Page:
             self._pump(deadline, f"The document was not complete after {limit:g} s.")
             self._navigation.check_error_page()
         self._run_first_frames()
+
+    def show(self, url: str, document: bytes, *, status: int) -> None:
+        """Open an address whose document is this HTML; nothing is asked of any server, and no script of it runs.
+
+        Unlike with scripts switched off the page is parsed as it was live: what stands in ``noscript`` stays text.
+        Raises TaskError like ``open``.
+        """
+        self._kept = (document, 200 if status == _NO_CONTENT or 300 <= status < 400 else status)
+        self._call("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, self._limits.script_s)
+        self.open(url)
 
     def run(self, function: str, argument: Any, *, timeout_s: float) -> Any:
         """Call a JavaScript function (may be async) with one JSON argument in an isolated world; gives its JSON value.
@@ -152,6 +169,7 @@ class Page:
         self._connection.listen(
             self._session,
             {
+                "Fetch.requestPaused": self._on_paused,
                 "Inspector.targetCrashed": self._on_crash,
                 "Network.dataReceived": navigation.received,
                 "Network.loadingFailed": navigation.failed,
@@ -183,6 +201,19 @@ class Page:
         self._connection.listen(child, handlers)
         self._connection.post("Network.enable", session=child)
         self._attach_children(child)
+
+    def _on_paused(self, event: dict[str, Any]) -> None:
+        """Answer the page's own request with the kept document, once, and break off all others."""
+        answer = {"requestId": event["requestId"]}
+        is_page = event.get("resourceType") == "Document" and event.get("frameId") == self.target_id
+        if self._kept is None or not is_page:
+            self._connection.post("Fetch.failRequest", answer | {"errorReason": "Aborted"}, session=self._session)
+            return
+        document, status = self._kept
+        self._kept = None
+        headers = [{"name": name, "value": value} for name, value in _INERT.items()]
+        given = {"responseCode": status, "responseHeaders": headers, "body": base64.b64encode(document).decode()}
+        self._connection.post("Fetch.fulfillRequest", answer | given, session=self._session)
 
     def _on_dialog(self, event: dict[str, Any]) -> None:
         """Say no to alert, confirm and prompt, and yes to leaving the page."""

@@ -11,21 +11,29 @@ from app.core.api import ApiBlueprint, current_principal, if_match
 from app.core.fields import PageArguments
 from app.core.orm import utc_now
 from app.rpa.queries.profiles import diff_versions, get_version, list_versions
+from app.rpa.queries.replays import get_replay
 from app.rpa.schemas.profiles import (
     DiffArguments,
     ProfileActivationIn,
+    ProfileActivationSchema,
     ProfileDiffSchema,
     ProfileVersionDetailSchema,
     ProfileVersionIn,
     ProfileVersionPage,
 )
+from app.rpa.schemas.replays import ReplaySchema
 from app.rpa.services import profiles
+from app.rpa.services.replays import submit_replay
 
 blp = ApiBlueprint("profiles", __name__, description="Versions of storefronts' profiles")
 
 
 def _url_of(row: Any) -> str:
     return url_for("profiles.Version", storefront_id=row.storefront_id, version_no=row.number)
+
+
+def _replay_url(row: Any) -> str:
+    return url_for("profiles.VersionReplay", storefront_id=row.storefront_id, version_no=row.profile_version)
 
 
 @blp.route("/storefronts/<int:storefront_id>/profile-versions")
@@ -77,7 +85,7 @@ class VersionActivation(MethodView):
     @blp.versioned
     @blp.requires("storefronts:write")
     @blp.arguments(ProfileActivationIn)
-    @blp.answers(200, ProfileVersionDetailSchema)
+    @blp.answers(200, ProfileActivationSchema)
     def post(self, sent: dict[str, Any], storefront_id: int, version_no: int) -> Any:
         """Let a version hold from the next task on; an earlier one comes back as a new version.
 
@@ -87,3 +95,23 @@ class VersionActivation(MethodView):
             actor=current_principal(), now=utc_now(), storefront_id=storefront_id, expected_version=if_match(),
             number=version_no, **sent,
         )  # fmt: skip
+
+
+@blp.route("/storefronts/<int:storefront_id>/profile-versions/<int:version_no>/replay")
+class VersionReplay(MethodView):
+    """A version on pages that are kept."""
+
+    @blp.requires("storefronts:read")
+    @blp.answers(200, ReplaySchema)
+    def get(self, storefront_id: int, version_no: int) -> Any:
+        """Get the newest replay of a version: what it would have read otherwise than the active one."""
+        return get_replay(storefront_id, version_no)
+
+    @blp.requires("storefronts:write")
+    @blp.answers(202, ReplaySchema, location=_replay_url)
+    def post(self, storefront_id: int, version_no: int) -> Any:
+        """Read the newest kept pages of the storefront, 50 at most, by this version and by the active one.
+
+        A worker does it without visiting anything; ask for its result at Location.
+        """
+        return submit_replay(actor=current_principal(), storefront_id=storefront_id, number=version_no)

@@ -130,3 +130,6 @@ class ProfileVersion(Attributed, Base):
     """The number of the earlier version that this one brought back."""
     created_at: Mapped[Instant]
     activated_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+
+    replayed: ClassVar[str | None] = None
+    """What its replay said when it was activated just now."""

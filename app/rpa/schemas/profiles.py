@@ -57,6 +57,17 @@ class ProfileVersionDetailSchema(ProfileVersionSchema):
     )
 
 
+class ProfileActivationSchema(ProfileVersionDetailSchema):
+    """A version that has just become the active one."""
+
+    replayed = fields.String(
+        metadata={
+            "description": "What was known of it beforehand",
+            "examples": ["Replayed on 12 kept pages against version 1: no values lost."],
+        }
+    )
+
+
 class DiffArguments(StrictSchema):
     """Against which version."""
 

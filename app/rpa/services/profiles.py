@@ -16,6 +16,7 @@ from app.rpa.errors import ProfileVersionActive, StorefrontNotFound, StorefrontS
 from app.rpa.models.storefronts import ProfileVersion, Storefront, VersionState
 from app.rpa.profile import Profile
 from app.rpa.queries.profiles import get_version
+from app.rpa.queries.replays import describe_replay
 
 
 @in_transaction
@@ -52,6 +53,7 @@ def activate_version(
     if row.state == VersionState.ACTIVE:
         raise ProfileVersionActive(f"Version {number} is the active one.")
     before = shop.profile_version
+    replayed = describe_replay(storefront_id, number, before)
     if row.state == VersionState.DRAFT:
         _take_active(shop)
         row.state, row.activated_at, row.note = VersionState.ACTIVE, now, note or row.note
@@ -62,8 +64,9 @@ def activate_version(
     shop.version, shop.updated_at = shop.version + 1, now
     audit.record(
         actor=actor, action="profile_version.activate", subject=("storefront", shop.id),
-        before={"number": before}, after=_audited(row),
+        before={"number": before}, after=_audited(row) | {"replayed": replayed},
     )  # fmt: skip
+    row.replayed = replayed  # type: ignore[misc]  # of this answer alone, not of the record
     return row
 
 
