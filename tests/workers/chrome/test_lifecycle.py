@@ -173,7 +173,7 @@ def test_a_chrome_that_is_killed_in_the_middle_of_a_visit_is_a_crash(browser: Br
     with pytest.raises(TaskError) as crashed, browser.context() as page:
         page.open(f"{shop.address}/p/HANG000001")
     assert crashed.value.code is Code.CHROME_CRASH
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert not browser.is_alive
     assert group.members() == []
 
