@@ -59,9 +59,11 @@ def update_storefront(code: str, profile: Path, name: str | None, active: bool, 
 @storefront_commands.command("list")
 def list_storefronts() -> None:
     """List the storefronts."""
-    table = Table("id", "code", "name", "active", "gap", "concurrency", box=None)
+    table = Table("id", "code", "name", "active", "gap", "concurrency", "waits for", box=None)
     for row in stored.list_storefronts(limit=100, cursor=None).items:
-        cells = (row.id, row.code, row.name, row.is_active, f"{row.gap_ms} ms", row.concurrency)
+        gap = f"{row.gap.total_seconds() * 1000:g} ms"
+        waits = row.waits.reason if row.waits else ""
+        cells = (row.id, row.code, row.name, row.is_active, gap, row.concurrency, waits)
         table.add_row(*(str(cell) for cell in cells))
     Console().print(table)
 

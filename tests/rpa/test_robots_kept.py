@@ -190,6 +190,23 @@ def test_while_it_cannot_be_read_the_task_waits_and_the_storefront_says_so(
 
 
 @on_sqlite
+def test_a_profile_that_leads_elsewhere_does_not_wait_for_the_server_that_was_away(task: int, shop: Shop) -> None:
+    shop.robots = BROKEN
+    robots.judge_task(task_id=task)
+    row = _storefront()
+    assert row.waits.reason is Reason.ROBOTS
+    other = Shop()
+    try:
+        storefronts.update_storefront(
+            actor=permissions.system(), now=utc_now(), storefront_id=row.id, expected_version=row.version, name="Real",
+            profile=other.document(), is_active=True,
+        )  # fmt: skip
+    finally:
+        other.close()
+    assert _storefront().waits is None
+
+
+@on_sqlite
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_a_server_that_says_when_to_come_again_is_asked_then(task: int, shop: Shop, form: str) -> None:
     after = "600" if form == "seconds" else format_datetime(utc_now() + timedelta(seconds=600), usegmt=True)

@@ -126,6 +126,7 @@ def _hold(shop: Storefront, row: ProfileVersion) -> None:
     pace = Profile.from_document(row.profile).pace
     shop.profile, shop.profile_version = row.profile, row.number
     shop.gap_ms, shop.concurrency = pace.gap_ms, pace.concurrency
+    shop.robots_retry_at = None  # it may be about another server now
 
 
 def _audited(row: ProfileVersion) -> dict[str, Any]:
