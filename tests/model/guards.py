@@ -12,6 +12,7 @@ GUARDS: Final = {
     "claims of a storefront wait for each other": "leases.claim_task: with_for_update",
     "claim of a job that works": "leases._next_slot: state",
     "claim before the deadline": "leases._next_slot: deadline_at",
+    "claim only what may be visited now": "leases.shop_slot: find_hold",
     "claim within the storefront's concurrency": "leases.shop_slot: storefront.concurrency",
     "claim within the job's concurrency": "leases._next_slot: job.concurrency",
     "claim and give back what is QUEUED": "task_moves._of_release: state",

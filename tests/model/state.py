@@ -107,6 +107,8 @@ class State(NamedTuple):
     dispatchers: tuple[Actor, ...]
     halfway: tuple[Any, ...] = ()
     """A transaction on a job that has looked and not written: only where the job's lock is taken out."""
+    is_shut: bool = False
+    """The storefront may not be visited now, for whatever reason of politeness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class Bounds:
     dispatchers: int = 1
     attempts: int = 2
     losses: int = 1
+    closes: bool = False
+    """Whether there are times at which the storefront may not be visited."""
     without: frozenset[str] = frozenset()
     """Steps that do not happen in it."""
 

@@ -20,10 +20,10 @@ from tests.servers import on_sqlite
 WALKS: Final = 1_000 if FULL else 40
 LENGTH: Final = 30
 WORLDS: Final = (
-    Bounds(dispatchers=2),
-    Bounds(jobs=((2, 1), (1, None)), shop=2, dispatchers=2),
-    Bounds(jobs=((3, None),), shop=2, workers=3, attempts=1, losses=0),
-    Bounds(jobs=((1, None), (2, None))),
+    Bounds(dispatchers=2, closes=True),
+    Bounds(jobs=((2, 1), (1, None)), shop=2, dispatchers=2, closes=True),
+    Bounds(jobs=((3, None),), shop=2, workers=3, attempts=1, losses=0, closes=True),
+    Bounds(jobs=((1, None), (2, None)), closes=True),
 )
 
 

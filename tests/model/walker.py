@@ -38,6 +38,7 @@ LONG: Final = timedelta(hours=1)
 _WEIGHTS: Final = {
     "cancel": 2, "deadline": 2, "pause": 2, "resume": 10, "die": 1, "lose": 4, "duplicate": 6, "expire": 20,
     "finish": 6, "end_look": 40, "withdraw_look": 8, "extend": 10, "renew": 60, "reap_look": 120, "reap_write": 60,
+    "close_shop": 4, "open_shop": 30,
 }  # fmt: skip
 """How often a step is chosen, others 20: many would bring most walks to an early end, and some have few occasions."""
 _PRICES: Final = ("10.00", "30.00")
@@ -90,6 +91,7 @@ class Walker:
         """Delete what the walk has left."""
         for table in (ObservedChange, Observation, ObservationCurrent, Attempt, TaskRow, JobRow):
             db.session.execute(delete(table))
+        db.session.execute(update(Storefront).values(paused_until=None))
         db.session.commit()
         doorbell().redis.delete(QUEUE)
 
@@ -273,6 +275,12 @@ class Walker:
     def _duplicate(self, label: Label, _: State) -> None:
         number = self.rows.number(int(label[1]), Age(int(label[2])))
         doorbell().redis.rpush(QUEUE, f"task-{self.rows.task_id(int(label[1]))}-{number}")
+
+    def _close_shop(self, _label: Label, _: State) -> None:
+        self._set(update(Storefront).values(paused_until=self._now() + LONG))
+
+    def _open_shop(self, _label: Label, _: State) -> None:
+        self._set(update(Storefront).values(paused_until=None))
 
     def _compare(self) -> None:
         self.rows.read()

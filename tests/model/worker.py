@@ -99,6 +99,7 @@ def _may_start(world: World, state: State, of: int) -> bool:
     return not (
         (job.state not in WORKS and world.has("claim of a job that works"))
         or (job.is_overdue and world.has("claim before the deadline"))
+        or (state.is_shut and world.has("claim only what may be visited now"))
         or (len(leased) >= world.bounds.shop and world.has("claim within the storefront's concurrency"))
         or (
             concurrency is not None
