@@ -145,7 +145,7 @@ class CartShop:
                 "price": [{"css": ".each"}],
             }
             | cart,
-            "timeouts": {"page_load_s": 4, "ready_s": 3, "script_s": 10, "confirm_s": 3},
+            "timeouts": {"page_load_s": 8, "ready_s": 5, "script_s": 10, "confirm_s": 3},
         }
         return Profile.from_document(document)
 
@@ -208,7 +208,7 @@ class CartShop:
         most = 3 if kind in ("CLAMPS", "TELLS") else 1000
         cart[key] = min(cart.get(key, 0) + wanted * (2 if kind == "DOUBLES" else 1), most)
         if kind == "FORMSLOW":
-            self.closing.wait(10)
+            self.closing.wait(60)
         if kind == "FORMHALF":
             return Response(self._half(), mimetype="text/html")
         if kind == "TELLS" and wanted > most:
@@ -218,7 +218,7 @@ class CartShop:
     def _half(self) -> Iterator[str]:
         """A page whose end does not come while anybody waits for it."""
         yield "<!doctype html><title>Thank you</title><p>Added" + " " * 2000
-        self.closing.wait(10)
+        self.closing.wait(60)
 
     def _session(self) -> str:
         return "everybody" if self.is_one_cart_for_all else request.cookies.get("session", "nobody")
