@@ -16,6 +16,8 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.notifications.models import WebhookEvent
 from app.notifications.services.webhooks import create_webhook
+from app.products.models.products import ProductUpdate
+from app.products.services.observations import follow_observed_change
 from app.rpa.alerting import AlertKind, Change, Step, decide
 from app.rpa.codes import Code
 from app.rpa.errors import TooManyAlertRules
@@ -189,6 +191,19 @@ def test_two_workers_that_look_at_once_tell_each_crossing_once(
     assert all(isinstance(count, int) for count in counts), counts
     assert sum(counts) == 10
     assert (len(told(drops)), len(told(cheap))) == (5, 5)
+
+
+@on_sqlite
+def test_a_change_that_the_product_takes_over_is_told_once(farm: FarmDriver) -> None:
+    drops = rule("price", {"percent": 1})
+    db.session.execute(update(Storefront).values(updates_master=True))
+    db.session.commit()
+    visit(farm, reading("10.00"), reading("9.00"))
+    seen = db.session.scalars(select(ProductUpdate.id).where(ProductUpdate.storefront_id.is_not(None))).one()
+    follow_observed_change(now=utc_now(), update_id=seen)
+    assert len(db.session.scalars(select(ProductUpdate.id).where(ProductUpdate.observed_id == seen)).all()) == 1
+    assert sweep_alerts() == 1
+    assert len(told(drops)) == 1
 
 
 @on_sqlite

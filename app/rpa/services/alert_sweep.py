@@ -95,7 +95,7 @@ def _look_at_changes(rule: AlertRule, kind: AlertKind, now: datetime) -> tuple[i
     count = 0
     for row in found.items:
         code = codes.get(row.storefront_id or 0)
-        if row.observed_id is None and code is not None and _is_watched(rule, row, code):
+        if code is not None and _is_watched(rule, row, code):
             count += _take(rule, kind, row, code, now)
     rule.seen_update_id = max(rule.seen_update_id, found.next_after_id)
     return count, found.is_end
