@@ -11,6 +11,7 @@ from app.rpa.models.workers import Wanted, WorkerState
 _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 _LATER = {"examples": ["2026-11-21T10:04:30.000000Z"]}
 _HOST = {"examples": ["farm-2"]}
+_TASK = {"id": 73, "job_id": 5, "action": "view-product", "asin": "B0CW1A0001", "since": "2026-11-21T10:04:30.000000Z"}
 
 
 class WorkerArguments(PageArguments):
@@ -67,7 +68,7 @@ class WorkerSchema(Schema):
     started_at = Instant(metadata=_WHEN)
     heartbeat_at = Instant(metadata=_LATER)
     stopped_at = Instant(allow_none=True, metadata={"examples": [None]})
-    task = fields.Nested(AtWorkSchema, allow_none=True)
+    task = fields.Nested(AtWorkSchema, allow_none=True, metadata={"examples": [_TASK]})
     browsers = fields.List(fields.Nested(WorkerBrowserSchema))
     visits = fields.Integer(
         attribute="vitals.visits",
