@@ -35,7 +35,7 @@ class Suggest(MethodView):
 class Suggestion(MethodView):
     """One suggested profile."""
 
-    @blp.requires("storefronts:write")
+    @blp.requires("storefronts:read")
     @blp.answers(200, SuggestionSchema)
     def get(self, suggestion_id: int) -> Any:
         """Get a suggested profile with how sure each part of it is; kept for seven days."""
