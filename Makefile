@@ -21,10 +21,12 @@ test: ## set up and pass the tests; ARGS="-k price" chooses some
 	@scripts/bootstrap test
 	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile $(ARGS)
 
+FARM := tests/workers/test_crashes.py tests/workers/test_endurance.py $(wildcard tests/workers/actions/test_hostile_*.py)
+
 .PHONY: faults
-faults: ## interrupt and race everything that is bought, everywhere, on all databases: an hour or more
+faults: ## interrupt and race all that is bought and visited, everywhere, on all databases: hours
 	@scripts/bootstrap test
-	FAULTS=full $(PYTHON) -m pytest tests/faults tests/model --numprocesses auto --maxprocesses 4 --max-worker-restart 0 --dist worksteal $(ARGS)
+	FAULTS=full $(PYTHON) -m pytest tests/faults tests/model $(FARM) --numprocesses auto --maxprocesses 4 --max-worker-restart 0 --dist worksteal $(ARGS)
 
 .PHONY: check
 check: lint test ## all that must be green: format, lint, types, imports, tests

@@ -4,6 +4,7 @@ import sys
 
 from app import create_app
 from app.config import Settings, SettingsError
+from app.core.tallies import WebReporter
 
 try:
     settings = Settings.from_env()
@@ -11,3 +12,4 @@ except SettingsError as problem:
     sys.exit(str(problem))  # the list of what is wrong, without a traceback
 
 application = create_app(settings)
+application.extensions["web_reporter"] = WebReporter(application)

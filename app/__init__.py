@@ -19,9 +19,11 @@ def create_app(settings: Settings) -> Flask:
     from app import commands, routes
     from app.core.headers import register_headers
     from app.core.http import register_errors
+    from app.core.http_metrics import register_http_metrics
     from app.core.requests import register_requests
 
     app = create_base(settings)
+    register_http_metrics(app)
     register_requests(app, settings)
     register_headers(app, settings)
     register_errors(app)

@@ -21,7 +21,7 @@ GROUPS: Final = {
     "search": "app.products.search_cli:group",
     "secrets": "app.core.cli:group",
     "stock": "app.products.stock_cli:group",
-    "storefront": "app.rpa.cli:storefront_commands",
+    "storefront": "app.rpa.politeness_cli:storefront_commands",
     "user": "app.auth.cli:group",
     "webhook": "app.notifications.cli:group",
 }

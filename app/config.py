@@ -170,7 +170,7 @@ class Settings:
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_json=read.flag("LOG_JSON", default=production),
             trusted_proxies=read.integer("TRUSTED_PROXIES", 0, 0, 5),
-            farm=read_farm(read),
+            farm=read_farm(read, production=production),
             browsers=read_browsers(read),
             rates=read_rates(read),
             accounts=read_accounts(read, production=production),

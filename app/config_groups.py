@@ -31,6 +31,8 @@ class Farm:
     interactive_stale_s: float = 2
     batch_stale_s: float = 30
     worker_silent_s: float = 60
+    contact: str = ""
+    """Whom shops may ask about our visits: an address of the web or of mail, which the user agent names."""
     kill_grace_s: float = 15
     """How long past its own limit a task may still run before the watchdog ends its browser and worker."""
 
@@ -123,6 +125,8 @@ class Evidence:
     """Of failures, changes and carts."""
     sample_days: int = 3
     """Of plain successes."""
+    observation_days: int = 90
+    """Of what single visits read; what it comes to by day is kept for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +233,7 @@ def read_evidence(read: Reader) -> Evidence:
         job_mb=read.integer("EVIDENCE_JOB_MB", 256, 1, 16 * 1024 * 1024),
         days=read.integer("EVIDENCE_DAYS", 14, 1, 3650),
         sample_days=read.integer("EVIDENCE_SAMPLE_DAYS", 3, 1, 3650),
+        observation_days=read.integer("OBSERVATION_DAYS", 90, 2, 3650),
     )
 
 
@@ -287,8 +292,9 @@ def read_payments(read: Reader, *, production: bool) -> Payments:
     return payments
 
 
-def read_farm(read: Reader) -> Farm:
+def read_farm(read: Reader, *, production: bool) -> Farm:
     farm = Farm(
+        contact=read.contact("FARM_CONTACT", required=production),
         lease_s=read.number("LEASE_S", 60, 1, 3600),
         renew_s=read.number("LEASE_RENEW_S", 5, 0.1, 600),
         cancel_check_s=read.number("CANCEL_CHECK_S", 2, 0.1, 60),

@@ -23,6 +23,11 @@ _FILES: Final = re.compile(r"file:///[^?#]+|(?!file:)[a-z][a-z0-9+]*://[^/?#]+(/
 
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
 
+_CONTACT: Final = re.compile(
+    r"(?=.{1,200}\Z)(?:https?://[A-Za-z0-9][A-Za-z0-9._~:/?&=%#@+-]*|[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)"
+)
+"""What stands in a user agent's comment as it is (RFC 9110, 5.6.5)."""
+
 
 class SettingsError(Exception):
     """The environment is unusable; ``problems`` names every missing or bad variable."""
@@ -120,6 +125,16 @@ class Reader:
         self.rule(is_origin(value), "PUBLIC_URL must be a scheme and a host, such as https://shop.example.org.")
         secure = value.startswith("https://") or not required
         self.rule(secure, "PUBLIC_URL must begin with https:// in production.")
+        return value
+
+    def contact(self, name: str, *, required: bool) -> str:
+        value = self.text(name, "").strip()
+        if not value:
+            self.rule(not required, f"{name} is missing: the web or mail address that shops find in the user agent.")
+        self.rule(
+            not value or _CONTACT.fullmatch(value) is not None,
+            f"{name} must be an address such as https://example.org/bot or bot@example.org, at most 200 characters.",
+        )
         return value
 
     def origins(self, name: str) -> tuple[str, ...]:

@@ -74,8 +74,26 @@ from app.products.api import (
     updates,
 )
 from app.products.images.gallery import Gallery
-from app.rpa.api import errands, evidence, job_files, jobs, schedules, storefronts, tasks
+from app.rpa.api import (
+    alerts,
+    errands,
+    evidence,
+    job_files,
+    jobs,
+    metrics,
+    observations,
+    observed_changes,
+    profiles,
+    robots,
+    schedules,
+    storefronts,
+    suggestions,
+    tasks,
+    tries,
+    workers,
+)
 from app.rpa.views import tasks as task_pages
+from app.rpa.views import workers as worker_pages
 from app.rpa.waiting import WaitingRoom
 
 PREFIX = "/api/v1"
@@ -120,12 +138,21 @@ APIS = (
     returns,
     tracking,
     storefronts,
+    profiles,
+    tries,
+    robots,
+    suggestions,
     jobs,
     job_files,
     tasks,
     evidence,
+    observations,
+    observed_changes,
     errands,
     schedules,
+    alerts,
+    workers,
+    metrics,
     webhooks,
     deliveries,
 )
@@ -144,6 +171,7 @@ PAGES = (
     audit_pages,
     tracking_pages,
     task_pages,
+    worker_pages,
 )
 
 

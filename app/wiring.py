@@ -21,6 +21,7 @@ from app.orders.services import steps as order_steps
 from app.products import kinds as product_kinds
 from app.products.events import AllocationReleased, ProductDeleted, ProductsChanged, StockLow
 from app.products.services import steps as product_steps
+from app.rpa.events import AlertFired
 from app.rpa.services.baselines import forget_product
 from app.rpa.services.evidence import forget_evidence
 
@@ -31,6 +32,7 @@ def connect() -> None:
     events.subscribe(ProductDeleted, forget_evidence)
     events.subscribe(ProductsChanged, subscriptions.tell_products_changed)
     events.subscribe(StockLow, subscriptions.tell_stock_low)
+    events.subscribe(AlertFired, subscriptions.tell_alert_fired)
     events.subscribe(LoggedIn, merging.merge_at_login)
     events.subscribe(AllocationReleased, promises.ask_to_note)
     events.subscribe(OrderMoved, order_mails.tell_customer)

@@ -1,172 +1,175 @@
-"""How many product pages a second the bare browser loop views: no queue, no database, a fresh context per page.
+"""How many product pages a second browsers view, ours and others', each page in a fresh context.
 
-    python -m bench.browser_loop --processes 1 2 --seconds 6 --repeats 5
+    python -m bench.browser_loop --slots 2 --seconds 6 --rounds 5
 
-Every process has one warm browser and calls ``view_product`` again and again on a page of about 60 KB with a style
-sheet and three scripts. Prints the minimum, median and maximum of the repeats; compare numbers of one run only.
+Needs root (for the processor time of whole process trees), node and npm; the others are installed from their registries
+in the pinned versions of bench/rivals/browsers. All view the same page with the same headless shell and two at a time,
+wait for the same element and read the same fields in one script; only ``naive`` starts a full Chrome for each page. The
+variants take turns in every round, in reversed order every other round; printed are medians of the rounds, with the
+lowest and the highest, and the ratio to ``ours`` round by round. ``plain`` variants load pictures and have no switches
+but their own; the others have the switch with which ours leaves pictures out.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import multiprocessing
+import json
 import os
-import socket
+import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from multiprocessing.connection import Connection
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.rpa.profile import Profile
-from workers.actions.view_product import view_product
-from workers.chrome.browser import Browser
-from workers.chrome.settings import BrowserSettings
+from rich.console import Console
+from rich.table import Table
 
-ASIN: Final = "B0BENCH001"
-_CARD: Final = '<article class="card"><h3>Item {n}</h3><p class="c{n}">{text}</p><b>${n}.99</b></article>'
-_LD: Final = '{"@type":"Product","name":"Bench kettle","sku":"%s","offers":{"price":"24.99","priceCurrency":"USD"}}'
-_BUILD: Final = """for (let i = 0; i < 60; i += 1) {
-  const card = document.createElement("article"); card.className = "card"; card.textContent = "related " + i;
-  document.body.append(card);
-} document.cookie = "seen=1; path=/"; localStorage.setItem("n", "1");"""
+from bench.processor_time import Meter, meter
+from bench.shop_pages import ASIN, served
 
-
-def answers() -> dict[str, bytes]:
-    """The server's files by path."""
-    cards = "".join(_CARD.format(n=n, text="lorem ipsum dolor sit amet " * 12) for n in range(150))
-    page = (
-        f'<!doctype html><html lang="en"><head><title>{ASIN}</title><link rel="stylesheet" href="/style.css">'
-        f'<link rel="canonical" href="/p/{ASIN}"><script type="application/ld+json">{_LD % ASIN}</script></head><body>'
-        f'<main id="product"><h1>Bench kettle</h1><p class="price">$24.99</p><p class="stock">In stock</p></main>'
-        f'{cards}<script src="/a.js"></script><script src="/b.js"></script><script src="/c.js"></script></body></html>'
-    )
-    padding = "/* " + "x" * 64_000 + " */"
-    return {
-        f"/p/{ASIN}": _answer("text/html; charset=utf-8", page),
-        "/style.css": _answer("text/css", "".join(f".c{n}{{color:#{n:03d};margin:{n % 9}px}}" for n in range(1100))),
-        "/a.js": _answer("text/javascript", _BUILD + padding),
-        "/b.js": _answer("text/javascript", "window.b = 1;"),
-        "/c.js": _answer("text/javascript", "window.c = 1;" + padding[:42_000] + "*/"),
-    }
+HERE: Final = Path(__file__).parent / "rivals" / "browsers"
+SHELL: Final = os.environ.get("CHROME_BINARY", "/usr/lib/chromium/chromium-headless-shell")
+FULL: Final = "/usr/lib/chromium/chromium"
+DRIVER: Final = os.environ.get("CHROMEDRIVER", "/usr/bin/chromedriver")
+PLAYWRIGHT: Final = "playwright==1.65.2"
+NO_PICTURES: Final = "--blink-settings=imagesEnabled=false"
+_STARTS_S: Final = 60.0
+_MIB: Final = 1024 * 1024
 
 
-def _answer(kind: str, body: str) -> bytes:
-    data = body.encode()
-    return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One variant in one round."""
+
+    rate: float
+    """Pages a second."""
+    cost: float
+    """Processor seconds a page."""
+    memory: int
+    """Proportional set size of everything, in bytes, when half of the time was over."""
 
 
-def serve(listener: socket.socket) -> None:
-    """Answer requests until killed."""
-    files = answers()
-    missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                writer.write(files.get(head.split(b" ", 2)[1].decode(), missing))
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    async def main() -> None:
-        async with await asyncio.start_server(handle, sock=listener) as server:
-            await server.serve_forever()
-
-    asyncio.run(main())
+def commands(name: str, port: int, seconds: float, slots: int, root: str, tools: Path) -> list[list[str]]:
+    """What a variant starts, all at the same time."""
+    url = f"http://127.0.0.1:{port}/p/{ASIN}"
+    switches = [] if name.endswith("plain") else [NO_PICTURES]
+    last = [str(seconds), str(slots), *switches]
+    match name.partition(" ")[0]:
+        case "ours":
+            draws = "draws" if name == "ours drawn" else "on-demand"
+            own = [sys.executable, "-m", "bench.own_loop", str(port), str(seconds), root, draws, "cartwright"]
+            return [own] * slots
+        case "puppeteer-cluster":
+            return [["node", str(tools / "cluster.mjs"), url, SHELL, *last]]
+        case "playwright":
+            return [[str(tools / "venv/bin/python"), str(HERE / "playwright_loop.py"), url, SHELL, *last]]
+        case _:
+            return [[sys.executable, str(HERE / "naive_loop.py"), url, FULL, DRIVER, str(seconds), *switches]] * slots
 
 
-def view_for(seconds: float, settings: BrowserSettings, profile: Profile, result: Connection) -> None:
-    """View pages with one browser after two to warm up; send how many succeeded and how long they took."""
-    browser = Browser(settings, profile)
-    try:
-        for _ in range(2):
-            view_product(browser, profile, ASIN, cancelled=lambda: False)
-        result.send("ready")
-        result.recv()
-        started, count = time.monotonic(), 0
-        while time.monotonic() - started < seconds:
-            outcome = view_product(browser, profile, ASIN, cancelled=lambda: False)
-            if outcome.code is not None:
-                raise RuntimeError(f"a page was not read: {outcome}")
-            count += 1
-        result.send((count, time.monotonic() - started))
-    finally:
-        browser.close()
+def measured(commands: Sequence[list[str]], group: Meter, seconds: float) -> Figures:
+    """Start the commands, let them begin together when all are warm, and wait until they are done."""
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(
+                subprocess.Popen(group.inside(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            for command in commands
+        ]
+        for process in started:
+            if _line(process).strip() != "ready":
+                raise SystemExit(f"{process.args!r} did not start")
+        before = group.seconds()
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        time.sleep(seconds / 2)
+        memory = group.memory_bytes()
+        results = [json.loads(_line(process)) for process in started]
+        spent = group.seconds() - before
+        for process in started:
+            process.wait(_STARTS_S)
+    pages = sum(result["pages"] for result in results)
+    return Figures(sum(result["pages"] / result["seconds"] for result in results), spent / pages, memory)
 
 
-def pages_per_second(processes: int, seconds: float, settings: BrowserSettings, profile: Profile) -> float:
-    """One measurement with so many processes."""
-    pipes = [multiprocessing.Pipe() for _ in range(processes)]
-    workers = [
-        multiprocessing.Process(target=view_for, args=(seconds, settings, profile, theirs)) for _, theirs in pipes
-    ]
-    for worker in workers:
-        worker.start()
-    for ours, _ in pipes:
-        ours.recv()
-    for ours, _ in pipes:
-        ours.send("go")
-    counts: list[tuple[int, float]] = [ours.recv() for ours, _ in pipes]
-    for worker in workers:
-        worker.join()
-    return sum(count / spent for count, spent in counts)
-
-
-def profile_for(port: int, engine: str) -> Profile:
-    """The profile of the bench's page."""
-    return Profile.from_document(
-        {
-            "base_url": f"http://127.0.0.1:{port}/",
-            "allowed_hosts": [f"127.0.0.1:{port}"],
-            "locale": "en_US",
-            "currency": "USD",
-            "engine": engine,
-            "product": {
-                "url": "/p/{asin}",
-                "ready": [{"css": "#product .price"}],
-                "name": [{"structured": "name"}, {"css": "#product h1"}],
-                "price": [{"structured": "price"}, {"css": "#product .price"}],
-                "availability": [{"css": "#product .stock"}],
-                "availability_rules": [{"contains": "in stock", "means": "IN_STOCK"}],
-            },
-        }
-    )
+def installed(folder: Path) -> Path:
+    """The others, installed into ``folder`` once."""
+    if not (folder / "node_modules").is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in ("package.json", "cluster.mjs"):
+            shutil.copy(HERE / file, folder)
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, check=True)
+    if not (folder / "venv").is_dir():
+        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+        subprocess.run([str(folder / "venv/bin/pip"), "install", "--quiet", PLAYWRIGHT], check=True)
+    return folder
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=6)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--engine", choices=["shell", "chrome"], default="shell")
-    parser.add_argument("--run-as", default="cartwright" if os.geteuid() == 0 else None)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--latency-ms", type=float, default=0)
+    parser.add_argument("--tools", type=Path, default=Path.home() / ".cache" / "cartwright-bench")
+    parser.add_argument("variants", nargs="*", default=ALL)
     options = parser.parse_args()
-    with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryDirectory(prefix="cw-bench-") as root:
-        port = listener.getsockname()[1]
+    tools = installed(options.tools)
+    found: dict[str, list[Figures]] = defaultdict(list)
+    with served(options.latency_ms / 1000) as port, tempfile.TemporaryDirectory(prefix="cw-bench-") as root:
         Path(root).chmod(0o711)
-        settings = BrowserSettings(
-            chrome_shell=Path(os.environ.get("CHROME_BINARY", "/usr/lib/chromium/chromium-headless-shell")),
-            chrome_full=Path("/usr/lib/chromium/chromium"),
-            chromedriver=Path(os.environ.get("CHROMEDRIVER", "/usr/bin/chromedriver")),
-            root=Path(root),
-            run_as=options.run_as,
-            private_targets=frozenset({("127.0.0.1", port)}),
+        for number in range(options.rounds):
+            for name in options.variants[:: 1 if number % 2 == 0 else -1]:
+                with meter("browsers") as group:
+                    wanted = commands(name, port, options.seconds, options.slots, root, tools)
+                    found[name].append(measured(wanted, group, options.seconds))
+    _print(found, options.slots)
+
+
+ALL: Final = [
+    "ours",
+    "ours drawn",
+    "puppeteer-cluster",
+    "playwright",
+    "puppeteer-cluster plain",
+    "playwright plain",
+    "naive plain",
+]
+
+
+def _print(found: dict[str, list[Figures]], slots: int) -> None:
+    table = Table("variant", "pages/s", "ours / it", "CPU ms a page", "it / ours", "MiB a slot")
+    ours = found.get("ours") or next(iter(found.values()))
+    for name, figures in found.items():
+        table.add_row(
+            name,
+            _spread([each.rate for each in figures], "{:.2f}"),
+            _spread([mine.rate / each.rate for mine, each in zip(ours, figures, strict=True)], "{:.2f}"),
+            _spread([each.cost * 1000 for each in figures], "{:.0f}"),
+            _spread([each.cost / mine.cost for mine, each in zip(ours, figures, strict=True)], "{:.2f}"),
+            _spread([each.memory / _MIB / slots for each in figures], "{:.0f}"),
         )
-        server = multiprocessing.Process(target=serve, args=(listener,), daemon=True)
-        server.start()
-        profile = profile_for(port, options.engine)
-        rates: dict[int, list[float]] = {count: [] for count in options.processes}
-        for _ in range(options.repeats):
-            for count, measured in rates.items():
-                measured.append(pages_per_second(count, options.seconds, settings, profile))
-        server.terminate()
-    for count, measured in rates.items():
-        low, middle, high = min(measured), statistics.median(measured), max(measured)
-        print(f"{count} process(es): {middle:.2f} pages/s (min {low:.2f}, max {high:.2f}, {len(measured)} runs)")
+    Console(width=140).print(table)
+
+
+def _spread(values: list[float], form: str) -> str:
+    low, middle, high = (form.format(value) for value in (min(values), statistics.median(values), max(values)))
+    return f"{middle} ({low}-{high})"
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -68,13 +69,20 @@ from app.products.services.exports import writing as exports
 from app.products.services.imports import decisions as imports
 from app.products.services.products import create_product, delete_product, update_product
 from app.products.services.stock import Shortfall, change_stock
+from app.rpa.models.alerts import Alert
 from app.rpa.models.jobs import Action
-from app.rpa.services import controlling, ending, preparing, storefronts, submitting
+from app.rpa.models.workers import Wanted
+from app.rpa.services import controlling, ending, preparing, profiles, storefronts, submitting, trials
+from app.rpa.services.alerts import create_rule
+from app.rpa.services.leases import register_worker
+from app.rpa.services.replays import submit_replay
 from app.rpa.services.schedules import create_schedule, set_active
+from app.rpa.services.suggestions import submit_suggestion
+from app.rpa.services.workers import tell_worker
 from tests.auth.authenticator import Authenticator
 from tests.orders.making import ADDRESS, Made, make_order
 from tests.rpa.conftest import profile
-from tests.rpa.keeping import add_evidence
+from tests.rpa.keeping import add_evidence, add_flagged, add_observation, end_trial
 
 API: Final = "/api/v1"
 PASSWORD: Final = "correct horse battery staple"
@@ -374,12 +382,54 @@ def _storefront(world: World) -> int:
     return found
 
 
+def _version(world: World, *, own: bool = True) -> dict[str, int]:
+    """A draft beside the active version, or just the storefront."""
+    shop = _storefront(world)
+    about: dict[str, Any] = {"storefront_id": shop, "profile": profile(currency="EUR")}
+    world.run(profiles.draft_version, actor=system(), now=utc_now(), **about)
+    return {"storefront_id": shop} | ({"version_no": 2} if own else {})
+
+
+def _replay(world: World) -> dict[str, int]:
+    named = _version(world)
+    about = {"storefront_id": named["storefront_id"], "number": named["version_no"]}
+    world.run(submit_replay, actor=system(), **about)
+    return named
+
+
+def _try(world: World, *, own: bool = True) -> dict[str, int]:
+    """A try that has ended, or just its storefront."""
+    shop = _storefront(world)
+    row = world.run(trials.submit_try, actor=system(), storefront_id=shop, asin="B000000001")
+    with world.app.app_context():
+        end_trial(row.id, {"fields": {}}, screenshot=b"a picture")
+    return {"storefront_id": shop} | ({"try_id": row.id} if own else {})
+
+
 def _errand(world: World) -> Any:
     _product(world)
     _storefront(world)
     return world.run(
         submitting.submit_errand, actor=system(), action=Action.VIEW_PRODUCT, storefront="shop", asin="B000000001"
     )
+
+
+def _flagged(world: World) -> dict[str, int]:
+    """A change that waits for a decision, of the task of an errand."""
+    task = _errand(world)
+    with world.app.app_context():
+        return {"change_id": add_flagged(task_id=task.id).id}
+
+
+_IN_SHOP: Final = {"storefront": "shop"}
+
+
+def _observed(world: World) -> dict[str, int]:
+    """A product that a storefront has shown."""
+    task = _errand(world)
+    with world.app.app_context():
+        add_observation(task_id=task.id)
+    return {"product_id": task.product_id}
 
 
 def _evidence(world: World) -> dict[str, int]:
@@ -508,6 +558,27 @@ def _saved_filter(world: World) -> int:
 _SCHEDULED: Final = {"action": "view-product", "storefront": "shop", "name": "all", "asins": ["B000000001"]}
 
 
+_RULE: Final = {"name": "Drops", "kind": "price", "when": {"percent": 10, "direction": "down"}}
+
+
+def _rule(world: World) -> dict[str, int]:
+    """A rule about schedules."""
+    return {"rule_id": world.run(create_rule, actor=system(), name="Late", kind="schedule", when={}).id}
+
+
+def _alert(world: World) -> dict[str, int]:
+    """What a rule about schedules told."""
+    rule = _rule(world)["rule_id"]
+
+    def add() -> int:
+        row = Alert(rule_id=rule, subject="schedule:1", key=f"{rule}:schedule:1", detail="Late.", fired_at=utc_now())
+        db.session.add(row)
+        db.session.commit()
+        return row.id
+
+    return {"alert_id": world.run(add)}
+
+
 def _schedule_body(world: World) -> dict[str, Any]:
     return {"name": "Mornings", "cron": "0 6 * * *", "timezone": "Europe/Berlin", "job": _job_body(world)}
 
@@ -519,6 +590,14 @@ def _schedule(world: World, *, is_active: bool = True) -> dict[str, int]:
     if not is_active:
         world.run(set_active, actor=system(), schedule_id=made, is_active=False)
     return {"schedule_id": made}
+
+
+def _worker(world: World, *, wanted: Wanted = Wanted.WORK) -> dict[str, int]:
+    """A worker that has just said that it lives."""
+    made: int = world.run(register_worker, name=f"farm-1:{secrets.token_hex(4)}", host="farm-1", pid=4711)
+    if wanted is not Wanted.WORK:
+        world.run(tell_worker, actor=system(), worker_id=made, wanted=wanted)
+    return {"worker_id": made}
 
 
 def _of_other(world: World, thing: Callable[[World, int], int], name: str) -> dict[str, int]:
@@ -643,15 +722,20 @@ def _link_of_order(world: World) -> dict[str, str]:
 
 _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
-    "/admin/orders", "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
+    "/admin/orders", "/alert-rules", "/alerts", "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
     "/categories", "/categories/tree", "/coupons", "/inventory", "/inventory/low-stock",
-    "/job-schedules", "/jobs", "/me", "/me/devices", "/me/export",
+    "/job-schedules", "/jobs", "/me", "/metrics", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/orders", "/permissions",
     "/product-filters",
     "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
-    "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks",
+    "/observed-changes",
+    "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks", "/workers",
 )  # fmt: skip
+
+_PRODUCT_PAGE: Final = "https://www.kettles.example/dp/B0CW1A0001"
+_TRY: Final = "/storefronts/<int:storefront_id>/tries/<int:try_id>"
+_VERSION: Final = "/storefronts/<int:storefront_id>/profile-versions/<int:version_no>"
 
 CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     **{("GET", path): lambda _: Sent(200) for path in _LISTS},
@@ -897,6 +981,29 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("DELETE", "/storefronts/<int:storefront_id>"): lambda w: Sent(
         204, version=1, path={"storefront_id": _storefront(w)}
     ),
+    ("GET", "/storefronts/<int:storefront_id>/robots"): lambda w: Sent(200, path={"storefront_id": _storefront(w)}),
+    ("POST", "/storefronts/<int:storefront_id>/robots/refresh"): lambda w: Sent(
+        202, path={"storefront_id": _storefront(w)}
+    ),
+    ("GET", "/storefronts/<int:storefront_id>/profile-versions"): lambda w: Sent(200, path=_version(w, own=False)),
+    ("POST", "/storefronts/<int:storefront_id>/profile-versions"): lambda w: Sent(
+        201, {"profile": profile(currency="EUR"), "note": "Euros"}, path=_version(w, own=False)
+    ),
+    ("GET", f"{_VERSION}"): lambda w: Sent(200, path=_version(w)),
+    ("GET", f"{_VERSION}/diff"): lambda w: Sent(200, path=_version(w)),
+    ("POST", f"{_VERSION}/replay"): lambda w: Sent(202, path=_version(w)),
+    ("GET", f"{_VERSION}/replay"): lambda w: Sent(200, path=_replay(w)),
+    ("POST", f"{_VERSION}/activate"): lambda w: Sent(200, {}, version=1, path=_version(w)),
+    ("POST", "/storefronts/<int:storefront_id>/try"): lambda w: Sent(
+        202, {"asin": "B000000001"}, path={"storefront_id": _storefront(w)}
+    ),
+    ("GET", "/storefronts/<int:storefront_id>/tries"): lambda w: Sent(200, path=_try(w, own=False)),
+    ("POST", "/storefronts/suggest"): lambda _: Sent(202, {"urls": [_PRODUCT_PAGE]}),
+    ("GET", "/storefronts/suggestions/<int:suggestion_id>"): lambda w: Sent(
+        200, path={"suggestion_id": w.run(submit_suggestion, actor=system(), urls=[_PRODUCT_PAGE]).id}
+    ),
+    ("GET", f"{_TRY}"): lambda w: Sent(200, path=_try(w)),
+    ("GET", f"{_TRY}/screenshot"): lambda w: Sent(200, path=_try(w)),
     ("POST", "/jobs"): lambda w: Sent(202, _job_body(w)),
     ("GET", "/jobs/<int:job_id>"): lambda w: Sent(200, path={"job_id": _errand(w).job_id}),
     ("POST", "/jobs/estimate"): lambda w: Sent(200, _job_body(w)),
@@ -908,6 +1015,13 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/jobs/<int:job_id>/retry"): lambda w: Sent(202, {"outcomes": ["CANCELLED"]}, path=_job(w, ended=True)),
     ("POST", "/jobs/<int:job_id>/clone"): lambda w: Sent(202, {"name": "Once more"}, path=_job(w)),
     ("GET", "/jobs/<int:job_id>/tasks"): lambda w: Sent(200, path={"job_id": _errand(w).job_id}),
+    ("POST", "/alert-rules"): lambda _: Sent(201, _RULE),
+    ("GET", "/alert-rules/<int:rule_id>"): lambda w: Sent(200, path=_rule(w)),
+    ("PUT", "/alert-rules/<int:rule_id>"): lambda w: Sent(200, _RULE, version=1, path=_rule(w)),
+    ("DELETE", "/alert-rules/<int:rule_id>"): lambda w: Sent(204, version=1, path=_rule(w)),
+    ("GET", "/alerts/<int:alert_id>"): lambda w: Sent(200, path=_alert(w)),
+    ("POST", "/alerts/<int:alert_id>/read"): lambda w: Sent(200, path=_alert(w)),
+    ("POST", "/alerts/<int:alert_id>/dismiss"): lambda w: Sent(200, path=_alert(w)),
     ("POST", "/job-schedules"): lambda w: Sent(201, _schedule_body(w)),
     ("POST", "/job-schedules/preview"): lambda _: Sent(200, {"cron": "0 6 * * *"}),
     ("GET", "/job-schedules/<int:schedule_id>"): lambda w: Sent(200, path=_schedule(w)),
@@ -919,6 +1033,14 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/job-schedules/<int:schedule_id>/pause"): lambda w: Sent(200, path=_schedule(w)),
     ("POST", "/job-schedules/<int:schedule_id>/resume"): lambda w: Sent(200, path=_schedule(w, is_active=False)),
     ("GET", "/job-schedules/<int:schedule_id>/runs"): lambda w: Sent(200, path=_schedule(w)),
+    ("GET", "/workers/<int:worker_id>"): lambda w: Sent(200, path=_worker(w)),
+    ("POST", "/workers/<int:worker_id>/drain"): lambda w: Sent(200, path=_worker(w)),
+    ("POST", "/workers/<int:worker_id>/resume"): lambda w: Sent(200, path=_worker(w, wanted=Wanted.DRAIN)),
+    ("POST", "/workers/<int:worker_id>/stop"): lambda w: Sent(200, path=_worker(w)),
+    ("GET", "/products/<int:product_id>/observations"): lambda w: Sent(200, path=_observed(w), query=_IN_SHOP),
+    ("GET", "/products/<int:product_id>/observations/days"): lambda w: Sent(200, path=_observed(w), query=_IN_SHOP),
+    ("POST", "/observed-changes/<int:change_id>/accept"): lambda w: Sent(200, path=_flagged(w)),
+    ("POST", "/observed-changes/<int:change_id>/dismiss"): lambda w: Sent(200, path=_flagged(w)),
     ("GET", "/tasks/<int:task_id>"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
     ("GET", "/tasks/<int:task_id>/evidence"): lambda w: Sent(200, path={"task_id": _errand(w).id}),
     ("GET", "/evidence/<int:evidence_id>"): lambda w: Sent(200, path=_evidence(w)),

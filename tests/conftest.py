@@ -19,6 +19,8 @@ import redis
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from app import create_app
 from app.auth.services.accounts import create_administrator
@@ -28,6 +30,10 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.permissions import system
 from tests.servers import DATABASES, SERVERS, make_settings, private_folder, redis_server
+
+# How fast examples are made says how busy the machine is, not whether the code is right.
+hypothesis_settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any machine")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -19,6 +20,7 @@ from app.core.permissions import CATALOGUE
 from app.orders.services.coupons.claiming import claim
 from app.products.models.products import Product
 from app.rpa.models.jobs import Task
+from app.rpa.models.observations import Observation
 from tests import calls
 from tests.calls import API, World, add_person, token_of
 from tests.multiplying import multiply
@@ -97,6 +99,8 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/admin/orders/{number}/shipments": lambda world: dict(calls._shipped(world)),
     "/admin/provider-events": _of(calls._notice),
     "/audit-events": _of(calls._product),
+    "/alert-rules": _of(calls._rule),
+    "/alerts": _of(calls._alert),
     "/auth/providers": _of(calls._provider),
     "/bulk-actions": _of(calls._bulk),
     "/bulk-actions/{bulk_id}/rows": _of(calls._bulk, "bulk_id"),
@@ -116,6 +120,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/me/keys": _of(lambda world: calls._key(world, world.me)),
     "/me/passkeys": _of(calls._passkey),
     "/me/sessions": _none,
+    "/observed-changes": _of(calls._flagged),
     "/oauth-providers": _of(calls._provider),
     "/operations": _of(calls._bulk),
     "/orders": calls._own_order,
@@ -126,16 +131,21 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/products": _of(calls._product),
     "/products/deleted": _of(calls._deleted),
     "/products/{product_id}/history": _renamed,
+    "/products/{product_id}/observations": lambda world: dict(calls._observed(world)),
+    "/products/{product_id}/observations/days": lambda world: dict(calls._observed(world)),
     "/roles": _of(calls._role),
     "/sales": _of(lambda world: calls._sales_import(world, run=True)),
     "/sales/imports": _of(calls._sales_import),
     "/storefronts": _of(calls._storefront),
+    "/storefronts/{storefront_id}/tries": lambda world: dict(calls._try(world, own=False)),
+    "/storefronts/{storefront_id}/profile-versions": lambda world: dict(calls._version(world, own=False)),
     "/tasks/{task_id}/evidence": _seen,
     "/users": _of(calls._other),
     "/users/{user_id}/keys": _person_with(calls._key),
     "/users/{user_id}/sessions": _person_with(calls._session),
     "/webhooks": _of(calls._webhook),
     "/webhooks/{webhook_id}/deliveries": calls._delivery,
+    "/workers": _of(calls._worker),
 }
 """Every list of the API, with what puts a row into it."""
 BELOW: Final = {
@@ -146,6 +156,7 @@ BELOW: Final = {
     "{number}": "order",
     "{product_id}": "product",
     "{schedule_id}": "job_schedule",
+    "{storefront_id}": "storefront",
     "{task_id}": "task",
     "{user_id}": "user",
     "{webhook_id}": "webhook",
@@ -183,7 +194,8 @@ def _ask(world: World, path: str) -> tuple[int, int]:
     event.listen(engine, "before_cursor_execute", note)
     try:
         limit = "" if path in {"/auth/providers", "/categories/tree"} else "?limit=100"
-        items = world.ask("GET", path + limit)["items"]
+        shop = "&storefront=shop" if "/observations" in path else ""
+        items = world.ask("GET", path + limit + shop)["items"]
     finally:
         event.remove(engine, "before_cursor_execute", note)
     return len(items), len(asked)
@@ -192,6 +204,12 @@ def _ask(world: World, path: str) -> tuple[int, int]:
 @on_sqlite
 def test_every_list_of_the_api_is_counted(app: Flask) -> None:
     assert _lists(app) == LISTS.keys() | NOT_OF_ROWS
+
+
+def _see_each_on_a_day_of_its_own() -> None:
+    for at, row in enumerate(db.session.scalars(select(Observation))):
+        row.observed_at -= timedelta(days=at)
+    db.session.commit()
 
 
 @on_sqlite
@@ -208,6 +226,8 @@ def test_a_list_takes_as_many_statements_for_fifty_rows_as_for_one(app: Flask, p
     assert few >= 1
     with app.app_context():
         multiply(COPIES, but=next((table for part, table in BELOW.items() if part in path), None))
+        if path.endswith("/days"):
+            _see_each_on_a_day_of_its_own()
     many, statements_of_many = _ask(world, address)
     assert many >= min(few * (COPIES + 1), 100)
     assert statements_of_many == statements

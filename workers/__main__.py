@@ -41,7 +41,6 @@ def _run(settings: Settings, *, background: bool) -> int:
     run_as = drop_root(settings.browsers.run_as, needs=_needs(settings), owns=_owned(settings))
     root = Path(tempfile.gettempdir()) / f"cartwright-browsers-{_uid()}"
     prepare(root)
-    sweep(root)
     work = partial(run_farm_worker, app, settings, root=root, run_as=run_as)
     Pool(work, size=settings.worker_count, grace_s=settings.stop_grace_s).run()
     sweep(root)

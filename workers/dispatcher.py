@@ -23,9 +23,12 @@ from app import create_base
 from app.config import Farm, Settings, SettingsError
 from app.core import outbox, schedule
 from app.core.extensions import db
+from app.core.tallies import REPORT_S, Reporter, report
 from app.products.search import queue as search_queue
+from app.rpa import metrics
 from app.rpa.queries.jobs import has_open_jobs
 from app.rpa.services import dispatch, ending, firing, leading
+from app.rpa.services.trial_upkeep import look_after_trials
 from app.rpa.turns import Turns
 from workers.schedule import TIMETABLE
 
@@ -45,7 +48,8 @@ class Dispatcher:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._turns = Turns()
         self._stopped = threading.Event()
-        self._led_at = self._slow_at = float("-inf")
+        self._reporter = Reporter("dispatcher")
+        self._led_at = self._slow_at = self._reported_at = float("-inf")
 
     def stop(self) -> None:
         """Ask the loop to end; for signal handlers and other threads."""
@@ -56,15 +60,28 @@ class Dispatcher:
         while not self._stopped.is_set():
             try:
                 with self._app.app_context():
-                    leads = self.turn()
+                    leads = self._timed_turn()
                 pause = self._farm.dispatch_s if leads else self._farm.leader_s / 3
             except Exception:
                 log.exception("a step of the dispatcher failed; it goes on")
                 pause = _FAILURE_PAUSE_S
             self._stopped.wait(pause)
         with self._app.app_context():
+            _failure_of(partial(report, reporter=self._reporter))
             leading.resign(owner=self._owner)
             db.engine.dispose()
+
+    def _timed_turn(self) -> bool:
+        began_at = time.monotonic()
+        try:
+            leads = self.turn()
+            if leads:
+                metrics.TURN_SECONDS.observe(time.monotonic() - began_at)
+            return leads
+        finally:
+            if began_at - self._reported_at > REPORT_S:
+                self._reported_at = began_at
+                _failure_of(partial(report, reporter=self._reporter))
 
     def turn(self) -> bool:
         """One round; the slow steps about once a second. Nothing, and False, without the leadership.
@@ -86,6 +103,7 @@ class Dispatcher:
             steps.append(search_queue.ring_due)
             steps += [dispatch.reap_expired, partial(dispatch.release_again, farm=self._farm), outbox.ring_due]
             steps.append(firing.fire_due)
+            steps.append(partial(look_after_trials, patience_s=self._farm.interactive_stale_s))
             steps += [partial(schedule.fire_due, name=name, every=every) for name, every in TIMETABLE.items()]
         failures = [failure for step in steps if (failure := _failure_of(step)) is not None]
         if failures:

@@ -14,16 +14,18 @@ from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.config import Farm, Settings
+from app.rpa import metrics
 from app.rpa.codes import Code
 from app.rpa.evidence import Kept
 from app.rpa.models.jobs import Action
 from app.rpa.readings import TaskOutcome
-from app.rpa.services import leases, outcomes
-from workers.actions.add_to_cart import add_to_cart
+from app.rpa.services import leases, outcomes, robots
+from workers.actions.add_to_cart import Wish, add_to_cart
 from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser
 from workers.chrome.settings import MEBIBYTE, BrowserSettings, RecyclingLimits
 from workers.chrome.shelf import BrowserShelf
+from workers.duty import Duty
 from workers.errors import TaskError
 from workers.evidence import Keeper
 from workers.pulse import Pulse, Stop, Watch
@@ -38,33 +40,53 @@ _UNRECORDABLE: Final = "The result could not be recorded"
 class Errands:
     """What one worker does with task messages; it owns the worker's browsers."""
 
-    def __init__(self, app: Flask, farm: Farm, browsers: BrowserShelf, pulse: Pulse, worker_id: int) -> None:
+    def __init__(
+        self, app: Flask, farm: Farm, browsers: BrowserShelf, pulse: Pulse, worker_id: int, duty: Duty
+    ) -> None:
         self._app = app
         self._farm = farm
         self._browsers = browsers
         self._pulse = pulse
         self._worker_id = worker_id
+        self._duty = duty
         self._keeper = Keeper(app)
 
     def run_task(self, task_id: int, release_no: int) -> None:
-        """Do a released task; an old or doubled message changes nothing."""
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(task_id=task_id)
-        with self._app.app_context():
-            lease = leases.claim_task(
-                task_id=task_id, release_no=release_no, worker_id=self._worker_id, lease_s=self._farm.lease_s
-            )
-        if lease is None:
-            return
-        structlog.contextvars.bind_contextvars(job_id=lease.job_id)
+        """Do a released task, or give it back while the worker is drained; an old or doubled message changes nothing.
+
+        Every line of the log names the task meanwhile, and its job as soon as that is known.
+        """
+        with structlog.contextvars.bound_contextvars(task_id=task_id):
+            with self._app.app_context():
+                if not self._duty.takes_tasks:
+                    leases.return_task(task_id=task_id, release_no=release_no)
+                    return
+                lease = leases.claim_task(
+                    task_id=task_id,
+                    release_no=release_no,
+                    worker_id=self._worker_id,
+                    lease_s=self._farm.lease_s,
+                    verdict=robots.judge_task(task_id=task_id),
+                )
+            if lease is not None:
+                with structlog.contextvars.bound_contextvars(job_id=lease.job_id):
+                    self._run(lease)
+
+    def _run(self, lease: leases.Lease) -> None:
+        self._duty.began()
         limits = lease.profile.timeouts
         limit_s = limits.view_task_s if lease.action is Action.VIEW_PRODUCT else limits.cart_task_s
         with self._pulse.watching(lease, limit_s=limit_s) as watch:
             outcome, kept = self._keeper.keep(lease, self._visit(lease, watch))
+        metrics.observe(lease.action, {stage: ms / 1000 for stage, ms in outcome.facts.timings_ms.items()})
         if watch.stop is Stop.LEASE_LOST and outcome.code is not None:
             log.warning("the lease was lost; the errand was broken off")
             return
+        began_at = time.monotonic()
         recorded = self._record(lease, outcome, kept, until=watch.lease_ends_at)
+        metrics.observe(lease.action, {"record": time.monotonic() - began_at})
+        if recorded:
+            self._duty.ended(outcome.code)
         log.info("%s %s: %s%s", lease.action, lease.asin, outcome.code or "ok", "" if recorded else " (dropped)")
 
     def _record(self, lease: leases.Lease, outcome: TaskOutcome, kept: list[Kept], *, until: float) -> bool:
@@ -90,8 +112,13 @@ class Errands:
                 kept = []
 
     def _visit(self, lease: leases.Lease, watch: Watch) -> TaskOutcome:
+        if lease.verdict.code is not None:
+            return TaskOutcome(lease.verdict.code, detail=lease.verdict.detail)
         try:
-            browser = self._browsers.browser_for(lease.storefront_id, lease.storefront_version, lease.profile)
+            draws = lease.profile.draws or lease.action is not Action.VIEW_PRODUCT
+            browser = self._browsers.browser_for(
+                lease.storefront_id, lease.storefront_version, lease.profile, draws=draws
+            )
             watch.kill = browser.kill
             outcome = self._act(browser, lease, watch.is_stopped)
         except TaskError as error:
@@ -106,7 +133,8 @@ class Errands:
     def _act(self, browser: Browser, lease: leases.Lease, cancelled: Callable[[], bool]) -> TaskOutcome:
         profile, asin, wanted = lease.profile, lease.asin, partial(self._keeper.wanted, lease)
         if lease.action is Action.ADD_TO_CART:
-            return add_to_cart(browser, profile, asin, quantity=lease.quantity, cancelled=cancelled, wanted=wanted)
+            wish = Wish(quantity=lease.quantity, options=lease.options)
+            return add_to_cart(browser, profile, asin, wish=wish, cancelled=cancelled, wanted=wanted)
         return view_product(browser, profile, asin, cancelled=cancelled, wanted=wanted)
 
 
@@ -114,15 +142,22 @@ def shelf_for(settings: Settings, root: Path, run_as: str | None) -> BrowserShel
     """The browsers of one worker as the application's settings want them; ``run_as`` is None without root."""
     browsers = settings.browsers
     return BrowserShelf(
-        BrowserSettings(
-            chrome_shell=Path(browsers.shell),
-            chrome_full=Path(browsers.full),
-            chromedriver=Path(browsers.driver),
-            root=root,
-            run_as=run_as,
-            no_sandbox=browsers.no_sandbox,
-            private_targets=settings.private_targets,
-        ),
+        browser_settings(settings, root, run_as),
         limits=RecyclingLimits(contexts=browsers.max_contexts, memory_bytes=browsers.max_memory_mb * MEBIBYTE),
         capacity=browsers.per_worker,
+    )
+
+
+def browser_settings(settings: Settings, root: Path, run_as: str | None) -> BrowserSettings:
+    """What a browser must be told of the application's settings; ``run_as`` is None without root."""
+    browsers = settings.browsers
+    return BrowserSettings(
+        chrome_shell=Path(browsers.shell),
+        chrome_full=Path(browsers.full),
+        chromedriver=Path(browsers.driver),
+        root=root,
+        run_as=run_as,
+        no_sandbox=browsers.no_sandbox,
+        private_targets=settings.private_targets,
+        contact=settings.farm.contact,
     )

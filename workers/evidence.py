@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Final
 
@@ -67,6 +68,21 @@ class Keeper:
             return replace(light, facts=replace(light.facts, evidence=said)), []
         return light, kept
 
+    def put(self, path: str, content: bytes) -> str | None:
+        """Store a file within KEEP_S seconds; why it could not be kept, where it could not."""
+
+        def write() -> None:
+            self._store.require_room(len(content))
+            with self._store.writing(path) as target:
+                target.write(content)
+
+        try:
+            self._within(KEEP_S, write)
+        except Exception as error:  # noqa: BLE001  # every store has errors of its own
+            log.warning("%s could not be kept: %s: %s", path, type(error).__name__, error)
+            return f"could not be kept: {_reason_of(error)}"
+        return None
+
     def _has_enough(self, job_id: int, code: Code) -> bool:
         with self._app.app_context():
             enough = not has_room(job_id, code)
@@ -85,7 +101,9 @@ class Keeper:
         if self._stuck is not None and self._stuck.is_alive():
             raise TimeoutError
         done: Future[None] = Future()
-        thread = threading.Thread(target=_settle, args=(done, work), name="evidence", daemon=True)
+        # In a copy of our context, so that lines of the log name the task there, too.
+        run = copy_context().run
+        thread = threading.Thread(target=run, args=(_settle, done, work), name="evidence", daemon=True)
         thread.start()
         try:
             done.result(seconds)

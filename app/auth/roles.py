@@ -24,7 +24,15 @@ BUILT_IN: Final = {
     ),
     "farm operator": BuiltIn(
         "Describes storefronts and sends the farm out",
-        ("products:read", "storefronts:read", "storefronts:write", "jobs:read", "jobs:write"),
+        (
+            "products:read",
+            "storefronts:read",
+            "storefronts:write",
+            "jobs:read",
+            "jobs:write",
+            "farm:read",
+            "farm:write",
+        ),
     ),
     "order desk": BuiltIn(
         "Serves customers",

@@ -28,6 +28,7 @@ MAIN: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("Log-in providers", "admin_providers.index", "log-in", "/admin/providers"),
         Entry("Audit log", "admin_audit.index", "scroll-text", "/admin/audit"),
     ),
+    "Farm": (Entry("Workers", "worker_pages.index", "monitor", "/admin/workers"),),
     "You": (Entry("Your account", "account.profile", "user", "/account"),),
 }
 ACCOUNT: Final = (

@@ -24,6 +24,8 @@ CATALOGUE: Final[dict[str, str]] = {
     "storefronts:write": "Create, change and delete storefront profiles",
     "jobs:read": "Read farm jobs, their schedules, tasks and results",
     "jobs:write": "Submit, schedule, pause, change, cancel and repeat farm jobs, and run single errands",
+    "farm:read": "Read the workers of the farm, and the metrics of the whole system",
+    "farm:write": "Drain, resume and stop workers of the farm",
     "users:read": "Read users, their roles, sessions and keys",
     "users:write": "Create, change and deactivate users, give them roles, end their sessions",
     "roles:read": "Read roles and the catalogue of permissions",

@@ -9,6 +9,7 @@ from app.core.errors import Invalid
 
 PRODUCT_UPDATED: Final = "product.updated"
 STOCK_LOW: Final = "stock.low"
+ALERT_FIRED: Final = "alert.fired"
 ORDER_PLACED: Final = "order.placed"
 ORDER_PAID: Final = "order.paid"
 ORDER_SHIPPED: Final = "order.shipped"
@@ -23,6 +24,7 @@ EVERYTHING: Final = "*"
 KINDS: Final[dict[str, str]] = {
     PRODUCT_UPDATED: "Products were added, changed, deleted or restored: 1 to 100 of them in one event",
     STOCK_LOW: "What is left of a product has fallen to its threshold; once per crossing",
+    ALERT_FIRED: "An alert rule told something about the farm; once per crossing",
     ORDER_PLACED: "An order was placed",
     ORDER_PAID: "An order was paid",
     ORDER_SHIPPED: "A parcel of an order has left; once for each parcel",

@@ -55,6 +55,9 @@ class Code(StrEnum):
     PRICE_AMBIGUOUS = "PRICE_AMBIGUOUS"
     OUT_OF_STOCK = "OUT_OF_STOCK"
     VARIANT_REQUIRED = "VARIANT_REQUIRED"
+    VARIANT_UNAVAILABLE = "VARIANT_UNAVAILABLE"
+    QUANTITY_LIMITED = "QUANTITY_LIMITED"
+    CART_NOT_EMPTY = "CART_NOT_EMPTY"
     CART_NOT_CONFIRMED = "CART_NOT_CONFIRMED"
     CHROME_START = "CHROME_START"
     CHROME_CRASH = "CHROME_CRASH"
@@ -139,7 +142,19 @@ RULES: Final[dict[Code, Rule]] = {
         Retry.ONCE, "The page shows several prices or a range; point product.price at the one that counts."
     ),
     Code.OUT_OF_STOCK: _refused("The shop cannot sell this product now."),
-    Code.VARIANT_REQUIRED: _refused("The shop wants a size or colour chosen first."),
+    Code.VARIANT_REQUIRED: _refused(
+        "The shop wants a size or colour chosen first; say it in the job's options. The result has what it offers."
+    ),
+    Code.VARIANT_UNAVAILABLE: _refused(
+        "The shop does not sell this product in the variant asked for; the result has what it offers."
+    ),
+    Code.QUANTITY_LIMITED: _refused(
+        "The shop does not sell so many pieces at once; the result has how many it put into the cart."
+    ),
+    Code.CART_NOT_EMPTY: _failed(
+        Retry.NEVER,
+        "The cart of a new visitor held something already, so nothing was added; the shop ties carts to the address.",
+    ),
     Code.CART_NOT_CONFIRMED: _failed(
         Retry.ONCE, "The cart did not show the product after the click; the button does nothing or the profile is off."
     ),

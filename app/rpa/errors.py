@@ -19,6 +19,30 @@ class StorefrontCodeTaken(Conflict):
     code = "STOREFRONT_CODE_TAKEN"
 
 
+class MasterFollowsAnother(Conflict):
+    """The product master follows one storefront at most, and that is another one."""
+
+    code = "MASTER_FOLLOWS_ANOTHER"
+
+
+class ObservedChangeNotFound(NotFound):
+    """No flagged change has this id."""
+
+    code = "OBSERVED_CHANGE_NOT_FOUND"
+
+
+class ObservedChangeDecided(Conflict):
+    """Somebody has accepted or dismissed the change already, or nobody was asked."""
+
+    code = "OBSERVED_CHANGE_DECIDED"
+
+
+class ObservedChangeOutdated(Conflict):
+    """The storefront has been visited since, or the product is gone: accepting would write an old value."""
+
+    code = "OBSERVED_CHANGE_OUTDATED"
+
+
 class StorefrontInUse(Conflict):
     """A storefront that jobs refer to cannot be deleted."""
 
@@ -29,6 +53,36 @@ class StorefrontStale(StaleVersion):
     """The storefront has changed since it was read."""
 
     code = "STALE_VERSION"
+
+
+class ProfileVersionNotFound(NotFound):
+    """The storefront has no version of its profile with this number."""
+
+    code = "PROFILE_VERSION_NOT_FOUND"
+
+
+class ProfileVersionActive(Conflict):
+    """The version is what the farm visits the storefront by already."""
+
+    code = "PROFILE_VERSION_ACTIVE"
+
+
+class StorefrontInactive(Conflict):
+    """Nothing visits a storefront that is not active."""
+
+    code = "STOREFRONT_INACTIVE"
+
+
+class TrialNotFound(NotFound):
+    """No try, suggestion or replay has this id, or none any more."""
+
+    code = "TRIAL_NOT_FOUND"
+
+
+class TooManyTrials(Conflict):
+    """So many tries, suggestions and replays are open that one more has to wait."""
+
+    code = "TOO_MANY_TRIALS"
 
 
 class JobNotFound(NotFound):
@@ -76,6 +130,24 @@ class TaskNotFound(NotFound):
     """No task has this id."""
 
     code = "TASK_NOT_FOUND"
+
+
+class WorkerNotFound(NotFound):
+    """No worker has this id, or it is forgotten: it was not heard of for a day."""
+
+    code = "WORKER_NOT_FOUND"
+
+
+class WorkerGone(Conflict):
+    """The worker has stopped or is not heard of any more; it will not hear either."""
+
+    code = "WORKER_GONE"
+
+
+class WorkerStopping(Conflict):
+    """The worker was told to stop, which cannot be taken back."""
+
+    code = "WORKER_STOPPING"
 
 
 class EvidenceNotFound(NotFound):
@@ -130,3 +202,27 @@ class ScheduleTimezoneUnknown(Conflict):
     """The time zone of a schedule is not in this system's database of time zones any more."""
 
     code = "SCHEDULE_TIMEZONE_UNKNOWN"
+
+
+class AlertRuleNotFound(NotFound):
+    """No alert rule has this id."""
+
+    code = "ALERT_RULE_NOT_FOUND"
+
+
+class AlertRuleStale(StaleVersion):
+    """The alert rule has changed since it was read."""
+
+    code = "STALE_VERSION"
+
+
+class TooManyAlertRules(Conflict):
+    """There are as many alert rules as there may be."""
+
+    code = "TOO_MANY_ALERT_RULES"
+
+
+class AlertNotFound(NotFound):
+    """No alert has this id."""
+
+    code = "ALERT_NOT_FOUND"

@@ -14,7 +14,7 @@ from typing import Final
 
 from app.rpa import changes
 from app.rpa.codes import Code
-from app.rpa.readings import CartReading, Kind, Piece, ProductReading, TaskOutcome
+from app.rpa.readings import CartReading, ChoicesReading, Kind, Piece, ProductReading, TaskOutcome
 
 FOLDER: Final = "evidence"
 PER_CODE: Final = 20
@@ -68,7 +68,9 @@ def reason(ended: Ended, *, baseline: Mapping[str, str | None], token: str) -> W
 
 def ended_of(outcome: TaskOutcome) -> Ended | None:
     """How a visit ended, as ``reason`` takes it."""
-    return outcome.reading if outcome.code is None else outcome.code
+    if outcome.code is not None:
+        return outcome.code
+    return None if isinstance(outcome.reading, ChoicesReading) else outcome.reading
 
 
 def describe(piece: Piece, why: Why, *, job_id: int, task_id: int, number: int) -> Kept:

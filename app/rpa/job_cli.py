@@ -32,6 +32,14 @@ job_commands = AppGroup("job", help="Farm jobs.")
 _POLL_S: Final = 0.5
 
 
+def _as_options(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    """The pairs of name and value; no name twice."""
+    found = {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+    if len(found) < len(pairs) or not all(value.strip() for value in found.values()):
+        raise click.BadParameter("say each as NAME=VALUE, and no name twice.")
+    return found
+
+
 @job_commands.command("submit")
 @click.argument("action", type=click.Choice([action.value for action in Action]))
 @click.option("--storefront", required=True, help="Code of the storefront.")
@@ -46,6 +54,7 @@ _POLL_S: Final = 0.5
 @click.option("--concurrency", type=click.IntRange(1), help="At most so many of its tasks at once.")
 @click.option("--deadline", type=DURATION, help="After that the rest is skipped: 30m, 6h, 2d.")
 @click.option("--quantity", type=click.IntRange(1, MAX_QUANTITY), default=1, show_default=True)
+@click.option("--option", "options", multiple=True, callback=_as_options, help="Variant: size=M; may be given often.")
 @click.option("--wait", is_flag=True, help="Wait for the end with a progress bar; exit 1 when anything failed.")
 def submit(
     action: str,
@@ -61,6 +70,7 @@ def submit(
     concurrency: int | None,
     deadline: int | None,
     quantity: int,
+    options: dict[str, str],
     wait: bool,
 ) -> None:
     """Submit a job for ACTION over some products of the master."""
@@ -80,6 +90,7 @@ def submit(
             storefront=storefront,
             name=name or f"{action} on {storefront}",
             quantity=quantity,
+            options=options,
             priority=priority,
             concurrency=concurrency,
             deadline_s=deadline,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 from app.core.hosts import host_and_port
 from app.rpa.codes import Code
@@ -80,10 +80,44 @@ class ProductPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A choice to make before the click; ``css`` matches a select element or every choice."""
+
+    name: str
+    css: str
+    required: bool = True
+    unavailable: str | None = None
+    chosen: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantityField:
+    """Where the number of pieces is said; exactly one is set."""
+
+    input: str | None = None
+    select: str | None = None
+    plus: str | None = None
+    parameter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiniCart:
+    """The cart as a part of another page: what opens it, and how it looks when it is there."""
+
+    open: str | None
+    ready: tuple[Marker, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CartPage:
     """How to put a product into the cart and how to find it there; sources of a line are relative to the line."""
 
     add: str
+    options: tuple[Option, ...] = ()
+    quantity_field: QuantityField | None = None
+    proceed: tuple[str, ...] = ()
+    mini: MiniCart | None = None
+    variant: tuple[Source, ...] = ()
     confirm: tuple[Marker, ...]
     refuse: tuple[Refusal, ...]
     url: str
@@ -139,15 +173,32 @@ class Profile:
     cart: CartPage | None = None
     engine: str = "shell"
     """``shell`` (chrome-headless-shell) or ``chrome`` (full Chrome in headless mode)."""
+    frames: str = "on_demand"
+    """``on_demand`` (a product's page is not drawn, where the engine can do without) or ``always``."""
     load_images: bool = False
     page_bytes: int = 20_000_000
     timeouts: Timeouts = field(default_factory=Timeouts)
     pace: Pace = field(default_factory=Pace)
     retry: RetryBudget = field(default_factory=RetryBudget)
 
+    @property
+    def draws(self) -> bool:
+        """Whether pages that are only read are drawn, too; full Chrome cannot do without."""
+        return self.frames == "always" or self.engine == "chrome"
+
     def product_url(self, asin: str) -> str:
         """The absolute address of a product's page."""
         return urljoin(self.base_url, self.product.url.replace("{asin}", quote(asin, safe="")))
+
+    def buying_url(self, asin: str, quantity: int) -> str:
+        """The address of a product's page that is to put so many pieces into the cart."""
+        url = self.product_url(asin)
+        field = None if self.cart is None else self.cart.quantity_field
+        if field is None or field.parameter is None:
+            return url
+        parts = urlsplit(url)
+        others = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != field.parameter]
+        return parts._replace(query=urlencode([*others, (field.parameter, quantity)])).geturl()
 
     def cart_url(self) -> str:
         """The absolute address of the cart; raises ValueError when the profile describes none."""
@@ -166,6 +217,7 @@ class Profile:
             locale=document["locale"],
             currency=document["currency"],
             engine=document.get("engine", "shell"),
+            frames=document.get("frames", "on_demand"),
             load_images=document.get("load_images", False),
             page_bytes=document.get("page_bytes", 20_000_000),
             product=_product_page(product),
@@ -214,6 +266,11 @@ def _product_page(part: Mapping[str, Any]) -> ProductPage:
 def _cart_page(part: Mapping[str, Any]) -> CartPage:
     return CartPage(
         add=part["add"],
+        options=tuple(Option(**entry) for entry in part.get("options") or ()),
+        quantity_field=QuantityField(**part["quantity_field"]) if part.get("quantity_field") else None,
+        proceed=tuple(part.get("proceed") or ()),
+        mini=_mini_cart(part.get("mini")),
+        variant=_sources(part.get("variant")),
         confirm=_markers(part.get("confirm")),
         refuse=tuple(
             Refusal(code=Code(entry["code"]), marker=Marker(**{k: v for k, v in entry.items() if k != "code"}))
@@ -226,3 +283,7 @@ def _cart_page(part: Mapping[str, Any]) -> CartPage:
         price=_sources(part["price"]),
         price_is=part.get("price_is", "each"),
     )
+
+
+def _mini_cart(part: Mapping[str, Any] | None) -> MiniCart | None:
+    return None if part is None else MiniCart(open=part.get("open"), ready=_markers(part["ready"]))

@@ -9,7 +9,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from app.rpa import profile_schemas
+from app.rpa import profile_cart_schemas, profile_parts, profile_schemas
 from app.rpa.profile_schemas import ProfileSchema
 
 _COMPONENTS = "#/components/schemas/"
@@ -25,7 +25,8 @@ def json_schema() -> dict[str, Any]:
     spec = APISpec("Cartwright", "1", "3.1.0", plugins=[plugin])
     spec.components.schema(_name(ProfileSchema), schema=ProfileSchema)
     parts = _with_own_references(spec.to_dict()["components"]["schemas"])
-    for kind in vars(profile_schemas).values():
+    kinds = {**vars(profile_parts), **vars(profile_cart_schemas), **vars(profile_schemas)}
+    for kind in kinds.values():
         if isinstance(kind, type) and issubclass(kind, Schema) and _name(kind) in parts:
             parts[_name(kind)] = {"description": (kind.__doc__ or "").strip(), **parts[_name(kind)]}
     profile = parts.pop(_name(ProfileSchema))

@@ -164,6 +164,19 @@ def check_availability_rule(rule: Mapping[str, Any]) -> None:
         raise ProfileRuleError("Say exactly one of contains and css.")
 
 
+def check_quantity_field(field: Mapping[str, Any]) -> None:
+    """There is one way to say how many."""
+    if len(field) != 1:
+        raise ProfileRuleError("Say exactly one of input, select, plus and parameter.")
+
+
+def check_option_names(cart: Mapping[str, Any]) -> None:
+    """Jobs name options, so no two may have the same name."""
+    names = [option["name"] for option in cart.get("options", ())]
+    if len(set(names)) < len(names):
+        raise ProfileRuleError("Two options have the same name.", "options")
+
+
 def check_addresses(profile: Mapping[str, Any]) -> None:
     """Every page of the profile must lie on a host that the browser may reach; the first that does not is refused."""
     base_url = profile["base_url"]

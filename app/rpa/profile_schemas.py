@@ -3,81 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from marshmallow import RAISE, Schema, fields, validates_schema
+from marshmallow import fields, validates_schema
 from marshmallow.validate import Length, OneOf, Regexp
 
 from app.rpa import profile_rules as rules
-from app.rpa.profile_fields import Flag, bounded, checked, pattern, seconds, selector, short_text, whole
+from app.rpa.profile_cart_schemas import CartPageSchema
+from app.rpa.profile_fields import Flag, bounded, checked, seconds, selector, short_text, whole
+from app.rpa.profile_parts import SourceSchema, StrictPart, markers
 from app.rpa.readings import Availability
 
-STRUCTURED: Final = ("name", "brand", "price", "currency", "availability", "sku")
-REFUSE_CODES: Final = ("OUT_OF_STOCK", "VARIANT_REQUIRED", "NOT_FOUND", "LOGIN_REQUIRED", "BLOCKED")
 
-
-class _Strict(Schema):
-    class Meta:
-        unknown = RAISE
-
-
-class LineSourceSchema(_Strict):
-    """A source within one line of the cart; css selectors start at the line and may match the line itself."""
-
-    css = selector("A CSS selector; its visible text is read, without struck-through parts.")
-    attribute = fields.String(
-        validate=[Length(min=1, max=100), Regexp(r"^[A-Za-z_][A-Za-z0-9_.:-]*$")],
-        metadata={
-            "description": "Read this attribute of the css matches, not their text; value: a form field's value.",
-            "examples": ["data-price"],
-        },
-    )
-    regex = pattern(
-        "An RE2 regular expression over what was read, or alone over the page's (in a cart: the line's) visible text; "
-        "the first group, or else the whole match, becomes the value."
-    )
-
-    @validates_schema(skip_on_field_errors=True)
-    def _one_place(self, data: Mapping[str, Any], **_: Any) -> None:
-        checked(rules.check_source)(data)
-
-
-class SourceSchema(LineSourceSchema):
-    """One place to read a value from: structured or css, either with a regex, or a regex alone."""
-
-    structured = fields.String(
-        validate=OneOf(STRUCTURED),
-        metadata={
-            "description": "A field of the page's JSON-LD, microdata or OpenGraph data, used only where it names this "
-            "product or this is the only product on the page."
-        },
-    )
-
-
-class MarkerSchema(_Strict):
-    """Something that tells what a page is: every part that is set must hold; of a list of markers, any one."""
-
-    css = selector("An element that is there and visible.")
-    text = short_text(
-        "Words in the css match, or anywhere in the visible text; upper and lower case are the same.", "sold out"
-    )
-    url = pattern("An RE2 regular expression searched in the page's final address.", "/sorry\\?")
-    status = whole("The HTTP status of the page.", 100, 599, 404)
-
-    @validates_schema(skip_on_field_errors=True)
-    def _says_something(self, data: Mapping[str, Any], **_: Any) -> None:
-        checked(rules.check_marker)(data)
-
-
-class RefusalSchema(MarkerSchema):
-    """A marker after the click that says why the shop does not sell."""
-
-    code = fields.String(
-        required=True, validate=OneOf(REFUSE_CODES), metadata={"description": "The task's end when this marker holds."}
-    )
-
-
-class AvailabilityRuleSchema(_Strict):
+class AvailabilityRuleSchema(StrictPart):
     """What words or an element mean; the rules are tried in their order and the first that holds decides."""
 
     contains = short_text("Words in what the availability sources read; upper and lower case are the same.", "sold out")
@@ -97,15 +35,7 @@ def _sources(description: str, *, low: int = 0) -> fields.List[Any]:
     return bounded(fields.Nested(SourceSchema), description, low=low, high=10)
 
 
-def _line_sources(description: str) -> fields.List[Any]:
-    return bounded(fields.Nested(LineSourceSchema), description, low=1, high=10)
-
-
-def _markers(description: str) -> fields.List[Any]:
-    return bounded(fields.Nested(MarkerSchema), description)
-
-
-class ProductPageSchema(_Strict):
+class ProductPageSchema(StrictPart):
     """Where a product's page is and how to read it."""
 
     url = short_text(
@@ -115,7 +45,7 @@ class ProductPageSchema(_Strict):
         longest=1000,
         required=True,
     )
-    ready = _markers("The page is ready to read when any of these holds; without any, when it has loaded.")
+    ready = markers("The page is ready to read when any of these holds; without any, when it has loaded.")
     dismiss = bounded(
         selector("What to click.", "#cookie-banner button.accept"),
         "Clicks that remove banners; what is not there is skipped.",
@@ -133,34 +63,11 @@ class ProductPageSchema(_Strict):
     availability_rules = bounded(
         fields.Nested(AvailabilityRuleSchema), "What the availability's words or elements mean, in order.", high=50
     )
-    not_found = _markers("The shop does not have this product when any of these holds.")
-    blocked = _markers("The shop shows a robot check when any of these holds; then nothing is read.")
+    not_found = markers("The shop does not have this product when any of these holds.")
+    blocked = markers("The shop shows a robot check when any of these holds; then nothing is read.")
 
 
-class CartPageSchema(_Strict):
-    """How to put a product into the cart and how to find it there."""
-
-    add = selector("The button on the product page.", "button#add-to-cart", required=True)
-    confirm = _markers("The click has worked when any of these holds.")
-    refuse = bounded(fields.Nested(RefusalSchema), "Markers after the click that say why the shop does not sell.")
-    url = short_text(
-        "The cart's address, absolute or relative to base_url.",
-        "/cart",
-        checked(rules.check_page_address),
-        longest=1000,
-        required=True,
-    )
-    line = selector("One line of the cart; hidden matches are passed over.", "tr.cart-line", required=True)
-    identity = _line_sources("Where a line names its product: the first source that has a value must hold the ASIN.")
-    quantity = _line_sources("The line's quantity: one whole number.")
-    price = _line_sources("The line's price.")
-    price_is = fields.String(
-        validate=OneOf(["each", "line"]),
-        metadata={"description": "Whether price is of one piece (each, the default) or of the whole line (line)."},
-    )
-
-
-class TimeoutsSchema(_Strict):
+class TimeoutsSchema(StrictPart):
     """Limits in seconds."""
 
     start_s = seconds("Starting the browser. Default 30.", 1, 120, 30)
@@ -176,14 +83,14 @@ class TimeoutsSchema(_Strict):
         checked(rules.check_time_limits)(data)
 
 
-class PaceSchema(_Strict):
+class PaceSchema(StrictPart):
     """How often the shop is visited."""
 
     gap_ms = whole("Milliseconds between the starts of two visits. Default 5000.", 0, 3_600_000, 5000)
     concurrency = whole("Visits at once over all workers. Default 1.", 1, 64, 1)
 
 
-class RetrySchema(_Strict):
+class RetrySchema(StrictPart):
     """How often a task is tried."""
 
     attempts = whole("Tries of a task whose page failed. Default 3.", 1, 10, 3)
@@ -199,7 +106,7 @@ class RetrySchema(_Strict):
     )
 
 
-class ProfileSchema(_Strict):
+class ProfileSchema(StrictPart):
     """A storefront profile: how to visit a shop that nobody programmed for."""
 
     base_url = short_text(
@@ -234,6 +141,13 @@ class ProfileSchema(_Strict):
     engine = fields.String(
         validate=OneOf(["shell", "chrome"]),
         metadata={"description": "shell (chrome-headless-shell, the default) or chrome (full Chrome, slower)."},
+    )
+    frames = fields.String(
+        validate=OneOf(["on_demand", "always"]),
+        metadata={
+            "description": "Whether the shell draws product pages all the time (always) or for pictures only "
+            "(on_demand, the default); scripts, lazy content and animations run either way."
+        },
     )
     load_images = Flag(metadata={"description": "Whether pictures are loaded. Default false."})
     page_bytes = whole("The most bytes one page may load. Default 20000000.", 100_000, 200_000_000, 20_000_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
@@ -11,8 +12,10 @@ from app.rpa.codes import Code
 
 T = TypeVar("T")
 
-MAX_QUANTITY: Final = 10
-"""Most pieces of one product that an errand puts into a cart: one visit and one click each."""
+MAX_QUANTITY: Final = 999
+"""Most pieces of one product that an errand puts into a cart."""
+MAX_CLICKED: Final = 10
+"""The same where the profile names no field for the quantity: one visit and one click each."""
 
 
 class Availability(StrEnum):
@@ -54,8 +57,33 @@ class CartReading:
 
     quantity: int
     unit_price: Read[Money] | None
+    """None where the cart's price was not read, or is of the line and does not divide evenly."""
     page_price: Read[Money] | None
     """The price the product page showed in the same visit; a difference is a finding, not a failure."""
+    line_price: Read[Money] | None = None
+    """Of all pieces together, where that is what the cart shows."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What was chosen, in the shop's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the values that an option of a product has in the shop."""
+
+    value: str
+    is_available: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicesReading:
+    """What the shop offers where it was not said what to choose, or something that it does not sell."""
+
+    option: str
+    choices: tuple[Choice, ...]
+    """At most 50, in the page's order."""
+
+
+Reading = ProductReading | CartReading | ChoicesReading
 
 
 class Kind(StrEnum):
@@ -92,10 +120,13 @@ class PageFacts:
 
 @dataclass(frozen=True, slots=True)
 class TaskOutcome:
-    """How one attempt of a task went: ``code`` None is success and then ``reading`` is there."""
+    """How one attempt of a task went: ``code`` None is success and then ``reading`` is there.
+
+    With VARIANT_REQUIRED and VARIANT_UNAVAILABLE it is what the shop offers, with QUANTITY_LIMITED what the cart got.
+    """
 
     code: Code | None
-    reading: ProductReading | CartReading | None = None
+    reading: Reading | None = None
     detail: str = ""
     retry_after_s: float | None = None
     """Seconds the shop asked us to wait (Retry-After), only with RATE_LIMITED."""

@@ -10,6 +10,7 @@ from app.rpa.models.jobs import TaskState
 from app.rpa.profile import RetryBudget
 
 MAX_RETRY_AFTER_S = 3600.0
+"""A shop that wants more is asked again after this: otherwise one wrong header would stop it for days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ def decide(code: Code | None, spent: Spent, budget: RetryBudget, *, retry_after_
     """Decide after an attempt that ended with ``code`` (None: success).
 
     Attempts, losses (browser or worker died) and rate limits are counted apart, so that a page that kills Chrome ends
-    as POISON and a shop that says 429 does not use up the attempts.
+    as POISON and a shop that says 429 does not use up the attempts. ``retry_after_s`` is what the shop asked for, with
+    429 or another refusal: the whole storefront pauses so long, and the task does.
     """
     if code is None:
         return Next(TaskState.SUCCEEDED, None, Spent(spent.attempts + 1, spent.losses, spent.rate_limited))
@@ -47,9 +49,16 @@ def decide(code: Code | None, spent: Spent, budget: RetryBudget, *, retry_after_
         return _after_loss(code, spent, budget)
     after = Spent(spent.attempts + 1, spent.losses, spent.rate_limited)
     allowed = {Retry.ATTEMPTS: budget.attempts, Retry.ONCE: min(2, budget.attempts)}.get(rule.retry, 1)
+    pause = _bounded(retry_after_s or 0.0)
     if after.attempts < allowed:
-        return Next(TaskState.READY, code, after, delay_s=_backoff(budget, after.attempts))
-    return Next(TaskState(rule.ending.value), code, after)
+        delay = max(pause, _backoff(budget, after.attempts))
+        return Next(TaskState.READY, code, after, delay_s=delay, storefront_pause_s=pause)
+    return Next(TaskState(rule.ending.value), code, after, storefront_pause_s=pause)
+
+
+def visit_again(spent: Spent) -> Next:
+    """After a visit that read something suspicious: once more, soon, and no attempt is counted."""
+    return Next(TaskState.READY, None, spent, delay_s=random.uniform(1, 2))
 
 
 def _after_loss(code: Code, spent: Spent, budget: RetryBudget) -> Next:
@@ -62,10 +71,15 @@ def _after_loss(code: Code, spent: Spent, budget: RetryBudget) -> Next:
 def _after_rate_limit(code: Code, spent: Spent, budget: RetryBudget, retry_after_s: float | None) -> Next:
     after = Spent(spent.attempts, spent.losses, spent.rate_limited + 1)
     asked = min(60.0, 2.0**after.rate_limited) if retry_after_s is None else retry_after_s
-    pause = max(0.0, min(asked, MAX_RETRY_AFTER_S))
+    pause = _bounded(asked)
     if after.rate_limited <= budget.rate_limited:
         return Next(TaskState.READY, code, after, delay_s=pause + random.uniform(0, 1), storefront_pause_s=pause)
     return Next(TaskState.FAILED, code, after, storefront_pause_s=pause)
+
+
+def _bounded(pause_s: float) -> float:
+    """A pause that a shop asks for, as far as we do as it says."""
+    return max(0.0, min(pause_s, MAX_RETRY_AFTER_S))
 
 
 def _backoff(budget: RetryBudget, attempts: int) -> float:

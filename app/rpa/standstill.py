@@ -20,6 +20,10 @@ class Reason(StrEnum):
     PREPARING = "PREPARING"
     STOREFRONT_INACTIVE = "STOREFRONT_INACTIVE"
     STOREFRONT_PAUSED = "STOREFRONT_PAUSED"
+    COOLDOWN = "COOLDOWN"
+    ROBOTS = "ROBOTS"
+    HOURS = "HOURS"
+    DAILY_CAP = "DAILY_CAP"
     NO_WORKERS = "NO_WORKERS"
     RETRY = "RETRY"
     PACE = "PACE"
@@ -47,8 +51,8 @@ class Standing:
     next_task_at: datetime | None
     """When the first of its READY tasks may start; None where there is none."""
     has_queued: bool
-    is_shop_active: bool
-    shop_paused_until: datetime | None
+    shop_waits: Wait | None
+    """Why nothing starts on its storefront (``app.rpa.holds``)."""
     shop_starts_at: datetime
     """When the storefront's pace lets the next task start."""
     workers: int
@@ -62,17 +66,9 @@ def why_waiting(job: Standing) -> Wait | None:
         return None
     if job.state is JobState.PREPARING:
         return Wait(Reason.PREPARING, "Its first tasks are being made.")
-    return _of_shop(job) or _of_tasks(job)
-
-
-def _of_shop(job: Standing) -> Wait | None:
-    if not job.is_shop_active:
-        return Wait(Reason.STOREFRONT_INACTIVE, "The storefront is not active.")
-    if job.shop_paused_until is not None and job.shop_paused_until > job.now:
-        return Wait(Reason.STOREFRONT_PAUSED, "The shop asked us to wait.", job.shop_paused_until)
-    if job.workers == 0:
-        return Wait(Reason.NO_WORKERS, "No worker is alive.")
-    return None
+    if job.shop_waits is not None:
+        return job.shop_waits
+    return Wait(Reason.NO_WORKERS, "No worker is alive.") if job.workers == 0 else _of_tasks(job)
 
 
 def _of_tasks(job: Standing) -> Wait | None:

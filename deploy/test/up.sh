@@ -48,6 +48,7 @@ write_settings() {
     done
     echo "ADMIN_EMAIL=operator@cartwright.example"
     echo "PUBLIC_URL=https://shop.cartwright.example"
+    echo "FARM_CONTACT=https://shop.cartwright.example/bot"
     echo "MAIL_URL=smtp://mail.cartwright.example:25"
     echo "MAIL_FROM=shop@cartwright.example"
     echo "STAFF_SECOND_FACTOR=0" # check.py has no authenticator app

@@ -33,7 +33,7 @@ from app.core.transactions import in_transaction
 from app.rpa.codes import Code
 from app.rpa.models.jobs import Attempt
 from app.rpa.readings import Kind, PageFacts, TaskOutcome
-from app.rpa.services import outcomes
+from app.rpa.services import leases, outcomes
 from tests.auth.people import new_person
 from tests.auth.test_pages_safety import page_rules
 from tests.browsing import complaints, log_in, served, started_chrome, wait_for
@@ -87,12 +87,26 @@ def show(chrome: webdriver.Chrome, *, width: int, theme: str) -> None:
     chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
+def fill_workers(task_id: int) -> None:
+    """A worker with a task and two browsers, one without, and one that has stopped."""
+    busy, _idle, stopped = (
+        leases.register_worker(name=f"w{at}", host=f"farm-{at}.{'x' * 40}.example.org", pid=4711) for at in range(3)
+    )
+    leases.claim_task(task_id=task_id, release_no=1, worker_id=busy, lease_s=600)
+    told = {"version": "HeadlessChrome/150.0.7100.0", "started_at": "2026-11-21T10:00:00.000000Z", "visits": 412}
+    browsers = [told | {"storefront_id": 1}, told | {"storefront_id": 2**40}]
+    vitals = {"visits": 1210, "failed": 8, "memory_bytes": 412_516_352, "browsers": browsers}
+    leases.heartbeat(worker_id=busy, vitals=vitals)
+    leases.retire_worker(worker_id=stopped)
+
+
 def fill_farm(app: Flask, picture: bytes) -> None:
     """A task with a failed attempt, of which there are a picture and HTML."""
     stock_master()
     farm = FarmDriver(app)
     farm.storefront()
-    task_id = farm.task_ids(farm.submit(name=NAMES[0]))[0]
+    job = farm.submit(name=NAMES[0])
+    task_id = farm.task_ids(job)[0]
     farm.release()
     lease = farm.leased(task_id)
     raw = {"price": [NAMES[1], "<b>$1</b>"], "name": [NAMES[2]]}
@@ -101,6 +115,7 @@ def fill_farm(app: Flask, picture: bytes) -> None:
     attempt_id = db.session.scalars(select(Attempt.id)).one()
     add_evidence(task_id, picture, attempt_id=attempt_id)
     add_evidence(task_id, gzip.compress(b"<p>"), kind=Kind.HTML, attempt_id=attempt_id)
+    fill_workers(farm.task_ids(job)[1])
 
 
 @in_transaction
@@ -195,7 +210,7 @@ def fill_providers() -> None:
     db.session.add(provider)
 
 
-@pytest.mark.parametrize(("role", "entries"), [("admin", 4), ("customer", 0)])
+@pytest.mark.parametrize(("role", "entries"), [("admin", 5), ("customer", 0)])
 def test_the_menu_opens_on_a_phone_and_shows_what_one_may_open(
     app: Flask, chrome: webdriver.Chrome, address: str, role: str, entries: int
 ) -> None:

@@ -42,17 +42,23 @@ class World:
         assert self.missing <= GUARDS.keys() | SPARE.keys()
 
 
-def settle(world: World, state: State, of: int, code: Code | None, *, by: Age) -> State:
-    """What ``outcomes`` writes of a task whose attempt has ended, by how old a token."""
+def settle(world: World, state: State, of: int, code: Code | None, *, by: Age, is_doubtful: bool = False) -> State:
+    """What ``outcomes`` writes of a task whose attempt has ended, by how old a token.
+
+    ``is_doubtful``: it read something that is looked at twice.
+    """
     at, task = world.bounds.job_of[of], state.tasks[of]
     end, attempts, losses = _decided(code, task.attempts, task.losses, world.bounds.attempts, world.bounds.losses)
     bound = "losses are bounded" if code is Code.WORKER_LOST else "attempts are bounded"
     if end is TaskState.FAILED and not world.has(bound):
         end = TaskState.READY
+    seconds = task.seconds
+    if is_doubtful and (not seconds or not world.has("a product is visited a second time once")):
+        end, attempts, losses, seconds = TaskState.READY, task.attempts, task.losses, seconds + 1
     is_cancelled = state.jobs[at].state is JobState.CANCELLING
     if end is TaskState.READY and is_cancelled and world.has("nothing goes back into a cancelled job"):
         end = TaskState.CANCELLED
-    task = task._replace(is_late=False, attempts=attempts, losses=losses)
+    task = task._replace(is_late=False, attempts=attempts, losses=losses, seconds=seconds)
     task = task._replace(open_attempts=task.open_attempts - (by is Age.NOW))
     state = end_lease(state, of)
     return (

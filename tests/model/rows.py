@@ -28,6 +28,7 @@ _OF_TASK: Final = (
     TaskRow.not_before,
     TaskRow.attempt_count,
     TaskRow.loss_count,
+    TaskRow.first_look,
 )
 _OF_JOB: Final = (
     JobRow.state,
@@ -99,6 +100,7 @@ class Rows:
                 open_attempts=is_open[row.id],
                 ends=int(row.state in ENDS),
                 observations=seen[row.id],
+                seconds=int(row.first_look is not None),
             )
         return found
 

@@ -57,6 +57,8 @@ def _wrong_task(bounds: Bounds, task: Task, holders: int) -> str | None:
         return "not just the attempt that runs is open"
     if task.attempts > bounds.attempts or task.losses > bounds.losses + 1:
         return "more tries than the budget has"
+    if task.seconds > 1:
+        return "a product was sent to a second visit twice"
     return None
 
 
@@ -119,6 +121,8 @@ def _wrong_claim(bounds: Bounds, before: State, label: Label, after: State) -> s
         job = before.jobs[bounds.job_of[of]]
         if after.workers[at].does is Does.START and (job.state not in WORKS or job.is_overdue):
             return "a task starts of a job that is paused, cancelled or over"
+        if after.workers[at].does is Does.START and before.is_shut:
+            return "a task starts of a storefront that may not be visited now"
     if label[0] == "claim_write":
         at, of = int(label[1]), int(label[2])
         age, task = before.workers[at].age, before.tasks[of]

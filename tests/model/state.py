@@ -57,6 +57,8 @@ class Task(NamedTuple):
     open_attempts: int = 0
     ends: int = 0
     observations: int = 0
+    seconds: int = 0
+    """How often it was sent to a second visit."""
 
 
 class Job(NamedTuple):
@@ -105,6 +107,8 @@ class State(NamedTuple):
     dispatchers: tuple[Actor, ...]
     halfway: tuple[Any, ...] = ()
     """A transaction on a job that has looked and not written: only where the job's lock is taken out."""
+    is_shut: bool = False
+    """The storefront may not be visited now, for whatever reason of politeness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class Bounds:
     dispatchers: int = 1
     attempts: int = 2
     losses: int = 1
+    closes: bool = False
+    """Whether there are times at which the storefront may not be visited."""
     without: frozenset[str] = frozenset()
     """Steps that do not happen in it."""
 
@@ -234,7 +240,7 @@ def _is_in_vain(state: State, actor: Actor, missing: frozenset[str]) -> bool:
 
 def _tidy_task(task: Task, missing: frozenset[str]) -> Task:
     if task.state in ENDS:
-        return task._replace(is_late=False, attempts=0, losses=0, is_used=False)
+        return task._replace(is_late=False, attempts=0, losses=0, is_used=False, seconds=0)
     if task.is_used and task.state is TaskState.READY and not missing:
         return task._replace(is_used=False)  # it gets another number before anybody claims it
     return task

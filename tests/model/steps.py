@@ -97,6 +97,18 @@ def die(_: World, state: State) -> Following:
             yield ("die", at), set_worker(state, at, IDLE)
 
 
+def close_shop(world: World, state: State) -> Following:
+    """The storefront's hours end, its day's pages are used up, or it asks to wait or blocks."""
+    if world.bounds.closes and not state.is_shut:
+        yield ("close_shop",), state._replace(is_shut=True)
+
+
+def open_shop(_: World, state: State) -> Following:
+    """It may be visited again."""
+    if state.is_shut:
+        yield ("open_shop",), state._replace(is_shut=False)
+
+
 DISPATCHER: Final[tuple[Callable[[World, State], Following], ...]] = (
     dispatcher.release_look, dispatcher.release_write, dispatcher.again_look, dispatcher.again_write,
     dispatcher.reap_look, dispatcher.reap_write, dispatcher.end_look, dispatcher.end_write,
@@ -104,7 +116,7 @@ DISPATCHER: Final[tuple[Callable[[World, State], Following], ...]] = (
 )  # fmt: skip
 WORKER: Final = (worker.pick, worker.claim_look, worker.claim_write, worker.renew, worker.finish)
 PEOPLE: Final = (pause, resume, cancel, extend)
-FATE: Final = (deadline, lose, duplicate, die)
+FATE: Final = (deadline, lose, duplicate, die, close_shop, open_shop)
 STEPS: Final = (*DISPATCHER, *WORKER, prepare, *PEOPLE, write, expire, *FATE)
 
 

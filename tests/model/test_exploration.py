@@ -21,25 +21,28 @@ SHOP: Final = Bounds(
 """Two jobs that share a storefront's only place."""
 JOB: Final = Bounds(jobs=((2, 1),), shop=2, attempts=1, losses=0, without=frozenset({"extend", "duplicate"}))
 """Two tasks of which the job lets one run at a time."""
+SHUT: Final = Bounds(attempts=1, losses=0, closes=True, without=frozenset({"extend", "pause"}))
+"""A storefront that may not be visited at all times."""
 LONELY: Final = Bounds(workers=1, attempts=1)
 LARGE: Final = (
     Bounds(dispatchers=2),
     Bounds(jobs=((2, 1),), shop=2, attempts=1, losses=0),
     Bounds(jobs=((1, None), (1, None)), attempts=1, losses=0, without=frozenset({"extend", "duplicate"})),
 )
-WORLDS: Final = (ONE, RACE, SHOP, JOB, *(LARGE if FULL else ()))
+WORLDS: Final = (ONE, RACE, SHOP, JOB, SHUT, *(LARGE if FULL else ()))
 SEEN_IN: Final = {
     "release by the number that was looked at": RACE,
     "reap the lease that was looked at": RACE,
     "claims of a storefront wait for each other": SHOP,
     "claim within the storefront's concurrency": SHOP,
+    "claim only what may be visited now": SHUT,
     "claim within the job's concurrency": JOB,
 }
 """The world in which a guard is missed, where one task and one dispatcher do not miss it."""
 
 
 @pytest.mark.timeout(3600 if FULL else 120)
-@pytest.mark.parametrize("bounds", WORLDS, ids=lambda bounds: f"{bounds.jobs}-{bounds.dispatchers}")
+@pytest.mark.parametrize("bounds", WORLDS, ids=lambda bounds: f"{bounds.jobs}-{bounds.dispatchers}-{bounds.closes}")
 def test_in_every_state_all_rules_hold_and_every_job_can_end(bounds: Bounds) -> None:
     found = explore(World(bounds))
     print(found)

@@ -13,16 +13,17 @@ from tests.faults.sizes import FULL, SEED
 from tests.model.state import Bounds
 from tests.model.steps import STEPS
 from tests.model.walker import Walker
+from tests.model.worker import CODES
 from tests.rpa.conftest import FarmDriver, stock_master
 from tests.servers import on_sqlite
 
 WALKS: Final = 1_000 if FULL else 40
 LENGTH: Final = 30
 WORLDS: Final = (
-    Bounds(dispatchers=2),
-    Bounds(jobs=((2, 1), (1, None)), shop=2, dispatchers=2),
-    Bounds(jobs=((3, None),), shop=2, workers=3, attempts=1, losses=0),
-    Bounds(jobs=((1, None), (2, None))),
+    Bounds(dispatchers=2, closes=True),
+    Bounds(jobs=((2, 1), (1, None)), shop=2, dispatchers=2, closes=True),
+    Bounds(jobs=((3, None),), shop=2, workers=3, attempts=1, losses=0, closes=True),
+    Bounds(jobs=((1, None), (2, None)), closes=True),
 )
 
 
@@ -47,4 +48,5 @@ def test_whatever_happens_the_rows_are_as_the_model_says(farm: FarmDriver, world
         taken += walker.walk(LENGTH)
         walker.forget()
     untried = {step.__name__ for step in STEPS if not step.__name__.endswith("write")} - taken.keys()
+    untried |= {f"finish {how}" for how in CODES if how != "stopped"} - taken.keys()
     assert not untried, untried

@@ -16,11 +16,13 @@ from app.core.extensions import db
 from app.core.orm import database_now
 from app.core.queues import doorbell
 from app.core.transactions import in_transaction
+from app.products.models.products import Product
 from app.rpa.codes import Code
 from app.rpa.models.jobs import BATCH, Action, Attempt, TaskState
 from app.rpa.models.jobs import Job as JobRow
 from app.rpa.models.jobs import Task as TaskRow
-from app.rpa.models.observations import Observation, ObservationCurrent
+from app.rpa.models.observations import Observation, ObservationCurrent, ObservedChange
+from app.rpa.models.storefronts import Storefront
 from app.rpa.profile import RetryBudget
 from app.rpa.readings import TaskOutcome
 from app.rpa.services import controlling, dispatch, ending, leases, outcomes, preparing, submitting
@@ -29,20 +31,18 @@ from tests.model.effects import Label, World
 from tests.model.rows import QUEUE, Rows
 from tests.model.state import Age, Bounds, Does, State, is_through
 from tests.model.worker import CODES
-from tests.rpa.conftest import ASINS, SUCCESS, FarmDriver
+from tests.rpa.conftest import ASINS, FarmDriver, reading
 
 ME: Final = permissions.system()
 LONG: Final = timedelta(hours=1)
 _WEIGHTS: Final = {
     "cancel": 2, "deadline": 2, "pause": 2, "resume": 10, "die": 1, "lose": 4, "duplicate": 6, "expire": 20,
     "finish": 6, "end_look": 40, "withdraw_look": 8, "extend": 10, "renew": 60, "reap_look": 120, "reap_write": 60,
+    "close_shop": 4, "open_shop": 30,
 }  # fmt: skip
 """How often a step is chosen, others 20: many would bring most walks to an early end, and some have few occasions."""
-_OUTCOMES: Final = {
-    "success": SUCCESS,
-    "failure": TaskOutcome(CODES["failure"], detail="It took too long."),
-    "stopped": TaskOutcome(Code.CANCELLED),
-}
+_PRICES: Final = ("10.00", "30.00")
+"""Of products, so that one after the other is looked at twice."""
 
 
 @dataclass(slots=True)
@@ -66,6 +66,7 @@ class Walker:
         self.settings = replace(farm.farm, batch_stale_s=0, interactive_stale_s=0)
         self.budget = RetryBudget(attempts=bounds.attempts, losses=bounds.losses)
         self.jobs = [self._submit(storefront, total, concurrency) for total, concurrency in bounds.jobs]
+        _show_prices(storefront=storefront)
         self.rows = Rows(bounds, self.jobs)
         self.leases: dict[int, leases.Lease] = {}
         self.messages: dict[int, tuple[int, int]] = {}
@@ -80,6 +81,7 @@ class Walker:
                 break
             label, after = self._choose()
             taken[str(label[0])] += 1
+            taken += Counter({f"finish {label[3]}": 1}) if label[0] == "finish" else Counter()
             self._take(label, after)
             self._compare()
             self._let_time_pass()
@@ -87,8 +89,9 @@ class Walker:
 
     def forget(self) -> None:
         """Delete what the walk has left."""
-        for table in (Observation, ObservationCurrent, Attempt, TaskRow, JobRow):
+        for table in (ObservedChange, Observation, ObservationCurrent, Attempt, TaskRow, JobRow):
             db.session.execute(delete(table))
+        db.session.execute(update(Storefront).values(paused_until=None))
         db.session.commit()
         doorbell().redis.delete(QUEUE)
 
@@ -228,7 +231,8 @@ class Walker:
 
     def _finish(self, label: Label, before: State) -> None:
         at = int(label[1])
-        recorded = outcomes.finish_task(lease=self.leases.pop(at), outcome=_OUTCOMES[str(label[3])])
+        lease = self.leases.pop(at)
+        recorded = outcomes.finish_task(lease=lease, outcome=_outcome(lease, str(label[3])))
         assert recorded == (before.workers[at].age is Age.NOW)
 
     def _die(self, label: Label, _: State) -> None:
@@ -272,6 +276,12 @@ class Walker:
         number = self.rows.number(int(label[1]), Age(int(label[2])))
         doorbell().redis.rpush(QUEUE, f"task-{self.rows.task_id(int(label[1]))}-{number}")
 
+    def _close_shop(self, _label: Label, _: State) -> None:
+        self._set(update(Storefront).values(paused_until=self._now() + LONG))
+
+    def _open_shop(self, _label: Label, _: State) -> None:
+        self._set(update(Storefront).values(paused_until=None))
+
     def _compare(self) -> None:
         self.rows.read()
         said = (list(self.state.jobs), list(self.state.tasks), Counter(self.state.messages))
@@ -298,6 +308,25 @@ class Walker:
     def _set(self, statement: Any) -> None:
         db.session.execute(statement)
         db.session.commit()
+
+
+def _outcome(lease: leases.Lease, how: str) -> TaskOutcome:
+    """What a visit brings back; what is doubtful is so after what the lease says of the price."""
+    if CODES[how] is not None:
+        return TaskOutcome(CODES[how], detail="It did not work.")
+    price = _PRICES[(lease.baseline["price"] == f"{_PRICES[0]} USD") == (how == "doubtful")]
+    return TaskOutcome(None, reading=reading(price))
+
+
+@in_transaction
+def _show_prices(*, storefront: str) -> None:
+    """Have the storefront shown the price of every product before."""
+    session = db.session()
+    shop = session.scalars(select(Storefront.id).where(Storefront.code == storefront)).one()
+    for id_ in session.scalars(select(Product.id)):
+        row = ObservationCurrent(product_id=id_, storefront_id=shop, attribute="price", task_id=0)
+        row.value, row.observed_at = f"{_PRICES[0]} USD", database_now(session)
+        session.add(row)
 
 
 @in_transaction

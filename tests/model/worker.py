@@ -19,8 +19,8 @@ from tests.model.effects import (
 )
 from tests.model.state import IDLE, Actor, Age, Does, State, Task, end_lease
 
-CODES: Final = {"success": None, "failure": Code.NAV_TIMEOUT, "stopped": Code.CANCELLED}
-"""How a visit ends: well, so that it may be tried again, or because its job is cancelled."""
+CODES: Final = {"success": None, "doubtful": None, "failure": Code.NAV_TIMEOUT, "stopped": Code.CANCELLED}
+"""How a visit ends: well, with what is looked at twice, so that it may be tried again, or as its job is cancelled."""
 
 
 def pick(_: World, state: State) -> Following:
@@ -82,11 +82,11 @@ def finish(world: World, state: State) -> Following:
             continue
         is_cancelled = state.jobs[world.bounds.job_of[of]].state is JobState.CANCELLING
         for how, code in CODES.items():
-            if how == "stopped" and not is_cancelled:
+            if (how == "stopped" and not is_cancelled) or how in world.bounds.without:
                 continue
             after = set_worker(state, at, IDLE)
             if age is Age.NOW or not world.has("finish by one's own lease"):
-                after = settle(world, after, of, code, by=age)
+                after = settle(world, after, of, code, by=age, is_doubtful=how == "doubtful")
             elif not world.has("record nothing of what was not settled") and code is None:
                 after = count_end(after, world.bounds.job_of[of], TaskState.SUCCEEDED)
             yield ("finish", at, of, how), after
@@ -99,6 +99,7 @@ def _may_start(world: World, state: State, of: int) -> bool:
     return not (
         (job.state not in WORKS and world.has("claim of a job that works"))
         or (job.is_overdue and world.has("claim before the deadline"))
+        or (state.is_shut and world.has("claim only what may be visited now"))
         or (len(leased) >= world.bounds.shop and world.has("claim within the storefront's concurrency"))
         or (
             concurrency is not None

@@ -250,7 +250,7 @@ def test_test_events_and_redeliveries_are_asked_for_by_api(office: Office, recei
 def test_the_document_says_what_receivers_get(office: Office, receiver: Receiver, app: Flask) -> None:
     document = app.test_client().get("/openapi.json").get_json()
     of_orders = ("placed", "paid", "shipped", "delivered", "cancelled", "returned", "refunded", "attention")
-    others = {"product.updated", "stock.low", "webhook.test"}
+    others = {"product.updated", "stock.low", "alert.fired", "webhook.test"}
     assert set(document["webhooks"]) == others | {f"order.{what}" for what in of_orders}
     operation = document["webhooks"]["stock.low"]["post"]
     schema = document["components"]["schemas"]["StockLowEvent"]

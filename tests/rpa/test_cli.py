@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from app.core.extensions import db
 from app.core.orm import utc_now
+from app.core.outbox import Outbox
 from app.core.permissions import system
 from app.products.services.filters import create_filter
 from app.rpa.codes import Code
@@ -159,3 +160,43 @@ def test_a_plan_says_how_many_workers_it_needs_or_why_it_is_impossible(app: Flas
         "Error: There is no storefront x.\n"
     )
     assert run(app, *plan[:-1], "10s", "--products", "1").exit_code == 2
+
+
+def test_politeness_is_shown_and_changed_and_what_is_not_named_stays(app: Flask, document: Path) -> None:
+    run(app, "storefront", "create", str(document), "--code", "shop")
+    assert "at any hour" in run(app, "storefront", "politeness", "shop").output
+    window = ["--hours", "fri-mon 22:00-06:00", "--timezone", "Europe/Berlin"]
+    changed = run(app, "storefront", "politeness", "shop", *window, "--daily-cap", "50")
+    assert "fri,sat,sun,mon 22:00-06:00 Europe/Berlin" in changed.output
+    assert "0 pages today (at most 50, Europe/Berlin)" in changed.output
+    ignored = run(app, "storefront", "politeness", "shop", "--ignore-robots", "Agreed by phone.")
+    assert "ignores robots.txt: Agreed by phone. (system)" in ignored.output
+    with app.app_context():
+        row = get_storefront(1)
+        assert (row.daily_cap, row.timezone, row.obeys_robots, row.version) == (50, "Europe/Berlin", False, 3)
+    obeyed = run(app, "storefront", "politeness", "shop", "--obey-robots", "--any-hour", "--daily-cap", "0")
+    assert "obeys robots.txt" in obeyed.output
+    assert "at any hour" in obeyed.output
+    assert "(no cap, Europe/Berlin)" in obeyed.output
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--hours", "someday 1-2"], ["--hours", "mon 06:00-06:00"], ["--timezone", "Moon"], ["--daily-cap", "1"],
+     ["--ignore-robots", ""], ["--ignore-robots", "why", "--obey-robots"]],
+)  # fmt: skip
+def test_politeness_that_breaks_a_rule_changes_nothing(app: Flask, document: Path, options: list[str]) -> None:
+    run(app, "storefront", "create", str(document), "--code", "shop")
+    assert run(app, "storefront", "politeness", "shop", *options).exit_code != 0
+    with app.app_context():
+        assert get_storefront(1).version == 1
+
+
+def test_robots_txt_is_shown_and_asked_for_again(app: Flask, document: Path) -> None:
+    run(app, "storefront", "create", str(document), "--code", "shop")
+    shown = run(app, "storefront", "robots", "shop", "--asin", "B000000001", "--refresh")
+    assert shown.exit_code == 0
+    assert "http://shop.example/robots.txt: UNREAD" in shown.output
+    assert "http://shop.example/dp/B000000001: not known yet" in shown.output
+    with app.app_context():
+        assert db.session.scalars(select(Outbox.kind)).all() == ["refresh_robots"]

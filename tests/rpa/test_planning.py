@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.rpa.planning import LONGEST, Facts, Limit, default_deadline, estimate, plan, read_duration, spoken
+from app.rpa.hours import DAYS, read_hours
+from app.rpa.planning import LONGEST, Cap, Facts, Limit, default_deadline, estimate, plan, read_duration, spoken
 
 SLOW = Facts(gap_ms=5000, concurrency=1, workers=8, seconds_per_task=3)
 FAST = Facts(gap_ms=0, concurrency=8, workers=4, seconds_per_task=2)
@@ -104,6 +106,65 @@ def test_a_plan_is_kept_by_the_estimate_and_one_worker_less_is_late(
     assert needed <= deadline + 0.001
     fewer = estimate(tasks, replace(facts, workers=found.workers - 1)).seconds
     assert fewer is None or fewer > deadline - 0.001
+
+
+# Sunday, 12:00; the hours are 20:00 to 24:00 of every day, the cap's day ends at midnight.
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+EVENINGS = read_hours([{"days": list(DAYS), "start": "20:00", "end": "24:00"}], ZoneInfo("UTC"))
+EVENING = replace(FAST, at=NOON, hours=EVENINGS, workers=8)
+CAPPED = replace(FAST, at=NOON, cap=Cap(a_day=100, left=30, day_ends_s=DAY / 2), workers=8)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "facts", "seconds", "limit"),
+    [
+        (100, replace(SLOW, crawl_delay_ms=10_000), 993, Limit.CRAWL_DELAY),
+        (100, replace(SLOW, crawl_delay_ms=1000), 498, Limit.PACE),
+        (100, EVENING, 8 * 3600 + 26, Limit.HOURS),
+        (8 * 1800 * 5 + 8, EVENING, 32 * 3600 + 3602, Limit.HOURS),  # four hours of the first evening, one of the next
+        (30, CAPPED, 8, Limit.STOREFRONT),
+        (31, CAPPED, DAY / 2 + 2, Limit.DAILY_CAP),
+        (130, CAPPED, DAY / 2 + 2, Limit.DAILY_CAP),
+        (131, CAPPED, DAY * 1.5 + 2, Limit.DAILY_CAP),
+        (131, replace(CAPPED, hours=EVENINGS), DAY * 1.5 + 20 * 3600 + 2, Limit.DAILY_CAP),
+        (0, replace(CAPPED, hours=EVENINGS), 0, Limit.PACE),
+        (10, replace(EVENING, workers=0), None, Limit.WORKERS),
+    ],
+)
+def test_hours_cap_and_crawl_delay_limit_a_job_too(
+    tasks: int, facts: Facts, seconds: float | None, limit: Limit
+) -> None:
+    found = estimate(tasks, facts)
+    assert (found.seconds, found.limited_by) == (seconds, limit)
+
+
+def test_what_would_take_thousands_of_years_has_an_estimate_too() -> None:
+    hour = read_hours([{"days": ["mon"], "start": "00:00", "end": "00:01"}], ZoneInfo("UTC"))
+    slow = replace(SLOW, gap_ms=3_600_000, at=NOON, hours=hour, cap=Cap(1, 0, 60.0))
+    assert (estimate(10_000_000, slow).seconds or 0) > 1e12
+    assert default_deadline(10_000_000, slow) == LONGEST
+
+
+@pytest.mark.parametrize(
+    ("facts", "tasks", "deadline", "why", "way"),
+    [
+        (replace(SLOW, crawl_delay_ms=30_000), 1000, 6 * 3600, "the Crawl-delay of 30 s", "the shop's to say"),
+        (EVENING, 8 * 1800 * 5, DAY, "its 4 h of hours until then", "more hours"),
+        (CAPPED, 131, DAY, "its cap of 100 a day", "a cap of at least 101 such tasks a day"),
+    ],
+)
+def test_a_plan_that_politeness_forbids_says_so(facts: Facts, tasks: int, deadline: int, why: str, way: str) -> None:
+    found = plan(tasks, facts, deadline)
+    assert found.workers is None
+    assert why in found.detail
+    assert way in found.ways[-1]
+
+
+def test_a_plan_within_hours_and_cap_names_the_workers_that_it_needs() -> None:
+    assert plan(1800 * 4 * 3, EVENING, DAY).workers == 3
+    assert plan(130, CAPPED, DAY).workers == 1
+    assert plan(30, CAPPED, 60).workers == 1
+    assert plan(31, CAPPED, 60).workers is None
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("6h", 21_600), ("1d12h", 129_600)])

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from app.rpa.models.jobs import JobState
-from app.rpa.standstill import Reason, Standing, why_waiting
+from app.rpa.standstill import Reason, Standing, Wait, why_waiting
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
 IDLE = Standing(
-    now=NOW, state=JobState.RUNNING, paused_by=None, leased=0, next_task_at=NOW, has_queued=False, is_shop_active=True,
-    shop_paused_until=None, shop_starts_at=NOW, workers=2,
+    now=NOW, state=JobState.RUNNING, paused_by=None, leased=0, next_task_at=NOW, has_queued=False,
+    shop_waits=None, shop_starts_at=NOW, workers=2,
 )  # fmt: skip
 
 
@@ -25,8 +25,7 @@ IDLE = Standing(
         ({"state": JobState.PAUSED, "paused_by": "user:7"}, Reason.PAUSED, None),
         ({"state": JobState.PAUSED, "paused_by": "user:7", "leased": 3}, Reason.PAUSED, None),
         ({"state": JobState.PREPARING, "next_task_at": None}, Reason.PREPARING, None),
-        ({"is_shop_active": False, "workers": 0}, Reason.STOREFRONT_INACTIVE, None),
-        ({"shop_paused_until": LATER, "workers": 0}, Reason.STOREFRONT_PAUSED, LATER),
+        ({"shop_waits": Wait(Reason.HOURS, "Closed.", LATER), "workers": 0}, Reason.HOURS, LATER),
         ({"workers": 0, "has_queued": True}, Reason.NO_WORKERS, None),
         ({"next_task_at": LATER, "shop_starts_at": LATER}, Reason.RETRY, LATER),
         ({"shop_starts_at": LATER}, Reason.PACE, LATER),
@@ -48,7 +47,6 @@ def test_the_first_thing_that_stands_in_the_way_is_named(
         {"has_queued": True},
         {"state": JobState.CANCELLING},
         {"next_task_at": None},
-        {"shop_paused_until": NOW, "has_queued": True},
     ],
 )
 def test_a_job_of_which_something_runs_or_is_about_to_waits_for_nothing(changes: dict[str, Any]) -> None:

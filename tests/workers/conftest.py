@@ -8,12 +8,14 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from app.rpa.profile import Profile
+from demo.market import DATA, Catalogue, serve
 from tests.workers.shop import Shop
 from workers.chrome.browser import Browser
 from workers.chrome.settings import BrowserSettings
@@ -85,16 +87,16 @@ def profile(shop: Shop) -> Profile:
 
 
 @pytest.fixture(scope="session")
-def warm_browsers(settings_for: Callable[..., BrowserSettings], shop: Shop) -> Iterator[Callable[[Profile], Browser]]:
-    """Gives a living browser for a profile of the shop, the same one as long as it lives."""
-    browsers: dict[Profile, Browser] = {}
+def warm_browsers(settings_for: Callable[..., BrowserSettings], shop: Shop) -> Iterator[Callable[..., Browser]]:
+    """Gives a living browser for a profile of the shop (``draws`` or not), the same one as long as it lives."""
+    browsers: dict[tuple[Profile, bool], Browser] = {}
 
-    def get(profile: Profile) -> Browser:
-        browser = browsers.get(profile)
+    def get(profile: Profile, *, draws: bool = True) -> Browser:
+        browser = browsers.get((profile, draws))
         if browser is None or not browser.is_alive:
             if browser is not None:
                 browser.close()
-            browser = browsers[profile] = Browser(settings_for(shop), profile)
+            browser = browsers[profile, draws] = Browser(settings_for(shop), profile, draws=draws)
         return browser
 
     yield get
@@ -108,6 +110,12 @@ def browser(warm_browsers: Callable[[Profile], Browser], profile: Profile) -> Br
     return warm_browsers(profile)
 
 
+@pytest.fixture(params=[True, False], ids=["drawn", "on demand"])
+def either_browser(request: pytest.FixtureRequest, warm_browsers: Callable[..., Browser], profile: Profile) -> Browser:
+    """A warm headless shell for the shop, once one that draws and once one that runs frames on demand."""
+    return warm_browsers(profile, draws=request.param)
+
+
 @pytest.fixture
 def full_browser(warm_browsers: Callable[[Profile], Browser], profile: Profile) -> Browser:
     """A warm full Chrome for the shop."""
@@ -118,3 +126,20 @@ def full_browser(warm_browsers: Callable[[Profile], Browser], profile: Profile) 
 def warm(warm_browsers: Callable[[Profile], Browser], profile: Profile) -> Callable[[str], Browser]:
     """Gives a warm browser of an engine (``shell`` or ``chrome``) for the shop."""
     return lambda engine: warm_browsers(dataclasses.replace(profile, engine=engine))
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    """What the demonstration's marketplace sells."""
+    return Catalogue.load(DATA)
+
+
+@pytest.fixture(scope="session")
+def market_port(catalogue: Catalogue) -> Iterator[int]:
+    """The port of the demonstration's marketplace."""
+    server = serve(catalogue, port=0)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join(timeout=10)

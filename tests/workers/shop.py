@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import ssl
 import threading
 from collections import defaultdict
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from app.rpa.profile import Profile
+from tests.workers.hostile import ANSWER_OF, Visitor
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{asin}</title>
 <link rel="canonical" href="/p/{asin}"></head><body>
@@ -34,7 +36,23 @@ LATE = (
 STORAGE = """<script>const n = Number(localStorage.getItem("n") || 0) + 1; localStorage.setItem("n", n);
 document.title = n + "|" + document.cookie;</script>"""
 
-SCRIPTS = {
+_SHOW = 'document.querySelector(".later").className = "price"'
+_ONE = 'document.querySelector("#product h1")'
+FRAME_SCRIPTS = {
+    "RAFPRICE01": f"requestAnimationFrame(() => {{ {_SHOW}; }});",
+    "RAFTWICE01": f"requestAnimationFrame(() => requestAnimationFrame(() => {{ {_SHOW}; }}));",
+    "INVIEW0001": f"new IntersectionObserver(() => {{ {_SHOW}; }}).observe({_ONE});",
+    "RESIZED001": f"new ResizeObserver(() => {{ {_SHOW}; }}).observe({_ONE});",
+    "SCROLLED01": 'document.body.style.height = "3000px"; scrollTo(0, 9);'
+    f'addEventListener("scroll", () => {{ {_SHOW}; }});',
+    "TRANSITION": f"document.startViewTransition(() => {{ {_SHOW}; }});",
+}
+"""Pages that have no price until a frame has run."""
+SCRIPTS = FRAME_SCRIPTS | {
+    "RAFVALUE01": """document.querySelector(".price").textContent = "$1.00";
+        requestAnimationFrame(() => { document.querySelector(".price").textContent = "$24.99"; });""",
+    "RAFBUSY001": "requestAnimationFrame(() => { while (true) {} });",
+    "LEAVES0001": 'requestAnimationFrame(() => { location.replace("/p/GOOD000001"); });',
     "ALERT00001": 'alert("Welcome");',
     "BANNER0001": CLOSE_BANNER,
     "BIGDOM0001": r'document.body.prepend(document.createComment("\u00e9\ud83d".repeat(3_000_000)));',
@@ -50,12 +68,24 @@ SCRIPTS = {
 class Shop:
     """Runs until ``close``; ``requests`` holds (path, headers) of everything that was asked for."""
 
-    def __init__(self, *, family: socket.AddressFamily = socket.AF_INET, other_port: int = 9) -> None:
+    def __init__(
+        self,
+        *,
+        family: socket.AddressFamily = socket.AF_INET,
+        other_port: int = 9,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.carts: dict[str, dict[str, int]] = defaultdict(dict)
         self.closing = threading.Event()
+        self.robots: tuple[int, bytes, dict[str, str]] = (404, b"", {})
+        """What the shop answers where its robots.txt is asked for: status, body, headers."""
         self.other_port = other_port
+        self.given: tuple[str, dict[str, str]] = ("", {})
+        """What ``/given`` answers: a page and headers."""
         self._server = _Server(self, family)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.port: int = self._server.server_address[1]
         self.address = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -134,7 +164,10 @@ class _Handler(BaseHTTPRequestHandler):
         shop = self.server.shop
         shop.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
         path = urlsplit(self.path).path
-        if path.startswith("/p/"):
+        if path == "/robots.txt":
+            status, body, headers = shop.robots
+            self._answer(body, {"Content-Type": "text/plain"} | headers, HTTPStatus(status))
+        elif path.startswith("/p/"):
             self._product(path[3:])
         elif path == "/cart/add":
             cart = shop.carts[self._session()]
@@ -145,8 +178,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(self._cart_page())
         elif path == "/storage":
             self._answer(STORAGE, {"Set-Cookie": f"visitor={secrets.token_hex(4)}"})
+        elif path == "/given":
+            self._answer(*shop.given)
         elif path == "/to":
-            self._answer("", {"Location": unquote(urlsplit(self.path).query)}, HTTPStatus.FOUND)
+            to = unquote(self.path.partition("?")[2]).encode().decode("latin-1")
+            self._answer("", {"Location": to}, HTTPStatus.FOUND)
         else:
             self._answer("<h1>Hello</h1>")
 
@@ -156,6 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Be quiet."""
 
     def _product(self, asin: str) -> None:
+        if (hostile := ANSWER_OF.get(asin)) is not None:
+            shop = self.server.shop
+            hostile(Visitor(self, asin, f"http://127.0.0.1:{shop.other_port}", shop.closing))
+            return
         special = getattr(self, f"_page_{asin.lower()}", None)
         if special is not None:
             special()
@@ -172,6 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
             button=button,
             script=script + (ADD % shown if asin not in {"DEADBUTTON", "SOLDOUT003"} else ""),
         )
+        if asin in FRAME_SCRIPTS:
+            page = page.replace('class="price"', 'class="later"')
         if asin == "NEVERREADY":
             page = page.replace('class="price"', "")
         if asin in {"BANNER0001", "COVERED001"}:

@@ -46,6 +46,7 @@ CART = TaskOutcome(None, CartReading(1, None, None), captured=PIECES)
 LEASE = Lease(
     task_id=7, job_id=5, token="01" * 16, action=Action.VIEW_PRODUCT, asin="B000000001", product_id=1, quantity=1,
     storefront_id=1, storefront_version=1, profile=Profile.from_document(profile()), number=3,
+    started_at=utc_now(),
 )  # fmt: skip
 
 KeeperOf = Callable[[str], Keeper]

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import psutil
 import pytest
@@ -20,60 +15,20 @@ from app.core import permissions
 from app.core.extensions import db
 from app.core.money import Money
 from app.core.orm import utc_now
-from app.core.queues import doorbell
 from app.core.transactions import in_transaction
 from app.products.models.products import Product, ProductUpdate
 from app.products.services.products import create_product
 from app.rpa.evidence import Why
 from app.rpa.models.evidence import Evidence
-from app.rpa.models.jobs import Action, Attempt, Job, JobState, Task, TaskState
-from app.rpa.models.observations import Observation
-from app.rpa.models.storefronts import Storefront
-from app.rpa.services import controlling, storefronts, submitting
-from demo.market import DATA, Catalogue, serve
+from app.rpa.models.jobs import Action, Attempt, JobState, Task, TaskState
+from app.rpa.services import controlling
+from demo.market import Catalogue
 from tests.servers import on_sqlite, private_folder
 from tests.workers.farm import RunningFarm
+from tests.workers.market import assert_exactly_once, ended_tasks, open_market, stock_master, submit
 
 PRICE = Money.parse("10.00", "USD")
 on_mariadb = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return Catalogue.load(DATA)
-
-
-@pytest.fixture(scope="module")
-def market_port(catalogue: Catalogue) -> Iterator[int]:
-    server = serve(catalogue, port=0)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join(timeout=10)
-
-
-def _open_shop(port: int, **changes: Any) -> Storefront:
-    text = (DATA.parent / "profile.json").read_text().replace("127.0.0.1:8090", f"127.0.0.1:{port}")
-    return storefronts.create_storefront(
-        actor=permissions.system(), now=utc_now(), code="market", name="Market", profile=json.loads(text) | changes
-    )
-
-
-def _stock_master(catalogue: Catalogue, count: int) -> list[str]:
-    """Products that the marketplace shows as they are, so that a visit finds no change."""
-    plain = [article for article in catalogue.articles.values() if article.page == "product" and not article.sold_out]
-    for article in plain[:count]:
-        create_product(
-            actor=permissions.system(),
-            now=utc_now(),
-            asin=article.asin,
-            name=article.name,
-            brand=article.brand,
-            description="",
-            price=Money.parse(article.price, "USD"),
-        )
-    return [article.asin for article in plain[:count]]
 
 
 @pytest.fixture
@@ -95,37 +50,16 @@ def _reprice(asin: str) -> None:
     product.price = Money.parse("0.01", "USD")
 
 
-def _submit(asins: list[str], action: Action = Action.VIEW_PRODUCT) -> Job:
-    return submitting.submit_job(
-        actor=permissions.system(), action=action, storefront="market", name=action, asins=asins
-    )
-
-
-def _ended(job: Job) -> int:
-    return db.session.get_one(Job, job.id, populate_existing=True).current_count
-
-
-def _exactly_once(job: Job) -> None:
-    """Every task of the job has ended once: counters, observations and rows agree."""
-    ended = select(Task.state, func.count()).where(Task.job_id == job.id).group_by(Task.state)
-    by_state = {row[0]: row[1] for row in db.session.execute(ended)}
-    assert by_state.get(TaskState.SUCCEEDED, 0) == job.succeeded_count
-    assert sum(by_state.values()) == job.current_count == job.total_count
-    observed = select(func.count(), func.count(Observation.task_id.distinct())).select_from(Observation)
-    count, distinct = db.session.execute(observed.join(Task).where(Task.job_id == job.id)).one()
-    assert count == distinct == job.succeeded_count
-
-
 @pytest.mark.parametrize("database", ["sqlite", "mariadb"], indirect=True)
 def test_both_errands_run_from_submission_to_result(farm: RunningFarm, catalogue: Catalogue) -> None:
-    asins = _stock_master(catalogue, 8)
-    _open_shop(farm.market_port)
+    asins = stock_master(catalogue, 8)
+    open_market(farm.market_port)
     farm.start_all()
-    views = farm.finished(_submit(asins))
+    views = farm.finished(submit(asins))
     assert (views.state, views.succeeded_count) == (JobState.COMPLETED, 8), farm.last_words()
-    _exactly_once(views)
+    assert_exactly_once(views)
     assert db.session.scalar(select(func.count()).where(ProductUpdate.task_id.is_not(None))) == 0
-    carts = farm.finished(_submit(asins[:3], Action.ADD_TO_CART))
+    carts = farm.finished(submit(asins[:3], Action.ADD_TO_CART))
     assert (carts.state, carts.succeeded_count) == (JobState.COMPLETED, 3), farm.last_words()
     results = db.session.scalars(select(Task.result).where(Task.job_id == carts.id).order_by(Task.seq))
     assert [(result["quantity"], result["price_differs"]) for result in results if result] == [(1, False)] * 3
@@ -133,13 +67,13 @@ def test_both_errands_run_from_submission_to_result(farm: RunningFarm, catalogue
 
 @on_sqlite
 def test_what_changed_failed_or_was_bought_has_a_picture_in_the_store(farm: RunningFarm, catalogue: Catalogue) -> None:
-    plain, changed, unknown = _stock_master(catalogue, 3)
+    plain, changed, unknown = stock_master(catalogue, 3)
     gone = create_product(actor=permissions.system(), now=utc_now(), asin="B0GONE0404", name="Gone", price=PRICE)
     _reprice(changed)
-    _open_shop(farm.market_port)
+    open_market(farm.market_port)
     farm.start_all()
-    farm.finished(_submit([plain, changed, gone.asin]))
-    farm.finished(_submit([unknown], Action.ADD_TO_CART))
+    farm.finished(submit([plain, changed, gone.asin]))
+    farm.finished(submit([unknown], Action.ADD_TO_CART))
     rows = db.session.execute(
         select(Task.asin, Evidence.why, Evidence.kind, Evidence.path)
         .join(Task, Task.id == Evidence.task_id)
@@ -158,77 +92,6 @@ def test_what_changed_failed_or_was_bought_has_a_picture_in_the_store(farm: Runn
 
 
 @on_mariadb
-def test_a_worker_killed_in_the_middle_of_a_job_loses_and_doubles_nothing(
-    farm: RunningFarm, catalogue: Catalogue
-) -> None:
-    asins = _stock_master(catalogue, 40)
-    _open_shop(farm.market_port)
-    farm.start_all()
-    job = _submit(asins)
-    farm.until(lambda: _ended(job) >= 5, "the job to run")
-    busy = next(worker for worker in farm.workers() if worker.pid)
-    os.kill(busy.pid, signal.SIGKILL)
-    ended = farm.finished(job)
-    assert (ended.state, ended.succeeded_count) == (JobState.COMPLETED, 40), farm.last_words()
-    _exactly_once(ended)
-    farm.stop()
-    assert farm.browsers() == []
-
-
-@on_mariadb
-def test_a_killed_pool_takes_its_workers_and_browsers_with_it_and_the_next_one_ends_the_job(
-    farm: RunningFarm, catalogue: Catalogue
-) -> None:
-    asins = _stock_master(catalogue, 30)
-    _open_shop(farm.market_port)
-    farm.start_all()
-    job = _submit(asins)
-    farm.until(lambda: _ended(job) >= 3, "the job to run")
-    assert farm.browsers()
-    pool = farm.processes.pop("pool")
-    pool.kill()
-    pool.wait(timeout=10)
-    farm.until(lambda: not farm.browsers(), "the browsers to end", seconds=10)
-    farm.start("pool", "workers")
-    ended = farm.finished(job)
-    assert (ended.state, ended.succeeded_count) == (JobState.COMPLETED, 30), farm.last_words()
-    _exactly_once(ended)
-
-
-@on_mariadb
-def test_asked_to_stop_a_pool_finishes_its_tasks_and_leaves_no_browser(farm: RunningFarm, catalogue: Catalogue) -> None:
-    asins = _stock_master(catalogue, 30)
-    _open_shop(farm.market_port)
-    farm.start_all()
-    job = _submit(asins)
-    farm.until(lambda: _ended(job) >= 3, "the job to run")
-    farm.processes["pool"].send_signal(signal.SIGTERM)
-    assert farm.processes["pool"].wait(timeout=30) == 0
-    assert farm.browsers() == []
-    leased = select(func.count()).where(Task.job_id == job.id, Task.state == TaskState.LEASED)
-    db.session.rollback()
-    assert db.session.scalar(leased) == 0
-    farm.start("pool", "workers")
-    ended = farm.finished(job)
-    assert (ended.state, ended.succeeded_count) == (JobState.COMPLETED, 30), farm.last_words()
-    lost = select(func.count()).where(Attempt.code == "WORKER_LOST")
-    assert db.session.scalar(lost) == 0
-
-
-@on_mariadb
-def test_redis_that_forgets_everything_costs_time_but_no_task(farm: RunningFarm, catalogue: Catalogue) -> None:
-    asins = _stock_master(catalogue, 30)
-    _open_shop(farm.market_port)
-    farm.start_all()
-    job = _submit(asins)
-    farm.until(lambda: _ended(job) >= 3, "the job to run")
-    doorbell().redis.flushall()
-    ended = farm.finished(job)
-    assert (ended.state, ended.succeeded_count) == (JobState.COMPLETED, 30), farm.last_words()
-    _exactly_once(ended)
-
-
-@on_mariadb
 def test_with_the_usual_leases_a_cancelled_job_stops_within_five_seconds_even_in_a_page_that_never_answers(
     farm: RunningFarm, catalogue: Catalogue
 ) -> None:
@@ -242,9 +105,9 @@ def test_with_the_usual_leases_a_cancelled_job_stops_within_five_seconds_even_in
         description="",
         price=Money.parse(silent.price, "USD"),
     )
-    _open_shop(farm.market_port, timeouts={"page_load_s": 60})
+    open_market(farm.market_port, timeouts={"page_load_s": 60})
     farm.start_all(LEASE_S="60", LEASE_RENEW_S="5")
-    job = _submit([silent.asin])
+    job = submit([silent.asin])
     leased = select(Task.state).where(Task.job_id == job.id)
     farm.until(lambda: db.session.scalar(leased) == TaskState.LEASED, "the task to run")
     controlling.cancel_job(actor=permissions.system(), job_id=job.id)
@@ -256,12 +119,12 @@ def test_with_the_usual_leases_a_cancelled_job_stops_within_five_seconds_even_in
 def test_a_second_after_a_pause_nothing_more_starts_until_the_job_is_resumed(
     farm: RunningFarm, catalogue: Catalogue
 ) -> None:
-    asins = _stock_master(catalogue, 12)
-    _open_shop(farm.market_port, pace={"gap_ms": 300, "concurrency": 2})
+    asins = stock_master(catalogue, 12)
+    open_market(farm.market_port, pace={"gap_ms": 300, "concurrency": 2})
     farm.start_all()
-    job = _submit(asins)
+    job = submit(asins)
     attempts = select(func.count()).select_from(Attempt)
-    farm.until(lambda: _ended(job) >= 2, "the first tasks")
+    farm.until(lambda: ended_tasks(job) >= 2, "the first tasks")
     controlling.pause_job(actor=permissions.system(), job_id=job.id)
     time.sleep(1)
     db.session.rollback()
@@ -270,19 +133,19 @@ def test_a_second_after_a_pause_nothing_more_starts_until_the_job_is_resumed(
     assert started < 12
     time.sleep(2)
     db.session.rollback()
-    assert db.session.scalar(attempts) == started == _ended(job)
+    assert db.session.scalar(attempts) == started == ended_tasks(job)
     controlling.resume_job(actor=permissions.system(), job_id=job.id)
     done = farm.finished(job)
     assert (done.state, done.succeeded_count) == (JobState.COMPLETED, 12), farm.last_words()
-    _exactly_once(done)
+    assert_exactly_once(done)
 
 
 @on_sqlite
 def test_a_single_errand_is_answered_within_the_request(
     farm: RunningFarm, catalogue: Catalogue, auth_headers: dict[str, str]
 ) -> None:
-    (asin,) = _stock_master(catalogue, 1)
-    _open_shop(farm.market_port)
+    (asin,) = stock_master(catalogue, 1)
+    open_market(farm.market_port)
     farm.start_all()
     sent = {"asin": asin, "storefront": "market"}
     answer = farm.app.test_client().post("/api/v1/view-product?wait=20", json=sent, headers=auth_headers)
@@ -295,10 +158,10 @@ def test_a_single_errand_is_answered_within_the_request(
 
 @on_sqlite
 def test_browsers_never_run_as_root(farm: RunningFarm, catalogue: Catalogue) -> None:
-    (asin,) = _stock_master(catalogue, 1)
-    _open_shop(farm.market_port)
+    (asin,) = stock_master(catalogue, 1)
+    open_market(farm.market_port)
     farm.start_all()
-    farm.finished(_submit([asin]))
+    farm.finished(submit([asin]))
     chrome = farm.browsers()
     assert chrome
     assert all(process.uids().effective != 0 for process in chrome)

@@ -92,6 +92,7 @@ def run_errand(
     except TaskError as error:
         return TaskOutcome(
             error.code,
+            error.reading,
             detail=error.detail,
             retry_after_s=error.retry_after_s,
             facts=_facts(browser, visit, stages),

@@ -14,8 +14,9 @@ from app.rpa.codes import Code
 from app.rpa.profile import Profile
 from workers.chrome.addresses import resolve, resolver_rules
 from workers.chrome.driver_errors import DRIVER_ERRORS, driver_error
+from workers.chrome.frames import DrawnFrames, FramesOnDemand
 from workers.chrome.page import Page
-from workers.chrome.process import ChromeProcess
+from workers.chrome.process import ChromeProcess, arguments
 from workers.chrome.processes import ProcessGroup
 from workers.chrome.settings import BrowserSettings, RecyclingLimits
 from workers.chrome.websocket import (
@@ -43,23 +44,30 @@ class Browser:
     another one.
     """
 
-    def __init__(self, settings: BrowserSettings, profile: Profile, *, lookup: Lookup | None = None) -> None:
+    def __init__(
+        self, settings: BrowserSettings, profile: Profile, *, draws: bool = True, lookup: Lookup | None = None
+    ) -> None:
         """Resolve and check the storefront's hosts, then start the browser.
 
-        ``lookup`` replaces the system's resolver. Raises TaskError: NAV_DNS, ADDRESS_REFUSED, CHROME_START.
+        A browser that does not draw runs frames only when it is asked (see ``frames``) and takes no clicks; full
+        Chrome always draws. ``lookup`` replaces the system's resolver. Raises TaskError: NAV_DNS, ADDRESS_REFUSED,
+        CHROME_START.
         """
         private, targets = settings.private_targets, profile.allowed_hosts
         addresses = resolve(targets, private=private, timeout_s=_RESOLVE_S, lookup=lookup)
         self.profile = profile
+        self.draws = draws or profile.engine == "chrome"
         self.contexts = 0
         self._memory_bytes = 0
         self._killed = False
         self._started = time.monotonic()
-        self._process = ChromeProcess.start(settings, profile, resolver_rules(addresses))
+        switches = arguments(profile, settings, resolver_rules(addresses), draws=self.draws)
+        self._process = ChromeProcess.start(settings, profile, switches)
         try:
             self._connection = Connection(self._process.websocket_url, timeout_s=_BROWSER_CALL_S)
             self.version = str(self._connection.call("Browser.getVersion", timeout_s=_BROWSER_CALL_S)["product"])
             self._base_window = self.driver.current_window_handle
+            self._connection.post("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "page"}]})
         except (ConnectionLostError, AnswerTimeoutError, *DRIVER_ERRORS) as error:
             self._process.kill_tree()
             raise TaskError(Code.CHROME_START, f"The browser started but does not answer: {error}") from error
@@ -78,6 +86,11 @@ class Browser:
     def is_alive(self) -> bool:
         """False after ``kill``, ``close`` or a crash that was noticed."""
         return not self._killed
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since its start."""
+        return time.monotonic() - self._started
 
     @contextmanager
     def context(self) -> Iterator[Page]:
@@ -115,13 +128,17 @@ class Browser:
         """Memory of the driver's and Chrome's processes."""
         return self._process.memory_bytes()
 
-    def needs_recycling(self, limits: RecyclingLimits) -> bool:
-        """Whether the browser is dead, too old or too large; memory is weighed now and then only."""
-        if not self.is_alive or self.contexts >= limits.contexts or time.monotonic() - self._started >= limits.age_s:
-            return True
+    def why_recycle(self, limits: RecyclingLimits) -> str | None:
+        """Why the browser must be replaced: crashed, contexts, age or memory, which is weighed now and then only."""
+        if not self.is_alive:
+            return "crashed"
+        if self.contexts >= limits.contexts:
+            return "contexts"
+        if self.age_s >= limits.age_s:
+            return "age"
         if self.contexts % _WEIGHED_EVERY == 0:
             self._memory_bytes = self.memory_bytes()
-        return self._memory_bytes > limits.memory_bytes
+        return "memory" if self._memory_bytes > limits.memory_bytes else None
 
     def kill(self) -> None:
         """Kill every process at once; whoever waits for the browser fails within milliseconds. For any thread.
@@ -143,9 +160,21 @@ class Browser:
 
     def _open_page(self, context: str) -> Page:
         self._connection.post("Browser.setDownloadBehavior", {"behavior": "deny", "browserContextId": context})
-        target = self._call("Target.createTarget", {"url": "about:blank", "browserContextId": context})["targetId"]
+        # Granting nothing refuses everything: nobody is there to ask, and a page that asks would wait for ever.
+        self._connection.post("Browser.grantPermissions", {"permissions": [], "browserContextId": context})
+        self._connection.listen("", {"Target.targetCreated": self._on_target})
+        tab = {"url": "about:blank", "browserContextId": context, "enableBeginFrameControl": not self.draws}
+        target = self._call("Target.createTarget", tab)["targetId"]
         session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
-        return Page(self._connection, self.profile, target=target, session=session)
+        frames = DrawnFrames if self.draws else FramesOnDemand
+        return Page(
+            self._connection, self.profile, target=target, session=session, frames=frames(self._connection, session)
+        )
+
+    def _on_target(self, event: dict[str, Any]) -> None:
+        """Close a window that a page opened: full Chrome lets it after a click, whatever it is told at its start."""
+        if "openerId" in event["targetInfo"]:
+            self._connection.post("Target.closeTarget", {"targetId": event["targetInfo"]["targetId"]})
 
     def _dispose(self, context: str) -> None:
         """End a context and everything in it; a browser that cannot do that is closed."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from app.core.hosts import HostError, address_of
+from app.core.retry_after import parse_retry_after
 from app.rpa.codes import Code
 from workers.errors import TaskError
 
-_MAX_RETRY_AFTER_S: Final = 86_400.0
 STATUS_WITHOUT_BODY: Final = "net::ERR_HTTP_RESPONSE_CODE_FAILURE"
 """The shop answered with an error status and nothing to show; the status tells the rest."""
 
@@ -25,9 +24,11 @@ _NET_ERRORS: Final = (
     ("net::ERR_BAD_SSL", Code.TLS_ERROR),
     ("net::ERR_TIMED_OUT", Code.NAV_TIMEOUT),
     ("net::ERR_CONNECTION_TIMED_OUT", Code.NAV_TIMEOUT),
+    ("net::ERR_RESPONSE_HEADERS_TOO_BIG", Code.PAGE_TOO_LARGE),
     ("net::ERR_ABORTED", Code.NO_DOCUMENT),
     ("net::ERR_TOO_MANY_REDIRECTS", Code.NO_DOCUMENT),
     ("net::ERR_INVALID_AUTH_CREDENTIALS", Code.HTTP_4XX),  # full Chrome's answer to a 401 that asks for a password
+    ("net::ERR_INVALID_URL", Code.REDIRECTED_OFFSITE),
     ("net::ERR_UNSAFE_REDIRECT", Code.REDIRECTED_OFFSITE),
     ("net::ERR_UNKNOWN_URL_SCHEME", Code.REDIRECTED_OFFSITE),
     ("net::ERR_DISALLOWED_URL_SCHEME", Code.REDIRECTED_OFFSITE),
@@ -46,6 +47,8 @@ class Document:
     is_error_page: bool = False
     is_parsed: bool = False
     is_loaded: bool = False
+    failure: str = ""
+    """Why its end did not come."""
 
 
 @dataclass(slots=True)
@@ -65,6 +68,7 @@ class Navigation:
     received_bytes: int = 0
     pending: set[str] = field(default_factory=set)
     """Requests of the page that are under way."""
+    _requested: str = ""
     _requested_url: str = ""
     _failure: str = ""
     _responses: dict[str, _Response] = field(default_factory=dict)
@@ -85,6 +89,7 @@ class Navigation:
         """``Network.requestWillBeSent``: remember what is under way and where the main frame is being sent."""
         self.pending.add(str(event.get("requestId")))
         if event.get("type") == "Document" and event.get("frameId") == self.frame:
+            self._requested = str(event.get("requestId"))
             self._requested_url = str(event.get("documentURL", ""))
             self._failure = ""
 
@@ -106,6 +111,15 @@ class Navigation:
         self.finished(event)
         if event.get("type") == "Document":
             self._failure = str(event.get("errorText", ""))
+            self._document_failed(str(event.get("requestId")), is_cancelled=bool(event.get("canceled")))
+
+    def _document_failed(self, request: str, *, is_cancelled: bool) -> None:
+        if request == self.document.loader and not is_cancelled:
+            self.document.failure = self._failure
+        elif request == self._requested and is_cancelled:
+            # A page that sent the browser to a download or an app while it was parsed stays, and Chrome never says of
+            # it that it is parsed.
+            self.document.is_parsed = True
 
     def finished(self, event: dict[str, Any]) -> None:
         """``Network.loadingFinished``: one request less is under way."""
@@ -135,9 +149,11 @@ class Navigation:
         self.document.is_loaded = True
 
     def check_error_page(self) -> None:
-        """Raise TaskError when the document that is there is the browser's own error page."""
+        """Raise TaskError when the document that is there is the browser's own error page, or was cut off."""
         if self.document.is_error_page and self.status is None:
             raise self.refusal(self._failure)
+        if self.document.failure and not self.document.is_parsed:
+            raise self.refusal(self.document.failure)
 
     def refusal(self, net_error: str) -> TaskError:
         """Why the main frame got no document, from the browser's error and the address it was sent to."""
@@ -149,18 +165,6 @@ class Navigation:
             if net_error.startswith(prefix):
                 return TaskError(code, shown)
         return TaskError(Code.NAV_CONN, shown)
-
-
-def parse_retry_after(value: str, now: float) -> float | None:
-    """Seconds from ``now`` (POSIX time) that a Retry-After value names: 0 for the past, None for nonsense."""
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:20]), _MAX_RETRY_AFTER_S)
-    try:
-        at = parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(at - now, 0.0), _MAX_RETRY_AFTER_S)
 
 
 def _target(url: str) -> tuple[str, int] | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from app.rpa.codes import Code
 from app.rpa.profile import Profile
+from workers.chrome.frames import Frames
 from workers.chrome.navigation import STATUS_WITHOUT_BODY, Navigation
 from workers.chrome.websocket import AnswerTimeoutError, CommandRefusedError, Connection
 from workers.errors import TaskError
@@ -16,6 +18,14 @@ from workers.errors import TaskError
 _FIRST_POLL_S: Final = 0.01
 _LONGEST_POLL_S: Final = 0.2
 _WORLD: Final = "cartwright"
+_TWO_FRAMES: Final = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+"""What a page asks for in one frame shows in the next."""
+_NO_CONTENT: Final = 204
+_INERT: Final = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'",
+}
+"""Headers of a document that is only looked at."""
 
 
 class Page:
@@ -26,13 +36,15 @@ class Page:
     ``Browser.context`` turns into CHROME_CRASH.
     """
 
-    def __init__(self, connection: Connection, profile: Profile, *, target: str, session: str) -> None:
+    def __init__(self, connection: Connection, profile: Profile, *, target: str, session: str, frames: Frames) -> None:
         self.target_id = target
         self._connection = connection
+        self._frames = frames
         self._session = session
         self._limits = profile.timeouts
         self._navigation = Navigation(target, frozenset(profile.allowed_hosts), profile.page_bytes)
         self._world: tuple[str, int] | None = None
+        self._kept: tuple[bytes, int] | None = None
         self._listen()
 
     @property
@@ -76,6 +88,17 @@ class Page:
         while self._navigation.document is before or not self._navigation.document.is_parsed:
             self._pump(deadline, f"The document was not complete after {limit:g} s.")
             self._navigation.check_error_page()
+        self._run_first_frames()
+
+    def show(self, url: str, document: bytes, *, status: int) -> None:
+        """Open an address whose document is this HTML; nothing is asked of any server, and no script of it runs.
+
+        Unlike with scripts switched off the page is parsed as it was live: what stands in ``noscript`` stays text.
+        Raises TaskError like ``open``.
+        """
+        self._kept = (document, 200 if status == _NO_CONTENT or 300 <= status < 400 else status)
+        self._call("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, self._limits.script_s)
+        self.open(url)
 
     def run(self, function: str, argument: Any, *, timeout_s: float) -> Any:
         """Call a JavaScript function (may be async) with one JSON argument in an isolated world; gives its JSON value.
@@ -125,13 +148,12 @@ class Page:
         """Let the page work for so long, taking what it says."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._connection.pump(left)
+            self._connection.pump(min(left, self._frames.keep_up()))
         self._navigation.check_error_page()
 
     def screenshot(self, *, timeout_s: float) -> bytes:
         """What the page looks like (the visible part), as a JPEG."""
-        shot = self._call("Page.captureScreenshot", {"format": "jpeg", "quality": 60}, timeout_s)
-        return base64.b64decode(shot["data"])
+        return self._frames.picture(timeout_s=timeout_s)
 
     def stop_counting(self) -> None:
         """Follow what the page loads no more, so that no limit of it is in the way of looking at what is there."""
@@ -148,6 +170,7 @@ class Page:
         self._connection.listen(
             self._session,
             {
+                "Fetch.requestPaused": self._on_paused,
                 "Inspector.targetCrashed": self._on_crash,
                 "Network.dataReceived": navigation.received,
                 "Network.loadingFailed": navigation.failed,
@@ -180,6 +203,19 @@ class Page:
         self._connection.post("Network.enable", session=child)
         self._attach_children(child)
 
+    def _on_paused(self, event: dict[str, Any]) -> None:
+        """Answer the page's own request with the kept document, once, and break off all others."""
+        answer = {"requestId": event["requestId"]}
+        is_page = event.get("resourceType") == "Document" and event.get("frameId") == self.target_id
+        if self._kept is None or not is_page:
+            self._connection.post("Fetch.failRequest", answer | {"errorReason": "Aborted"}, session=self._session)
+            return
+        document, status = self._kept
+        self._kept = None
+        headers = [{"name": name, "value": value} for name, value in _INERT.items()]
+        given = {"responseCode": status, "responseHeaders": headers, "body": base64.b64encode(document).decode()}
+        self._connection.post("Fetch.fulfillRequest", answer | given, session=self._session)
+
     def _on_dialog(self, event: dict[str, Any]) -> None:
         """Say no to alert, confirm and prompt, and yes to leaving the page."""
         answer = {"accept": event.get("type") == "beforeunload"}
@@ -188,8 +224,25 @@ class Page:
     def _on_crash(self, _event: dict[str, Any]) -> None:
         raise TaskError(Code.TAB_CRASH, "The page's process died.")
 
+    def _run_first_frames(self) -> None:
+        """Let a page that is not drawn do what it has put off to its first frames."""
+        if self._frames.are_drawn:
+            return
+        with suppress(CommandRefusedError):  # the page is on its way elsewhere
+            call = self._function_call(_TWO_FRAMES, None, time.monotonic() + self._limits.script_s)
+            number = self._connection.send("Runtime.callFunctionOn", call, session=self._session)
+            self._frames.begin(number)
+            self._connection.forget(number)
+
     def _evaluate(self, function: str, argument: Any, deadline: float) -> Any:
-        call = {
+        call = self._function_call(function, argument, deadline)
+        answer = self._call("Runtime.callFunctionOn", call, deadline - time.monotonic())
+        if "exceptionDetails" in answer:
+            raise RuntimeError(f"a script of ours failed in the page: {answer['exceptionDetails']}"[:1000])
+        return answer["result"].get("value")
+
+    def _function_call(self, function: str, argument: Any, deadline: float) -> dict[str, Any]:
+        return {
             "functionDeclaration": function,
             "executionContextId": self._isolated_world(deadline),
             "arguments": [{"value": argument}],
@@ -197,10 +250,6 @@ class Page:
             "awaitPromise": True,
             "silent": True,
         }
-        answer = self._call("Runtime.callFunctionOn", call, deadline - time.monotonic())
-        if "exceptionDetails" in answer:
-            raise RuntimeError(f"a script of ours failed in the page: {answer['exceptionDetails']}"[:1000])
-        return answer["result"].get("value")
 
     def _isolated_world(self, deadline: float) -> int:
         loader = self._navigation.document.loader

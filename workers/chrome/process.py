@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import time
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -20,7 +22,9 @@ from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnecti
 from selenium.webdriver.remote.client_config import ClientConfig
 
 from app.rpa.codes import Code
+from app.rpa.naming import browser_agent
 from app.rpa.profile import Profile
+from workers.chrome.frames import ON_DEMAND
 from workers.chrome.processes import ProcessGroup, memory_bytes
 from workers.chrome.settings import MEBIBYTE, BrowserSettings
 from workers.chrome.slot import Slot, SlotError, setpriv
@@ -36,6 +40,8 @@ _LISTENING: Final = re.compile(r"was started successfully on port (\d+)")
 _PORT_TAKEN: Final = "Address already in use"
 _DRIVER_STARTS: Final = 3
 """The driver takes a free IPv6 port and then wants the same for IPv4, which now and then is taken."""
+_VERSION_S: Final = 15.0
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+){3}")
 _SMALL_SHM: Final = 256 * MEBIBYTE
 
 _ARGUMENTS: Final = (
@@ -59,11 +65,13 @@ _START_ERRORS: Final = (OSError, WebDriverException, urllib3.exceptions.HTTPErro
 _UNWANTED_SWITCHES: Final = ("disable-popup-blocking", "enable-logging")
 
 
-def arguments(profile: Profile, settings: BrowserSettings, resolver_rules: str) -> list[str]:
-    """Chrome's command line for one storefront."""
+def arguments(profile: Profile, settings: BrowserSettings, resolver_rules: str, *, draws: bool) -> list[str]:
+    """Chrome's command line for one storefront; without ``draws`` (a shell only) frames are run on demand."""
     given = [*_ARGUMENTS, f"--host-resolver-rules={resolver_rules}", f"--accept-lang={_languages(profile.locale)}"]
     if profile.engine == "chrome":
         given.append("--headless=new")
+    if not draws:
+        given += ON_DEMAND
     if not profile.load_images:
         given.append("--blink-settings=imagesEnabled=false")
     if settings.no_sandbox:
@@ -89,8 +97,8 @@ class ChromeProcess:
         self.websocket_url: str
 
     @classmethod
-    def start(cls, settings: BrowserSettings, profile: Profile, resolver_rules: str) -> ChromeProcess:
-        """Start driver and browser within ``profile.timeouts.start_s``.
+    def start(cls, settings: BrowserSettings, profile: Profile, switches: list[str]) -> ChromeProcess:
+        """Start driver and browser, this with ``switches`` (see ``arguments``), within ``profile.timeouts.start_s``.
 
         Call it from a thread that lives as long as the browser shall: the kernel kills the driver when the thread that
         started it ends. Raises TaskError(CHROME_START), and then nothing is left running.
@@ -102,7 +110,7 @@ class ChromeProcess:
             raise TaskError(Code.CHROME_START, f"No folder for the browser: {error}") from error
         for left in reversed(range(_DRIVER_STARTS)):
             try:
-                return cls._started(slot, settings, profile, resolver_rules, deadline)
+                return cls._started(slot, settings, profile, switches, deadline)
             except _PortTakenError as error:
                 if not left:
                     slot.remove()
@@ -115,9 +123,9 @@ class ChromeProcess:
 
     @classmethod
     def _started(
-        cls, slot: Slot, settings: BrowserSettings, profile: Profile, resolver_rules: str, deadline: float
+        cls, slot: Slot, settings: BrowserSettings, profile: Profile, switches: list[str], deadline: float
     ) -> ChromeProcess:
-        options = _options(profile, settings, slot, resolver_rules)
+        options = _options(profile, settings, slot, switches)
         chrome = cls(slot, _start_driver(settings, slot))
         try:
             chrome._connect(options, profile, deadline)
@@ -202,13 +210,14 @@ def _listening_port(pid: int) -> int:
     raise WebDriverException("the driver listens on no port")
 
 
-def _options(profile: Profile, settings: BrowserSettings, slot: Slot, resolver_rules: str) -> ChromeOptions:
+def _options(profile: Profile, settings: BrowserSettings, slot: Slot, switches: list[str]) -> ChromeOptions:
     binary = settings.chrome_full if profile.engine == "chrome" else settings.chrome_shell
     if binary is None or not binary.is_file():
         raise FileNotFoundError(f"{binary or 'full Chrome'} is not there")
     if profile.engine == "chrome" and len(os.fsencode(slot.scratch)) > _LONGEST_SCRATCH:
         raise OSError(f"{slot.scratch} is too long a path for full Chrome's socket; choose a shorter root")
     options = ChromeOptions()
+    options.add_argument(f"--user-agent={browser_agent(_version(binary), settings.contact)}")
     options.binary_location = str(slot.wrapper(binary))
     options.page_load_strategy = "eager"
     options.unhandled_prompt_behavior = "dismiss"
@@ -217,10 +226,29 @@ def _options(profile: Profile, settings: BrowserSettings, slot: Slot, resolver_r
         "pageLoad": round(profile.timeouts.page_load_s * 1000),
         "script": round(profile.timeouts.script_s * 1000),
     }
+    # No PDF is opened: a viewer is one more thing to attack, and its page would be read as the shop's.
+    options.add_experimental_option("prefs", {"plugins.always_open_pdf_externally": True})
     options.add_experimental_option("excludeSwitches", list(_UNWANTED_SWITCHES))
-    for argument in arguments(profile, settings, resolver_rules):
+    for argument in switches:
         options.add_argument(argument)
     return options
+
+
+@cache
+def _version(binary: Path) -> str:
+    """The version that a browser says it has; asked once in a process, as an update restarts the workers."""
+    try:
+        asked = [str(binary), "--version"]
+        environment = {"PATH": os.defpath}
+        told = subprocess.run(
+            asked, env=environment, capture_output=True, text=True, timeout=_VERSION_S, check=False
+        ).stdout
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"{binary} did not say its version within {_VERSION_S:g} s") from error
+    found = _NUMBER.search(told)
+    if found is None:
+        raise OSError(f"{binary} says no version of its own")
+    return found[0]
 
 
 def _session(port: int, options: ChromeOptions, profile: Profile, deadline: float) -> Remote:

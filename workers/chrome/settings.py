@@ -24,6 +24,8 @@ class BrowserSettings:
     """System user the driver and Chrome run as; needs root. None keeps the worker's own user."""
     no_sandbox: bool = False
     """Give up Chrome's sandbox (only where neither user namespaces nor another user are to be had)."""
+    contact: str = ""
+    """Whom a shop may ask about our visits: an address of the web or of mail, shown in the user agent."""
     private_targets: frozenset[tuple[str, int]] = field(default_factory=frozenset)
     """Exact (host, port) pairs that may be reached although their address is not on the public internet."""
 

@@ -22,6 +22,10 @@ from workers.chrome.processes import ProcessGroup, kill_marked
 
 _PREFIX: Final = "slot-"
 _KILL_S: Final = 5.0
+_MOST_DATA_KIB: Final = 3 * 1024 * 1024
+"""What each process of Chrome may have for its data: who takes more gets nothing, or dies, and the machine lives.
+
+Chrome's own limit is 16 GiB. A page of 50 MB of text takes less than 1.5."""
 
 
 class SlotError(Exception):
@@ -55,10 +59,11 @@ class Slot:
         return slot
 
     def wrapper(self, binary: Path) -> Path:
-        """Write the script that starts ``binary`` so that it dies with its parent, the driver."""
+        """Write the script that starts ``binary``: it dies with its parent, the driver, and its memory has a limit."""
         script = self.folder / "chrome"
         script.write_text(
-            f'#!/bin/sh\nexec {shlex.quote(setpriv())} --pdeathsig KILL {shlex.quote(str(binary))} "$@"\n'
+            f"#!/bin/sh\nulimit -d {_MOST_DATA_KIB}\n"
+            f'exec {shlex.quote(setpriv())} --pdeathsig KILL {shlex.quote(str(binary))} "$@"\n'
         )
         script.chmod(0o755)
         return script

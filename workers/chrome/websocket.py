@@ -107,6 +107,14 @@ class Connection:
         result: dict[str, Any] = answer.get("result", {})
         return result
 
+    def forget(self, number: int) -> None:
+        """Want to know no more what becomes of a command sent earlier."""
+        self._answers.pop(number, None)
+
+    def is_answered(self, number: int) -> bool:
+        """Whether the answer to a command sent earlier has come; ``result`` gives it without waiting then."""
+        return self._answers[number] is not None
+
     def pump(self, timeout_s: float) -> bool:
         """Take the next message, waiting at most ``timeout_s`` seconds; False when none came."""
         try:

@@ -15,6 +15,7 @@ from app.auth.services.sessions import purge_sessions
 from app.cart.services.purging import purge_carts
 from app.core import idempotency, outbox
 from app.core.orm import utc_now
+from app.core.tallies import fold_tallies
 from app.notifications.services import notices, purging
 from app.operations.services.running import purge_files, ring_for_orphans, run_operation, sweep_folders
 from app.orders.services import links as order_links
@@ -25,10 +26,16 @@ from app.orders.services.promises import NOTE_STOCK_TAKEN, note_stock_taken
 from app.products.search.facets import keep_counted
 from app.products.services import low_stock
 from app.products.services.images import purge_images
+from app.products.services.observations import follow_observed_change
+from app.rpa.services import robots
+from app.rpa.services.alert_sweep import sweep_alerts
 from app.rpa.services.evidence import purge_evidence, sweep_evidence
+from app.rpa.services.folding import fold_observations, purge_observations
 from app.rpa.services.leases import forget_workers
 from app.rpa.services.notices import send_job_ended
+from app.rpa.services.observing import FOLLOW
 from app.rpa.services.preparing import prepare_job
+from app.rpa.services.trial_upkeep import purge_trials
 from workers.jobs import payments
 
 
@@ -42,6 +49,10 @@ def _purge_outbox() -> None:
 
 def _forget_workers() -> None:
     forget_workers()
+
+
+def _fold_tallies() -> None:
+    fold_tallies()
 
 
 def _purge_accounts() -> None:
@@ -85,8 +96,25 @@ def _tell_low_stock() -> None:
     low_stock.request_mails(now=utc_now())
 
 
+def _follow_storefront(*, update_id: int) -> None:
+    follow_observed_change(now=utc_now(), update_id=update_id)
+
+
+def _sweep_alerts() -> None:
+    sweep_alerts()
+
+
 def _purge_evidence() -> None:
     purge_evidence()
+
+
+def _purge_trials() -> None:
+    purge_trials()
+
+
+def _fold_observations() -> None:
+    fold_observations()
+    purge_observations()
 
 
 def _sweep_evidence() -> None:
@@ -116,6 +144,7 @@ def _sweep_holds() -> None:
 
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
+    robots.REFRESH: robots.refresh_robots,
     "count_facets": _count_facets,
     "run_operation": run_operation,
     "ring_for_operations": _ring_for_operations,
@@ -123,10 +152,15 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_idempotency_keys": _purge_idempotency_keys,
     "purge_outbox": _purge_outbox,
     "forget_workers": _forget_workers,
+    "fold_tallies": _fold_tallies,
     "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
+    FOLLOW: _follow_storefront,
+    "sweep_alerts": _sweep_alerts,
     "purge_evidence": _purge_evidence,
+    "purge_trials": _purge_trials,
     "sweep_evidence": _sweep_evidence,
+    "fold_observations": _fold_observations,
     "purge_images": _purge_images,
     SWEEP_HOLDS: _sweep_holds,
     "purge_webhooks": _purge_webhooks,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.core.money import Money
@@ -12,16 +13,28 @@ from app.rpa.profile import CartPage, Profile, Source
 from app.rpa.readings import Read
 from workers.errors import TaskError
 from workers.storefront.page_data import PageData, shown
-from workers.storefront.prices import PriceAmbiguous, PriceUnparsed, read_price
+from workers.storefront.prices import PriceAmbiguous, read_price
 from workers.storefront.structured import names_asin
 
 
-def interpret_cart(raw: Mapping[str, Any], profile: Profile, asin: str) -> tuple[int, Read[Money] | None]:
-    """Quantity and unit price of the one cart line that names the ASIN: the script's answer to ``plan_cart``.
+@dataclass(frozen=True, slots=True)
+class CartLine:
+    """The one line of the cart that names the product."""
 
-    The price is None only when the profile lists no source for it. Raises TaskError: CART_NOT_CONFIRMED when no line
-    or several name the ASIN, or the quantity cannot be read; PRICE_MISSING, PRICE_UNPARSED (also for a line's price
-    that the quantity does not divide) or PRICE_AMBIGUOUS. The page itself is checked by ``extraction.check_page``.
+    quantity: int
+    unit_price: Read[Money] | None
+    """None without a source for it, or for a line's price that the quantity does not divide evenly."""
+    line_price: Read[Money] | None
+    """Of all pieces together, where the profile says that this is what the line shows."""
+    variant: tuple[str, ...]
+    """What its sources say that was chosen."""
+
+
+def interpret_cart(raw: Mapping[str, Any], profile: Profile, asin: str) -> CartLine:
+    """The one cart line that names the ASIN: the script's answer to ``plan_cart``.
+
+    Raises TaskError: CART_NOT_CONFIRMED when no line or several name the ASIN, or the quantity cannot be read;
+    PRICE_MISSING, PRICE_UNPARSED or PRICE_AMBIGUOUS. The page itself is checked by ``extraction.check_page``.
     """
     cart = profile.cart
     if cart is None:
@@ -31,11 +44,18 @@ def interpret_cart(raw: Mapping[str, Any], profile: Profile, asin: str) -> tuple
     if len(named) != 1:
         found = "Several lines of the cart name" if named else f"None of the cart's {len(lines)} lines names"
         raise TaskError(Code.CART_NOT_CONFIRMED, f"{found} {asin}.")
-    quantity = _quantity(named[0], cart)
-    if not cart.price:
-        return quantity, None
-    price = _price(named[0], cart, profile)
-    return quantity, price if cart.price_is == "each" else _each(price, quantity)
+    line = named[0]
+    quantity = _quantity(line, cart)
+    price = _price(line, cart, profile) if cart.price else None
+    variant = tuple(text for at, source in enumerate(cart.variant) for text in line.values(f"variant/{at}", source))
+    if price is None or cart.price_is == "each":
+        return CartLine(quantity, price, None, variant)
+    return CartLine(quantity, _each(price, quantity), price, variant)
+
+
+def count_lines(raw: Mapping[str, Any]) -> int:
+    """How many lines the cart shows, whatever stands in them."""
+    return len(PageData(raw).lines())
 
 
 def _names(line: PageData, cart: CartPage, asin: str) -> bool:
@@ -78,8 +98,6 @@ def _price(line: PageData, cart: CartPage, profile: Profile) -> Read[Money]:
     return Read(amounts.pop(), source, values[0][:500])
 
 
-def _each(price: Read[Money], quantity: int) -> Read[Money]:
+def _each(price: Read[Money], quantity: int) -> Read[Money] | None:
     part = price.value.divided_by(quantity)
-    if part is None:
-        raise PriceUnparsed(f"The line's price {price.value} cannot be divided by {quantity}.")
-    return Read(part, price.source, price.raw)
+    return None if part is None else Read(part, price.source, price.raw)

@@ -22,6 +22,9 @@
   const childrenOf = getter(Node, "childNodes");
   const parentOf = getter(Node, "parentElement");
   const contentOf = getter(Node, "textContent");
+  const range = document.createRange();
+  const surround = method(Range, "selectNodeContents");
+  const boxesOf = method(Range, "getClientRects");
 
   const limits = plan.limits;
   const found = { failed: [], refused: [], truncated: false, sources: {}, markers: {} };
@@ -81,6 +84,12 @@
     if (parseFloat(style.left) <= -900 || parseFloat(style.top) <= -900) return true;
     return parseFloat(style.width) <= 1 && parseFloat(style.height) <= 1 && style.overflow !== "visible";
   };
+  // Beside a shadow root, in a frame or in a canvas stands text for browsers that cannot show what is really drawn.
+  // Of a part that was skipped so far (content-visibility), Chrome may give no box when it is asked for the first time.
+  const isDrawn = (node) => {
+    surround(range, node);
+    return boxesOf(range).length > 0 || boxesOf(range).length > 0;
+  };
   const selectedText = (element) => {
     const options = getter(HTMLSelectElement, "selectedOptions")(element);
     return Array.from(options, (option) => contentOf(option)).join(" ");
@@ -100,7 +109,7 @@
       visited += 1;
       if (kindOf(at.node) === 3) {
         const text = contentOf(at.node).slice(0, length * 2);
-        if (at.style.visibility === "visible" && text) {
+        if (at.style.visibility === "visible" && text && (!text.trim() || isDrawn(at.node))) {
           pieces.push({ text, spoken: at.spoken, aria: at.aria, parent: at.parent });
           collected += text.trim().length;
         }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from app.core.hosts import HostError, address_of
 from app.core.money import Money, MoneyError, exponent
@@ -11,7 +12,7 @@ from app.rpa.codes import Code
 from app.rpa.profile import Marker, Profile, Source
 from app.rpa.readings import Availability, ProductReading, Read
 from workers.errors import TaskError
-from workers.storefront.cart_lines import interpret_cart
+from workers.storefront.cart_lines import count_lines, interpret_cart
 from workers.storefront.currency_words import folded, names_of
 from workers.storefront.page_data import PageData, says, searched, shown
 from workers.storefront.plans import PRODUCT_FIELDS, SCRIPT, plan, plan_cart, plan_markers
@@ -23,8 +24,11 @@ __all__ = [
     "any_marker_holds",
     "check_identity",
     "check_page",
+    "check_robot_check",
+    "count_lines",
     "interpret",
     "interpret_cart",
+    "interpret_each",
     "plan",
     "plan_cart",
     "plan_markers",
@@ -63,15 +67,31 @@ def any_marker_holds(raw: Mapping[str, Any], group: str, markers: Sequence[Marke
     return any(page.marker_holds(f"{group}/{at}", marker) for at, marker in enumerate(markers))
 
 
+def check_robot_check(raw: Mapping[str, Any], profile: Profile, asin: str) -> None:
+    """Raise TaskError(BLOCKED) for a page of any status with a widespread robot check and nothing of the product.
+
+    A product's page may hold one too, for its reviews or newsletter: there the product is named or has a price.
+    """
+    page = PageData(raw)
+    if not page.shows_captcha:
+        return
+    fields = ("price", "identity") if profile.product.identity else ("price", "name")
+    sources = [(field, at, source) for field in fields for at, source in enumerate(getattr(profile.product, field))]
+    if not any(_found(page, *each, asin) for each in sources):
+        raise TaskError(Code.BLOCKED, "The page is a robot check and shows no product.")
+
+
 def check_identity(raw: Mapping[str, Any], profile: Profile, asin: str) -> None:
     """Raise TaskError unless the page names the product asked for.
 
     The first source of ``product.identity`` that has a value decides, by its first match. Codes: WRONG_PRODUCT;
-    SELECTOR_MISSING when no source has a value. Without sources the final address must hold the ASIN.
+    SELECTOR_MISSING when no source has a value. Without sources the final address must hold the ASIN, in its path
+    if ``product.url`` has it there: a shop that sends on to another product often names the first one behind it.
     """
     page = PageData(raw)
     if not profile.product.identity:
-        if not names_asin(page.url, asin):
+        in_path = names_asin(urlsplit(profile.product_url(asin)).path, asin)
+        if not names_asin(urlsplit(page.url).path if in_path else page.url, asin):
             raise TaskError(Code.WRONG_PRODUCT, f"The address {shown(page.url, 200)} does not hold {asin}.")
         return
     for at, source in enumerate(profile.product.identity):
@@ -87,10 +107,12 @@ def check_identity(raw: Mapping[str, Any], profile: Profile, asin: str) -> None:
 def interpret(raw: Mapping[str, Any], profile: Profile, asin: str) -> ProductReading:
     """The product as the page shows it: the script's answer to ``plan(profile)``, read by the profile.
 
-    Raises TaskError: the codes of ``check_page`` and ``check_identity``, SELECTOR_MISSING without a name; for a product
-    that is for sale also PRICE_MISSING, PRICE_UNPARSED and PRICE_AMBIGUOUS. What cannot be sold may have no price.
+    Raises TaskError: the codes of ``check_page``, ``check_robot_check`` and ``check_identity``, SELECTOR_MISSING when
+    there is no name; for a product that is for sale also PRICE_MISSING, PRICE_UNPARSED and PRICE_AMBIGUOUS. What cannot
+    be sold may have no price.
     """
     check_page(raw, profile)
+    check_robot_check(raw, profile, asin)
     check_identity(raw, profile, asin)
     page = PageData(raw)
     name, name_conflicts = _first_text(page, "name", profile.product.name, asin)
@@ -131,6 +153,51 @@ def raw_strings(raw: Mapping[str, Any], profile: Profile) -> dict[str, list[str]
     return found
 
 
+def interpret_each(raw: Mapping[str, Any], profile: Profile, asin: str) -> dict[str, dict[str, Any]]:
+    """Name, brand, price and availability, each by itself, as JSON values for who writes a profile.
+
+    Each has ``value``, ``source`` and ``raw``, or ``code`` and ``detail`` that say why there is no value, and in
+    ``sources`` what every source of the profile gave. Whether the page is the shop's and the product's own is not
+    looked at, see ``check_page`` and ``check_identity``.
+    """
+    page, product = PageData(raw), profile.product
+    readers: dict[str, Callable[[], tuple[Read[Any] | None, bool]]] = {
+        "name": lambda: _first_text(page, "name", product.name, asin),
+        "brand": lambda: _first_text(page, "brand", product.brand, asin),
+        "price": lambda: _price(page, profile, asin),
+        "availability": lambda: _availability(page, profile, asin),
+    }
+    given = {field: _given(page, field, getattr(product, field), asin) for field in readers}
+    return {field: _explained(read) | {"sources": given[field]} for field, read in readers.items()}
+
+
+def _explained(read: Callable[[], tuple[Read[Any] | None, bool]]) -> dict[str, Any]:
+    try:
+        found, differs = read()
+    except TaskError as error:
+        return dict.fromkeys(("value", "source", "raw")) | {"code": error.code, "detail": shown(error.detail)}
+    if found is None:
+        return dict.fromkeys(("value", "source", "raw")) | {"code": Code.SELECTOR_MISSING, "detail": "Nothing found."}
+    where = {"value": str(found.value), "source": found.source, "raw": shown(found.raw)}
+    return where | {"code": None, "detail": "Sources differ." if differs else None}
+
+
+def _given(page: PageData, field: str, sources: Sequence[Source], asin: str) -> list[dict[str, Any]]:
+    """What each source gave: three strings of 200 characters."""
+    return [
+        {
+            "source": f"structured {source.structured}" if source.structured else _place(source),
+            "values": [shown(str(each.value), 200) for each in _found(page, field, at, source, asin)[:3]],
+        }
+        for at, source in enumerate(sources)
+    ]
+
+
+def _place(source: Source) -> str:
+    place = f"css {source.css}" if source.css else f"regex {source.regex}"
+    return (place + (f" @{source.attribute}" if source.attribute else ""))[:_SOURCE_LENGTH]
+
+
 def _check_host(page: PageData, profile: Profile) -> None:
     try:
         _, host, port = address_of(page.url)
@@ -142,9 +209,8 @@ def _check_host(page: PageData, profile: Profile) -> None:
 
 def _found(page: PageData, field: str, at: int, source: Source, asin: str) -> list[Statement]:
     if source.structured is None:
-        place = f"css {source.css}" if source.css else f"regex {source.regex}"
-        place += f" @{source.attribute}" if source.attribute else ""
-        return [Statement(value, place[:_SOURCE_LENGTH]) for value in page.values(f"{field}/{at}", source)]
+        place = _place(source)
+        return [Statement(value, place) for value in page.values(f"{field}/{at}", source)]
     found = statements(page, source.structured, asin)
     if source.regex is None:
         return found

@@ -35,7 +35,7 @@ SEARCHED_LENGTH: Final = 20_000
 
 _NUMBERS: Final = frozenset({"price", "quantity"})
 PRODUCT_FIELDS: Final = ("identity", "name", "brand", "price", "currency", "availability")
-LINE_FIELDS: Final = ("identity", "quantity", "price")
+LINE_FIELDS: Final = ("identity", "quantity", "price", "variant")
 
 
 def plan(profile: Profile) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def plan_markers(groups: Mapping[str, Sequence[Marker]]) -> dict[str, Any]:
 
 
 def plan_cart(profile: Profile, asin: str) -> dict[str, Any]:  # noqa: ARG001
-    """What to read from the cart page: its lines and the markers of refusals. Raises ValueError without a cart.
+    """What to read from the cart: its lines and the markers of refusals. Raises ValueError without a cart.
 
     The lines are not filtered in the page: which of them names ``asin`` is decided by ``interpret_cart``.
     """

@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 
 from app.core.fields import Instant
 from app.notifications.kinds import (
+    ALERT_FIRED,
     ORDER_ATTENTION,
     ORDER_CANCELLED,
     ORDER_DELIVERED,
@@ -79,6 +80,22 @@ class LowStockSchema(Schema):
     threshold = fields.Integer(metadata={"examples": [5]})
 
 
+class FiredAlertSchema(Schema):
+    """What an alert rule told."""
+
+    alert_id = fields.Integer(metadata={"examples": [12]})
+    rule_id = fields.Integer(metadata={"examples": [3]})
+    rule = fields.String(metadata={"description": "Its name", "examples": ["Price drops"]})
+    kind = fields.String(metadata={"examples": ["price"]})
+    subject = fields.String(metadata={"examples": ["product:7@2"]})
+    detail = fields.String(metadata={"examples": ["B0CW1A0001 on my-shop: price from 24.99 USD to 19.99 USD."]})
+    asin = fields.String(allow_none=True, metadata=_ASIN)
+    storefront = fields.String(allow_none=True, metadata={"description": "Its code", "examples": ["my-shop"]})
+    job_id = fields.Integer(allow_none=True, metadata={"examples": [5]})
+    task_id = fields.Integer(allow_none=True, metadata={"examples": [73]})
+    at = Instant(metadata={"examples": ["2026-11-21T10:00:00.000000Z"]})
+
+
 class MovedOrderSchema(Schema):
     """An order as it was left by what happened; amounts are decimals in its currency."""
 
@@ -129,6 +146,13 @@ class StockLowEvent(_Event):
 
     type = fields.Constant(STOCK_LOW, metadata={"examples": [STOCK_LOW]})
     data = fields.Nested(LowStockSchema)
+
+
+class AlertFiredEvent(_Event):
+    """An alert rule told something about the farm."""
+
+    type = fields.Constant(ALERT_FIRED, metadata={"examples": [ALERT_FIRED]})
+    data = fields.Nested(FiredAlertSchema)
 
 
 class _OrderEvent(_Event):
@@ -193,6 +217,7 @@ class TestEvent(_Event):
 EVENTS: Final[dict[str, type[Schema]]] = {
     PRODUCT_UPDATED: ProductUpdatedEvent,
     STOCK_LOW: StockLowEvent,
+    ALERT_FIRED: AlertFiredEvent,
     ORDER_PLACED: OrderPlacedEvent,
     ORDER_PAID: OrderPaidEvent,
     ORDER_SHIPPED: OrderShippedEvent,

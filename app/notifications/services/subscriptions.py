@@ -8,13 +8,15 @@ from typing import Any, Final
 
 import orjson
 
+from app.core.fields import utc_text
 from app.core.orm import utc_now
-from app.notifications.kinds import PRODUCT_UPDATED, STOCK_LOW
+from app.notifications.kinds import ALERT_FIRED, PRODUCT_UPDATED, STOCK_LOW
 from app.notifications.queries.webhooks import who_wants
 from app.notifications.services import events
 from app.orders.events import OrderMoved
 from app.orders.queries.sums import describe_order
 from app.products.events import ProductChange, ProductsChanged, StockLow
+from app.rpa.events import AlertFired
 
 MOST_PRODUCTS: Final = 100
 LARGEST: Final = 64 * 1024
@@ -35,6 +37,14 @@ def tell_stock_low(event: StockLow) -> None:
     webhooks = who_wants(STOCK_LOW)
     if webhooks:
         events.record(STOCK_LOW, [asdict(event)], to=webhooks, now=utc_now())
+
+
+def tell_alert_fired(event: AlertFired) -> None:
+    """Record ``alert.fired`` for the webhooks that want it."""
+    webhooks = who_wants(ALERT_FIRED)
+    if webhooks:
+        data = asdict(event)
+        events.record(ALERT_FIRED, [{**data, "at": utc_text(event.at)}], to=webhooks, now=event.at)
 
 
 def tell_order_moved(event: OrderMoved) -> None:

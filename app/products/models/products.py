@@ -5,7 +5,19 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    or_,
+)
 from sqlalchemy.orm import Mapped, composite, mapped_column
 
 from app.core.money import Money
@@ -88,6 +100,7 @@ class ProductUpdate(Timestamps, Attributed, Base):
         Index("ix_product_update_actor", "actor_kind", "actor_id", "id"),
         Index("ix_product_update_source", "source", "id"),
         Index("ix_product_update_storefront", "storefront_id", "id"),
+        Index("ix_product_update_observed", "observed_id", unique=True),
     )
 
     id: Mapped[PrimaryKey]
@@ -104,3 +117,12 @@ class ProductUpdate(Timestamps, Attributed, Base):
     """The import, bulk action or undo that it was part of."""
     reverts_id: Mapped[int | None] = mapped_column(BigId)
     """The row of this table that it took back."""
+    observed_id: Mapped[int | None] = mapped_column(BigId)
+    """Of a change of the master by the farm: the row of this table that says where it was seen, by which task."""
+    is_flapping: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Whether the storefront's value goes back and forth, so that this is not worth an alert."""
+
+    @classmethod
+    def is_of_master(cls) -> ColumnElement[bool]:
+        """Whether it changed the product, and was not only seen on a storefront."""
+        return or_(cls.source != Source.FARM, cls.observed_id.is_not(None))

@@ -45,6 +45,14 @@ class ProductUpdateSchema(Schema):
     reverts_id = fields.Integer(
         allow_none=True, metadata={"description": "The row of the history that it took back", "examples": [998]}
     )
+    observed_id = fields.Integer(
+        allow_none=True,
+        metadata={
+            "description": "Of a change of the product by the farm: the row that says where it was seen",
+            "examples": [None, 1000],
+        },
+    )
+    is_flapping = fields.Boolean(metadata={"description": "Seen by the farm: a value that goes back and forth"})
     actor_kind = fields.String(metadata={"examples": ["user"]})
     actor_id = fields.Integer(allow_none=True, metadata={"examples": [7]})
     request_id = fields.String(allow_none=True, metadata={"examples": ["4f0c2a9be15d7c31"]})

@@ -27,7 +27,15 @@ _HISTORY: Final = table_of(ProductUpdate)
 _PRODUCT: Final = table_of(Product)
 _INSERT: Final = insert(_HISTORY)
 _ADDED: Final = (CREATED,)
-_OWN: Final = ("product_id", "asin", "attribute", "previous_attribute", "current_attribute", "reverts_id")
+_OWN: Final = (
+    "product_id",
+    "asin",
+    "attribute",
+    "previous_attribute",
+    "current_attribute",
+    "reverts_id",
+    "observed_id",
+)
 MANY: Final = 20
 """From so many on, products that were just added are noted without sending a row for each."""
 
@@ -40,10 +48,12 @@ def record_changes(
     source: Source,
     operation_id: int | None = None,
     reverts: Mapping[tuple[int, str], int] = NOTHING,
+    observed: Mapping[tuple[int, str], int] = NOTHING,
 ) -> None:
     """Write a row of history for every change of every product, in the open transaction, and publish ProductsChanged.
 
-    ``reverts`` are the rows of the history that are taken back, by product and attribute. What search has a copy of is
+    ``reverts`` are the rows of the history that are taken back, ``observed`` those that say where the farm saw the new
+    value, by product and attribute. What search has a copy of is
     queued for it. At most some hundred products at once; those without changes leave no trace.
     """
     changed = [product for product in products if product.changes]
@@ -67,6 +77,7 @@ def record_changes(
             change.previous,
             change.current,
             reverts.get((product.product_id, change.attribute)),
+            observed.get((product.product_id, change.attribute)),
         )
         for product in changed
         for change in product.changes

@@ -52,7 +52,7 @@ def revert_update(*, actor: Principal, now: datetime, update_id: int) -> Product
 
 
 def _check_revertible(update: ProductUpdate) -> None:
-    if update.source == Source.FARM:
+    if update.source == Source.FARM and update.observed_id is None:
         raise NotRevertible("This is what the farm saw on a storefront; the product was not changed by it.")
     if update.attribute == DELETED and update.previous_attribute is None:
         raise NotRevertible("This is the creation of the product; delete it instead.")

@@ -24,6 +24,7 @@ _BODY: Final = form(
     storefront={"type": "string", "description": "Its code"},
     name={"type": "string"},
     quantity={"type": "integer", "default": 1},
+    options={"type": "string", "description": "JSON object: which variant goes into the cart, as POST /jobs takes it"},
     priority={"type": "string", "enum": [priority.value for priority in Priority], "default": "normal"},
     concurrency={"type": "integer", "description": "At most so many of its tasks at once"},
     deadline_s={"type": "integer", "description": "Seconds from now; what has not started by then is skipped"},

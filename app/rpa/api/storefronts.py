@@ -10,7 +10,7 @@ from flask.views import MethodView
 from app.core.api import ApiBlueprint, current_principal, if_match
 from app.core.fields import PageArguments
 from app.core.orm import utc_now
-from app.rpa.queries.storefronts import get_storefront, list_storefronts
+from app.rpa.queries.storefronts import get_storefront, list_storefronts, with_standing
 from app.rpa.schemas.storefronts import StorefrontChange, StorefrontIn, StorefrontPage, StorefrontSchema
 from app.rpa.services import storefronts
 
@@ -38,7 +38,7 @@ class Storefronts(MethodView):
     )
     def post(self, sent: dict[str, Any]) -> Any:
         """Add a storefront from its profile."""
-        return storefronts.create_storefront(actor=current_principal(), now=utc_now(), **sent)
+        return with_standing(storefronts.create_storefront(actor=current_principal(), now=utc_now(), **sent))
 
 
 @blp.route("/storefronts/<int:storefront_id>")
@@ -49,16 +49,18 @@ class Storefront(MethodView):
     @blp.answers(200, StorefrontSchema, etag=True)
     def get(self, storefront_id: int) -> Any:
         """Get a storefront."""
-        return get_storefront(storefront_id)
+        return with_standing(get_storefront(storefront_id))
 
     @blp.requires("storefronts:write")
     @blp.arguments(StorefrontChange)
     @blp.answers(200, StorefrontSchema, etag=True)
     def put(self, sent: dict[str, Any], storefront_id: int) -> Any:
         """Replace a storefront's name and profile; If-Match names the version it is based on."""
-        return storefronts.update_storefront(
-            actor=current_principal(), now=utc_now(), storefront_id=storefront_id, expected_version=if_match(), **sent
+        version = if_match()
+        row = storefronts.update_storefront(
+            actor=current_principal(), now=utc_now(), storefront_id=storefront_id, expected_version=version, **sent
         )
+        return with_standing(row)
 
     @blp.requires("storefronts:write")
     @blp.answers(204)

@@ -72,6 +72,7 @@ class Job(Timestamps, Attributed, Base):
         Index("ix_job_storefront", "storefront_id", "action", "id"),
         Index("ix_job_parent", "parent_id", "id"),
         Index("ix_job_schedule", "schedule_id", "id"),
+        Index("ix_job_finished", "state", "finished_at"),
     )
 
     id: Mapped[PrimaryKey]
@@ -83,6 +84,8 @@ class Job(Timestamps, Attributed, Base):
     schedule_id: Mapped[int | None] = mapped_column(BigId)
     """The schedule that submitted it, which may be gone."""
     quantity: Mapped[int] = mapped_column(default=1)
+    options: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    """Which variant goes into the cart, by the storefront profile's names for options; None for none said."""
     priority: Mapped[str] = mapped_column(key_text(8), default=Priority.NORMAL)
     concurrency: Mapped[int | None]
     """At most so many of its tasks at once; None: as many as the storefront takes."""
@@ -102,6 +105,8 @@ class Job(Timestamps, Attributed, Base):
     failed_count: Mapped[int] = mapped_column(default=0)
     skipped_count: Mapped[int] = mapped_column(default=0)
     cancelled_count: Mapped[int] = mapped_column(default=0)
+    changed_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Products that showed something else than the storefront did before."""
     prepared_count: Mapped[int] = mapped_column(default=0)
     selection: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
     """Ids of the accepted products until all their tasks exist; kept where some never will."""
@@ -149,10 +154,14 @@ class Task(Timestamps, Base):
     lease_token: Mapped[str | None] = mapped_column(key_text(32))
     leased_until: Mapped[Instant | None] = mapped_column(UtcDateTime)
     worker_id: Mapped[int | None] = mapped_column(BigId)
+    profile_version: Mapped[int | None]
+    """The number of the storefront's profile that its last visit was done by; None before the first."""
     attempt_count: Mapped[int] = mapped_column(default=0)
     loss_count: Mapped[int] = mapped_column(default=0)
     rate_limited_count: Mapped[int] = mapped_column(default=0)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    first_look: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What a visit read that was not believed, so that the product was or will be visited again; written once."""
     finished_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
     job: Mapped[Job] = relationship(lazy="raise")
     attempts: Mapped[list[Attempt]] = relationship(order_by="Attempt.id", lazy="select", viewonly=True)
@@ -172,7 +181,7 @@ class Attempt(Base):
     started_at: Mapped[Instant]
     ended_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
     outcome: Mapped[str | None] = mapped_column(key_text(12))
-    """SUCCEEDED, REFUSED, FAILED, CANCELLED, or RETRY when the task went back to READY."""
+    """SUCCEEDED, REFUSED, FAILED, CANCELLED, or RETRY or VERIFY when the task went back to READY."""
     code: Mapped[str | None] = mapped_column(key_text(24))
     detail: Mapped[str | None] = mapped_column(Text)
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

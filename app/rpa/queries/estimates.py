@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from statistics import fmean
 from typing import Final
 
@@ -12,10 +12,11 @@ from sqlalchemy import func, select
 from app.core.extensions import db
 from app.core.orm import database_now
 from app.core.running import settings
+from app.rpa.holds import hours_of, next_day_at, pages_left, pages_of
 from app.rpa.job_moves import LIVES
 from app.rpa.models.jobs import BATCH, Action, Attempt, Job, Task
 from app.rpa.models.storefronts import Storefront
-from app.rpa.planning import Estimate, Facts, estimate
+from app.rpa.planning import Cap, Estimate, Facts, estimate
 from app.rpa.queries.workers import count_live_workers
 
 SECONDS_UNKNOWN: Final = {Action.VIEW_PRODUCT: 3.0, Action.ADD_TO_CART: 10.0}
@@ -53,14 +54,19 @@ def look_ahead(
     facts = find_facts(shop, action, job_concurrency)
     others = count_others(shop.id, job_id)
     alone, behind = estimate(tasks, facts), estimate(tasks + others, facts)
-    ends_at = None if alone.seconds is None else database_now(db.session()) + timedelta(seconds=alone.seconds)
-    return Outlook(alone, facts, others, behind.seconds, None if ends_at is None else ends_at <= deadline_at)
+    left_s = (deadline_at - facts.at).total_seconds()
+    return Outlook(alone, facts, others, behind.seconds, None if alone.seconds is None else alone.seconds <= left_s)
 
 
 def find_facts(shop: Storefront, action: Action, job_concurrency: int | None = None) -> Facts:
     """What the time of a job of this action on a storefront depends on now."""
     measured = find_seconds_per_task(shop.id, action)
+    now = database_now(db.session())
     return Facts(
+        at=now,
+        hours=hours_of(shop),
+        cap=_find_cap(shop, action, now),
+        crawl_delay_ms=shop.crawl_delay_ms if shop.obeys_robots else 0,
         gap_ms=shop.gap_ms,
         concurrency=shop.concurrency,
         workers=count_live_workers(silent_s=settings().farm.worker_silent_s),
@@ -68,6 +74,14 @@ def find_facts(shop: Storefront, action: Action, job_concurrency: int | None = N
         is_measured=measured is not None,
         job_concurrency=job_concurrency,
     )
+
+
+def _find_cap(shop: Storefront, action: Action, now: datetime) -> Cap | None:
+    """How many tasks of this action the storefront's daily cap allows."""
+    left, pages = pages_left(shop, now), pages_of(action)
+    if left is None or shop.daily_cap is None:
+        return None
+    return Cap(max(1, shop.daily_cap // pages), left // pages, (next_day_at(shop, now) - now).total_seconds())
 
 
 def find_seconds_per_task(storefront_id: int, action: Action) -> float | None:

@@ -13,6 +13,7 @@ from app.core.extensions import db
 from app.core.orm import database_now
 from app.core.pagination import Page, fetch_page
 from app.core.running import settings
+from app.rpa.holds import find_hold, pages_of
 from app.rpa.job_moves import OPEN
 from app.rpa.models.jobs import BATCH, Action, Job, JobState, Task, TaskState
 from app.rpa.models.storefronts import Storefront
@@ -83,7 +84,7 @@ def _add_progress(jobs: Sequence[Job]) -> None:
         shop = job.storefront
         stands = Standing(
             now=now, state=JobState(job.state), paused_by=job.paused_by, leased=leased, next_task_at=next_task_at,
-            has_queued=has_queued, is_shop_active=shop.is_active, shop_paused_until=shop.paused_until,
+            has_queued=has_queued, shop_waits=find_hold(shop, now, pages=pages_of(Action(job.action))),
             shop_starts_at=shop.next_start_at, workers=workers,
         )  # fmt: skip
         vars(job).update(waits=why_waiting(stands))

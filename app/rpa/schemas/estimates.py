@@ -61,8 +61,9 @@ class EstimateSchema(Schema):
         attribute="alone.limited_by",
         validate=validate.OneOf([limit.value for limit in Limit]),
         metadata={
-            "description": "pace: the gap between two starts on the storefront; storefront_concurrency and "
-            "job_concurrency: how many run at once; workers: how many are alive",
+            "description": "pace: the gap between two starts on the storefront; crawl_delay: what its robots.txt wants "
+            "between them; storefront_concurrency and job_concurrency: how many run at once; workers: how many are "
+            "alive; hours: when it may be visited; daily_cap: how many pages a day",
             "examples": ["pace"],
         },
     )
@@ -71,7 +72,8 @@ class EstimateSchema(Schema):
         values=fields.Float(allow_none=True),
         attribute="alone.by_limit",
         metadata={
-            "description": "How long it would take if there were only this limit",
+            "description": "How long it would take if there were only this limit; hours: the slowest of the others but "
+            "daily_cap, within the hours",
             "examples": [{"pace": 499998.0, "storefront_concurrency": 75000.0, "workers": 37500.0}],
         },
     )

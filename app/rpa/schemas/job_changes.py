@@ -21,6 +21,7 @@ from app.rpa.schemas.jobs import (
     deadline_field,
     require_cart_for_quantity,
 )
+from app.rpa.schemas.options import Options
 
 RETRYABLE: Final = ["FAILED", "SKIPPED", "CANCELLED", "REFUSED"]
 _ACTIONS: Final = [action.value for action in Action]
@@ -35,6 +36,7 @@ class FileJobFields(ReadingFields):
     storefront = fields.String(required=True, validate=validate.Length(1, 64))
     name = Text(longest=255, required=True)
     quantity = fields.Integer(load_default=1, validate=validate.Range(1, MAX_QUANTITY))
+    options = Options(as_text=True)
     priority = fields.String(validate=validate.OneOf(_PRIORITIES))
     concurrency = fields.Integer(validate=validate.Range(1, MAX_CONCURRENCY))
     deadline_s = fields.Integer(validate=validate.Range(MIN_DEADLINE_S, MAX_DEADLINE_S))
@@ -74,3 +76,4 @@ class JobCloneIn(JobRepeatIn):
     """What is other than in the job that is cloned."""
 
     quantity = fields.Integer(strict=True, validate=validate.Range(1, MAX_QUANTITY), metadata=PIECES)
+    options = Options()

@@ -14,6 +14,7 @@ from app.rpa.planning import LONGEST
 from app.rpa.queries.jobs import outcomes
 from app.rpa.readings import MAX_QUANTITY
 from app.rpa.schemas.estimates import ESTIMATED, REPORT_SHOWN, WAITS, EstimateSchema, WaitSchema
+from app.rpa.schemas.options import Options, require_cart_for_options
 from app.rpa.services.choosing import MAX_TASKS
 
 MAX_TEXT: Final = 1000
@@ -25,7 +26,10 @@ _PRIORITIES = [priority.value for priority in Priority]
 _CONCURRENCY = {
     "description": "At most so many of its tasks at once; null: as many as the storefront takes", "examples": [4]
 }  # fmt: skip
-PIECES = {"description": "Pieces to put into the cart", "examples": [1]}
+PIECES = {
+    "description": "Pieces to put into the cart; more than 10 need a storefront whose profile names a quantity_field",
+    "examples": [1],
+}
 _FITTING = {"category": 7, "in_stock": True}
 SHOP_CODE = {"description": "Its code", "examples": ["my-shop"]}
 JOB_NAME = {"examples": ["Prices of this morning"]}
@@ -59,6 +63,7 @@ def require_cart_for_quantity(data: dict[str, Any]) -> None:
     """Raise ValidationError for a number of pieces where nothing is put into a cart."""
     if data.get("action") == Action.VIEW_PRODUCT and data.get("quantity", 1) != 1:
         raise ValidationError("belongs to add-to-cart.", "quantity")
+    require_cart_for_options(data)
 
 
 def _quantity() -> fields.Integer:
@@ -115,6 +120,7 @@ class JobIn(HowIn):
         metadata={"description": "A saved filter; all that fit now", "examples": [3]},
     )
     quantity = _quantity()
+    options = Options()
     deadline_s = deadline_field()
 
     @validates_schema
@@ -140,6 +146,7 @@ class CartErrandIn(ErrandIn):
     """One product to put into a cart."""
 
     quantity = _quantity()
+    options = Options()
 
 
 class WaitArguments(StrictSchema):
@@ -176,6 +183,8 @@ class JobSchema(Schema):
         validate=validate.OneOf([state.value for state in JobState]), metadata={"examples": ["RUNNING"]}
     )
     schedule_id = fields.Integer(allow_none=True, metadata=_SCHEDULE)
+    quantity = fields.Integer(metadata=PIECES)
+    options = Options(allow_none=True)
     total_count = fields.Integer(metadata={"examples": [2]})
     current_count = fields.Integer(metadata={"description": "Tasks that have ended", "examples": [1]})
     outcomes = fields.Function(
@@ -186,6 +195,9 @@ class JobSchema(Schema):
             "description": "Ended tasks by how they ended",
             "examples": [{"SUCCEEDED": 1, "REFUSED": 0, "FAILED": 0, "SKIPPED": 0, "CANCELLED": 0}],
         },
+    )
+    changed_count = fields.Integer(
+        metadata={"description": "Products that showed something else than the storefront did before", "examples": [1]}
     )
     report = fields.Raw(metadata=REPORT_SHOWN)
     over = fields.Raw(

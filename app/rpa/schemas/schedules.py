@@ -10,7 +10,8 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from app.core.fields import Instant, PageArguments, StrictSchema, Text, page_of
 from app.rpa.models.schedules import RunState
 from app.rpa.schemas.jobs import JOB_IN, JobIn
-from app.rpa.timing import LONGEST_S, SHORTEST_S, TimingRefused, check_cron, check_zone
+from app.rpa.schemas.zones import Zone
+from app.rpa.timing import LONGEST_S, SHORTEST_S, TimingRefused, check_cron
 
 _WHEN = {"examples": ["2026-11-21T05:00:00.000000Z"]}
 _NEXT = {"examples": ["2026-11-22T05:00:00.000000Z"]}
@@ -57,22 +58,11 @@ class _Cron(fields.String):
             raise ValidationError(str(refused)) from None
 
 
-class _Zone(fields.String):
-    """The name of a time zone."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            return check_zone(text).key
-        except TimingRefused as refused:
-            raise ValidationError(str(refused)) from None
-
-
 class TimingIn(StrictSchema):
     """When something runs: ``cron`` in a time zone, or ``every_s`` from a start."""
 
     cron = _Cron(metadata=_CRON)
-    timezone = _Zone(metadata=_ZONE)
+    timezone = Zone(metadata=_ZONE)
     every_s = fields.Integer(strict=True, validate=validate.Range(SHORTEST_S, LONGEST_S), metadata=_EVERY)
     starts_at = Instant(metadata=_START)
 

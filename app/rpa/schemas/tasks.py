@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 from app.core.fields import Instant, PageArguments, page_of, utc_text
 from app.rpa.codes import RULES, Code
 from app.rpa.models.jobs import ENDS, TaskState
+from app.rpa.schemas.options import Options
 
 _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 _LATER = {"examples": ["2026-11-21T10:04:30.000000Z"]}
@@ -23,6 +24,7 @@ _RESULT: dict[str, Any] = {
     "availability": {"value": "IN_STOCK", "source": "css:#stock", "raw": "In stock"},
     "conflicts": [],
 }
+_FIRST_LOOK = {"values": {"price": "119.90 USD"}, "reasons": {"price": "PRICE_JUMP"}}
 _FACTS = {
     "final_url": "https://www.kettles.example/dp/B0CW1A0001",
     "http_status": 200,
@@ -58,9 +60,21 @@ class TaskSchema(Schema):
         },
     )
     attempt_count = fields.Integer(metadata={"examples": [1]})
+    profile_version = fields.Integer(
+        allow_none=True,
+        metadata={"description": "The version of the storefront's profile of its last visit", "examples": [3]},
+    )
     result = fields.Raw(
         allow_none=True,
         metadata={"type": "object", "description": "What was read, with its sources", "examples": [_RESULT]},
+    )
+    first_look = fields.Raw(
+        allow_none=True,
+        metadata={
+            "type": "object",
+            "description": "What a visit read that was suspicious, and why; then the product is visited once more",
+            "examples": [None, _FIRST_LOOK],
+        },
     )
     not_before = fields.Function(
         lambda task: None if task.state in ENDS else utc_text(task.not_before),
@@ -81,7 +95,9 @@ class AttemptSchema(Schema):
     number = fields.Integer(metadata={"examples": [1]})
     started_at = Instant(metadata=_WHEN)
     ended_at = Instant(allow_none=True, metadata=_LATER)
-    outcome = fields.String(allow_none=True, metadata=_ENDED)
+    outcome = fields.String(
+        allow_none=True, metadata=_ENDED | {"description": "Or RETRY or VERIFY: the product is visited again"}
+    )
     code = fields.String(allow_none=True, metadata=_WHY)
     detail = fields.String(allow_none=True, metadata=_DETAIL)
     facts = fields.Raw(
@@ -97,6 +113,8 @@ class AttemptSchema(Schema):
 class TaskDetailSchema(TaskSchema):
     """One errand with all its attempts."""
 
+    quantity = fields.Integer(attribute="job.quantity", metadata={"description": "Pieces asked for", "examples": [1]})
+    options = Options(attribute="job.options", allow_none=True)
     attempts = fields.List(fields.Nested(AttemptSchema))
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from app.core.extensions import db
-from app.core.orm import count_changed
+from app.core.orm import clock, count_changed
 from app.products.events import ProductDeleted
 from app.products.models.products import Product
-from app.rpa.models.observations import ObservationCurrent
+from app.rpa.models.observations import ObservationCurrent, ObservedChange, ReviewState
 from app.rpa.readings import Availability
 
 EXPECTED_AVAILABILITY: Final = Availability.IN_STOCK
@@ -28,8 +28,18 @@ def expected_of(product: Product) -> dict[str, str | None]:
     }
 
 
-def read_baseline(*, product_id: int, storefront_id: int) -> Mapping[str, str | None]:
-    """What a visit is likely to see: the last known values, where there are none the master's."""
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a visit is likely to see."""
+
+    values: dict[str, str | None] = field(default_factory=dict)
+    """By attribute: the last known value, where there is none the master's."""
+    seen: frozenset[str] = frozenset()
+    """Attributes whose value is what the storefront showed before."""
+
+
+def read_baseline(*, product_id: int, storefront_id: int) -> Baseline:
+    """What a visit is likely to see."""
     session = db.session()
     product = session.get_one(Product, product_id)
     rows = session.execute(
@@ -37,12 +47,21 @@ def read_baseline(*, product_id: int, storefront_id: int) -> Mapping[str, str | 
             ObservationCurrent.product_id == product_id, ObservationCurrent.storefront_id == storefront_id
         )
     )
-    return expected_of(product) | {row.attribute: row.value for row in rows}
+    known: dict[str, str | None] = {row.attribute: row.value for row in rows}
+    return Baseline(expected_of(product) | known, frozenset(known))
 
 
 def forget_product(event: ProductDeleted) -> None:
-    """Drop a deleted product's last known values in the open transaction.
+    """Drop a deleted product's last known values in the open transaction, and close what waits for a decision.
 
     When its ASIN comes back, the first visit is measured against the master again. Observations stay.
     """
-    count_changed(db.session(), delete(ObservationCurrent).where(ObservationCurrent.product_id == event.product_id))
+    session = db.session()
+    count_changed(session, delete(ObservationCurrent).where(ObservationCurrent.product_id == event.product_id))
+    flagged = update(ObservedChange).where(
+        ObservedChange.product_id == event.product_id, ObservedChange.state == ReviewState.OPEN
+    )
+    count_changed(
+        session,
+        flagged.values(state=ReviewState.DISMISSED, decided_at=clock(), decided_by="system"),
+    )

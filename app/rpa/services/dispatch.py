@@ -19,8 +19,9 @@ from app.core.extensions import db
 from app.core.orm import count_changed, database_now
 from app.core.queues import doorbell
 from app.core.transactions import after_commit, in_transaction
+from app.rpa.holds import find_hold, pages_left, pages_of
 from app.rpa.job_moves import WORKS
-from app.rpa.models.jobs import BATCH, INTERACTIVE, Job, JobState, Priority, Task, TaskState
+from app.rpa.models.jobs import BATCH, INTERACTIVE, Action, Job, JobState, Priority, Task, TaskState
 from app.rpa.models.storefronts import Storefront
 from app.rpa.profile import Profile
 from app.rpa.queries.workers import count_live_workers
@@ -52,9 +53,10 @@ def release_tasks(*, farm: Farm, turns: Turns) -> int:
     """
     session = db.session()
     now = database_now(session)
-    slots = _free_slots(session, now)
+    shops = _open_shops(session)
+    slots = _free_slots(session, shops, now)
     jobs = _startable_jobs(session, [id_ for id_, free in slots.items() if free > 0], now)
-    most = _mosts(session, jobs, slots)
+    most = _mosts(session, jobs, slots, {shop.id: pages_left(shop, now) for shop in shops})
     served: set[int] = set()
     released: list[_Release] = []
     for job in (job for job in jobs if job.lane == INTERACTIVE):
@@ -142,10 +144,14 @@ def _candidate(job: Row[Any], most: int) -> Candidate:
     return Candidate(job.id, job.storefront_id, WEIGHTS[Priority(job.priority)], most)
 
 
-def _free_slots(session: Session, now: datetime) -> dict[int, int]:
-    """How many more tasks each storefront could start soon; one more than its free slots, so that no worker waits."""
+def _open_shops(session: Session) -> list[Storefront]:
+    """The active storefronts that jobs which work are on."""
     wanted = select(Job.storefront_id).where(Job.state.in_(WORKS))
-    shops = list(session.scalars(select(Storefront).where(Storefront.id.in_(wanted), Storefront.is_active)))
+    return list(session.scalars(select(Storefront).where(Storefront.id.in_(wanted), Storefront.is_active)))
+
+
+def _free_slots(session: Session, shops: Sequence[Storefront], now: datetime) -> dict[int, int]:
+    """How many more tasks each storefront could start soon; one more than its free slots, so that no worker waits."""
     counts = select(Task.storefront_id, Task.state, func.count()).where(
         Task.storefront_id.in_([shop.id for shop in shops]), Task.state.in_(_OUT)
     )
@@ -155,7 +161,7 @@ def _free_slots(session: Session, now: datetime) -> dict[int, int]:
     slots: dict[int, int] = {}
     for shop in shops:
         queued, leased = (open_tasks[shop.id, state] for state in _OUT)
-        may_start = min(shop.concurrency + 1 - leased, _starts_within(shop, now, seconds=1))
+        may_start = min(shop.most_at_once + 1 - leased, _starts_within(shop, now, seconds=1))
         slots[shop.id] = may_start - queued
     return slots
 
@@ -170,7 +176,14 @@ def _startable_jobs(session: Session, storefront_ids: list[int], now: datetime) 
     place = func.row_number().over(partition_by=kind, order_by=(Job.last_released_at, Job.id))
     found = (
         select(
-            Job.id, Job.lane, Job.storefront_id, Job.priority, Job.concurrency, Job.last_released_at, place.label("n")
+            Job.id,
+            Job.lane,
+            Job.storefront_id,
+            Job.action,
+            Job.priority,
+            Job.concurrency,
+            Job.last_released_at,
+            place.label("n"),
         )
         .where(Job.state.in_(WORKS), Job.deadline_at > now, Job.storefront_id.in_(storefront_ids), due.exists())
         .subquery()
@@ -180,9 +193,14 @@ def _startable_jobs(session: Session, storefront_ids: list[int], now: datetime) 
     ).all()
 
 
-def _mosts(session: Session, jobs: Sequence[Row[Any]], slots: Mapping[int, int]) -> dict[int, int]:
-    """How many more tasks of each job may be out: as many as its storefront takes, or as its own concurrency leaves."""
-    most = {job.id: slots[job.storefront_id] for job in jobs}
+def _mosts(
+    session: Session, jobs: Sequence[Row[Any]], slots: Mapping[int, int], left: Mapping[int, int | None]
+) -> dict[int, int]:
+    """How many more tasks of each job may be out: as its storefront, the day's pages and its own concurrency let it."""
+    most: dict[int, int] = {}
+    for job in jobs:
+        free, pages = slots[job.storefront_id], left[job.storefront_id]
+        most[job.id] = free if pages is None else min(free, pages // pages_of(Action(job.action)))
     bounded = {job.id: job.concurrency for job in jobs if job.concurrency is not None}
     if bounded:
         count = select(Task.job_id, func.count()).where(Task.job_id.in_(bounded), Task.state.in_(_OUT))
@@ -193,12 +211,12 @@ def _mosts(session: Session, jobs: Sequence[Row[Any]], slots: Mapping[int, int])
 
 def _starts_within(shop: Storefront, now: datetime, *, seconds: float) -> int:
     """How many tasks the storefront's pace lets start within the next seconds."""
-    if shop.paused_until is not None and shop.paused_until > now:
+    if find_hold(shop, now) is not None:
         return 0
-    if shop.gap_ms == 0:
-        return shop.concurrency + 1
+    if not shop.gap:
+        return shop.most_at_once + 1
     left_s = seconds - max(0.0, (shop.next_start_at - now).total_seconds())
-    return 0 if left_s < 0 else 1 + int(left_s * 1000 // shop.gap_ms)
+    return 0 if left_s < 0 else 1 + int(left_s // shop.gap.total_seconds())
 
 
 def _take(session: Session, job: Row[Any], count: int, now: datetime) -> list[_Release]:

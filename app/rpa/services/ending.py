@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, case, select, update
@@ -11,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.core.extensions import db
 from app.core.orm import count_changed, database_now
-from app.core.transactions import in_transaction
+from app.core.transactions import after_commit, in_transaction
+from app.rpa import metrics
 from app.rpa.codes import Code
 from app.rpa.job_moves import COMPLETES, LIVES
 from app.rpa.models.jobs import Job, JobState, Task, TaskState
@@ -105,10 +107,13 @@ def _end_chunk(*, job_id: int, code: Code) -> int:
     """End some tasks of a job if it is still over: its deadline may have been moved since, or it was cancelled."""
     session = db.session()
     now, state = database_now(session), _ENDS_AS[code]
-    if session.scalar(select(Job.id).where(Job.id == job_id, _is_over(code, now))) is None:
+    over = select(Job.action, Job.storefront_id).where(Job.id == job_id, _is_over(code, now))
+    job = session.execute(over).one_or_none()
+    if job is None:
         return 0
     ended = task_moves.end(session, job_id, state, code, now, CHUNK)
     count_ends(session, job_id, state, ended)
+    after_commit(partial(metrics.count_end, job.action, job.storefront_id, state, code, ended))
     return ended
 
 

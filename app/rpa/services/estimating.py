@@ -35,10 +35,12 @@ def estimate_job(
     product_filter_id: int | None = None,
     deadline_s: int | None = None,
     concurrency: int | None = None,
+    quantity: int = 1,
+    options: Mapping[str, str] | None = None,
     **_unused: Any,
 ) -> Foreseen:
     """What ``submit_job`` would make of the same arguments; changes nothing. Raises what it raises."""
-    shop = find_active(storefront, Action(action))
+    shop = find_active(storefront, Action(action), quantity, options)
     chosen = choose(asins=asins, products=products, product_filter_id=product_filter_id)
     count = len(chosen.products)
     facts = find_facts(shop, Action(action), concurrency)

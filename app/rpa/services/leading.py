@@ -27,10 +27,12 @@ def _lead(*, owner: str, lease_s: float) -> bool:
     now = database_now(session)
     row = session.scalar(select(Leader).where(Leader.name == "dispatcher").with_for_update())
     if row is None:
-        session.add(Leader(name="dispatcher", owner=owner, until=now + timedelta(seconds=lease_s)))
+        session.add(Leader(name="dispatcher", owner=owner, until=now + timedelta(seconds=lease_s), since=now))
         return True
     if row.owner != owner and row.until > now:
         return False
+    if row.owner != owner or row.until <= now:
+        row.since = now
     row.owner, row.until = owner, now + timedelta(seconds=lease_s)
     return True
 

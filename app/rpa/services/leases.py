@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import delete, func, select, update
@@ -13,18 +14,29 @@ from sqlalchemy.orm import Session
 
 from app.core.extensions import db
 from app.core.orm import count_changed, database_now
-from app.core.transactions import in_transaction
+from app.core.tallies import Reporter
+from app.core.transactions import after_commit, in_transaction
+from app.rpa import metrics
+from app.rpa.holds import count_pages, find_hold, pages_of
 from app.rpa.job_moves import WORKS
 from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
 from app.rpa.models.storefronts import Storefront
-from app.rpa.models.workers import Worker
+from app.rpa.models.trials import Trial, TrialKind, TrialState
+from app.rpa.models.workers import Wanted, Worker
 from app.rpa.profile import Profile
 from app.rpa.queries.jobs import is_cancelled
+from app.rpa.queries.workers import count_live_workers
+from app.rpa.robots import ALLOWED, Verdict
 from app.rpa.services import task_moves
-from app.rpa.services.baselines import read_baseline
+from app.rpa.services.baselines import Baseline, read_baseline
 
 _NOT_NOW: Final = timedelta(seconds=1)
 _WHEN_FULL: Final = timedelta(milliseconds=200)
+_LONGEST: Final = timedelta(minutes=1)
+"""What holds the storefront up may be taken away before its time; until then the dispatcher releases nothing anyway."""
+_FOR_ANOTHER: Final = timedelta(seconds=10)
+"""How long a second visit is left to other workers than the one that made the first."""
+_HEARD_OF_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +53,23 @@ class Lease:
     storefront_id: int
     storefront_version: int
     profile: Profile
+    started_at: datetime
     worker_id: int | None = None
     number: int = 0
     """Of the attempt: that of its release."""
+    profile_version: int | None = None
     baseline: Mapping[str, str | None] = field(default_factory=dict)
     """What a view of the product's page is likely to see."""
+    seen: frozenset[str] = frozenset()
+    """Of what in the baseline the storefront showed before."""
+    reviews_jumps: bool = False
+    """Whether people look at price jumps that a second visit has confirmed."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Which variant goes into a cart, by the profile's names for options."""
+    updates_master: bool = False
+    """Whether the product follows this storefront."""
+    verdict: Verdict = ALLOWED
+    """With a code: nothing is visited, and it ends so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,57 +78,95 @@ class Renewal:
 
     held: bool
     cancelled: bool
+    wanted: Wanted = Wanted.WORK
+    """What operators want of the worker."""
 
 
 @in_transaction
-def claim_task(*, task_id: int, release_no: int, worker_id: int | None, lease_s: float) -> Lease | None:
+def claim_task(
+    *, task_id: int, release_no: int, worker_id: int | None, lease_s: float, verdict: Verdict = ALLOWED
+) -> Lease | None:
     """Turn a release into a lease; None when the release is old, the job does not work or there is no slot.
 
-    The storefront's row serialises the claims of one shop, and so of its jobs: rate and concurrency hold however many
-    messages wait. A task that finds no slot goes back to READY without an attempt counted.
+    The storefront's row serialises the claims of one shop, and so of its jobs: rate, concurrency, hours, cap and
+    cool-down hold however many messages wait. A task that finds no slot goes back to READY without an attempt counted,
+    and so does a second visit of a product, for a moment, before the worker that made the first one.
+    ``verdict`` is what the shop's robots.txt says of it (``robots.judge_task``): what is not to be visited takes no
+    slot and no page of the day.
     """
     session = db.session()
     known = session.execute(
-        select(Task.state, Task.release_no, Task.storefront_id, Task.job_id).where(Task.id == task_id)
+        select(
+            Task.state,
+            Task.release_no,
+            Task.released_at,
+            Task.storefront_id,
+            Task.job_id,
+            Task.asin,
+            Task.product_id,
+            Task.first_look.is_not(None).label("again"),
+        ).where(Task.id == task_id)  # what is read of it stands as long as the release does
     ).one_or_none()
     if known is None or known.state != TaskState.QUEUED or known.release_no != release_no:
         return None
     storefront = session.scalars(select(Storefront).where(Storefront.id == known.storefront_id).with_for_update()).one()
     job = session.execute(
-        select(Job.state, Job.action, Job.quantity, Job.concurrency, Job.deadline_at).where(Job.id == known.job_id)
+        select(Job.state, Job.action, Job.quantity, Job.options, Job.concurrency, Job.deadline_at).where(
+            Job.id == known.job_id
+        )
     ).one()
-    now = database_now(session)
-    start_at = _next_slot(session, storefront, known.job_id, job, now)
+    now, pages = database_now(session), pages_of(Action(job.action))
+    start_at = _next_slot(session, storefront, known.job_id, job, now, pages, verdict)
+    if start_at is None and known.again and verdict.code is None:
+        start_at = _when_free_for_me(session, task_id, worker_id, now)
     if start_at is not None:
         task_moves.give_back(session, task_id, release_no, start_at)
         return None
     token, until = secrets.token_hex(16), now + timedelta(seconds=lease_s)
-    if not task_moves.claim(session, task_id, release_no, token=token, until=until, worker_id=worker_id):
+    if not task_moves.claim(
+        session, task_id, release_no, token=token, until=until, worker_id=worker_id,
+        profile_version=storefront.profile_version,
+    ):  # fmt: skip
         return None
-    if storefront.gap_ms:
-        storefront.next_start_at = max(storefront.next_start_at, now) + timedelta(milliseconds=storefront.gap_ms)
+    if verdict.code is None:
+        take_slot(storefront, now, pages)
     session.add(Attempt(task_id=task_id, number=release_no, lease_token=token, worker_id=worker_id, started_at=now))
-    task = session.execute(select(Task.asin, Task.product_id).where(Task.id == task_id)).one()
-    seen: Mapping[str, str | None] = {}
+    after_commit(partial(metrics.observe, job.action, {"queue": (now - (known.released_at or now)).total_seconds()}))
+    likely = Baseline()
     if job.action == Action.VIEW_PRODUCT:
-        seen = read_baseline(product_id=task.product_id, storefront_id=storefront.id)
+        likely = read_baseline(product_id=known.product_id, storefront_id=storefront.id)
     return Lease(
-        task_id=task_id, job_id=known.job_id, token=token, action=Action(job.action), asin=task.asin,
-        product_id=task.product_id, quantity=job.quantity, storefront_id=storefront.id,
+        task_id=task_id, job_id=known.job_id, token=token, action=Action(job.action), asin=known.asin,
+        product_id=known.product_id, quantity=job.quantity, storefront_id=storefront.id,
         storefront_version=storefront.version, profile=Profile.from_document(storefront.profile), worker_id=worker_id,
-        number=release_no, baseline=seen,
+        number=release_no, baseline=likely.values, seen=likely.seen, profile_version=storefront.profile_version,
+        started_at=now, reviews_jumps=storefront.reviews_jumps,
+        options=job.options or {},
+        updates_master=bool(storefront.updates_master), verdict=verdict,
     )  # fmt: skip
 
 
 @in_transaction
-def renew_lease(*, lease: Lease, lease_s: float) -> Renewal:
-    """Prolong a lease and say that the worker is alive; tells the worker to stop when it is lost or cancelled."""
+def return_task(*, task_id: int, release_no: int) -> bool:
+    """Give back a release that a worker may not begin, because it is drained; nothing changes of an old one."""
+    session = db.session()
+    return task_moves.give_back(session, task_id, release_no, database_now(session))
+
+
+@in_transaction
+def renew_lease(
+    *, lease: Lease, lease_s: float, vitals: dict[str, Any] | None = None, reporter: Reporter | None = None
+) -> Renewal:
+    """Prolong a lease and do what ``heartbeat`` does; tells the worker to stop when it is lost or cancelled."""
     session = db.session()
     now = database_now(session)
     held = task_moves.renew(session, lease.task_id, lease.token, now + timedelta(seconds=lease_s))
+    wanted = Wanted.WORK
     if lease.worker_id is not None:
-        beat(session, lease.worker_id, now, task_id=lease.task_id)
-    return Renewal(held=held, cancelled=is_cancelled(lease.job_id))
+        wanted = beat(session, lease.worker_id, now, task_id=lease.task_id, vitals=vitals)
+    if reporter is not None:
+        reporter.write(session)
+    return Renewal(held=held, cancelled=is_cancelled(lease.job_id), wanted=wanted)
 
 
 @in_transaction
@@ -119,10 +181,19 @@ def register_worker(*, name: str, host: str, pid: int) -> int:
 
 
 @in_transaction
-def heartbeat(*, worker_id: int, task_id: int | None = None) -> None:
-    """Say that a worker is alive."""
+def heartbeat(
+    *,
+    worker_id: int,
+    task_id: int | None = None,
+    vitals: dict[str, Any] | None = None,
+    reporter: Reporter | None = None,
+) -> Wanted:
+    """Say that a worker is alive, what it tells of itself and has counted; returns what operators want of it."""
     session = db.session()
-    beat(session, worker_id, database_now(session), task_id=task_id)
+    wanted = beat(session, worker_id, database_now(session), task_id=task_id, vitals=vitals)
+    if reporter is not None:
+        reporter.write(session)
+    return wanted
 
 
 @in_transaction
@@ -134,32 +205,73 @@ def retire_worker(*, worker_id: int) -> None:
 
 
 @in_transaction
-def forget_workers(*, after_days: int = 7) -> int:
+def forget_workers(*, after_days: int = 1) -> int:
     """Delete workers that were not heard of for ``after_days``; returns how many."""
     session = db.session()
     silent = delete(Worker).where(Worker.heartbeat_at < database_now(session, plus_s=-86400 * after_days))
     return count_changed(session, silent)
 
 
-def beat(session: Session, worker_id: int, now: datetime, *, task_id: int | None) -> None:
+def beat(
+    session: Session, worker_id: int, now: datetime, *, task_id: int | None, vitals: dict[str, Any] | None
+) -> Wanted:
     """Write a worker's heartbeat in the open transaction."""
     changes: dict[str, Any] = {"heartbeat_at": now, "task_id": task_id}
+    if vitals is not None:
+        changes["vitals"] = vitals
     count_changed(session, update(Worker).where(Worker.id == worker_id).values(**changes))
+    return Wanted(session.scalar(select(Worker.wanted).where(Worker.id == worker_id)) or Wanted.WORK)
 
 
-def _next_slot(session: Session, storefront: Storefront, job_id: int, job: Any, now: datetime) -> datetime | None:
+def shop_slot(session: Session, storefront: Storefront, now: datetime, pages: int) -> datetime | None:
+    """When a locked storefront may be visited again, None for right now; visits are tasks and tries of its profiles."""
+    hold = find_hold(storefront, now, pages=pages)
+    if hold is not None:
+        return min(hold.until or now + _LONGEST, now + _LONGEST)
+    if storefront.next_start_at > now:
+        return storefront.next_start_at
+    return _shop_place(session, storefront, now)
+
+
+def _shop_place(session: Session, storefront: Storefront, now: datetime) -> datetime | None:
+    """When there may be a place among the visits that run at once, None where there is one."""
+    tasks = select(func.count()).where(Task.state == TaskState.LEASED, Task.storefront_id == storefront.id)
+    tries = select(func.count()).where(
+        Trial.storefront_id == storefront.id, Trial.kind == TrialKind.TRY, Trial.state == TrialState.RUNNING
+    )
+    visits = session.scalar(select(tasks.scalar_subquery() + tries.scalar_subquery())) or 0
+    return now + _WHEN_FULL if visits >= storefront.most_at_once else None
+
+
+def take_slot(storefront: Storefront, now: datetime, pages: int) -> None:
+    """Note that a visit of so many pages of a locked storefront starts now."""
+    if storefront.gap:
+        storefront.next_start_at = max(storefront.next_start_at, now) + storefront.gap
+    count_pages(storefront, now, pages)
+
+
+def _next_slot(
+    session: Session, storefront: Storefront, job_id: int, job: Any, now: datetime, pages: int, verdict: Verdict
+) -> datetime | None:
     """When the task may be tried again, or None when it may start right now; the storefront is locked."""
     if job.state not in WORKS or job.deadline_at < now:
         return now + _NOT_NOW
-    if not storefront.is_active:
-        return now
-    later = max(storefront.next_start_at, storefront.paused_until or now)
-    if later > now:
+    if verdict.wait_until is not None:
+        return min(verdict.wait_until, now + _LONGEST)
+    is_visit = verdict.code is None
+    later = shop_slot(session, storefront, now, pages) if is_visit else _shop_place(session, storefront, now)
+    if later is not None:
         return later
-    leased = select(func.count()).where(Task.state == TaskState.LEASED)
-    in_shop, in_job = leased.where(Task.storefront_id == storefront.id), leased.where(Task.job_id == job_id)
-    if (session.scalar(in_shop) or 0) >= storefront.concurrency:
-        return now + _WHEN_FULL
+    in_job = select(func.count()).where(Task.state == TaskState.LEASED, Task.job_id == job_id)
     if job.concurrency is not None and (session.scalar(in_job) or 0) >= job.concurrency:
         return now + _WHEN_FULL
     return None
+
+
+def _when_free_for_me(session: Session, task_id: int, worker_id: int | None, now: datetime) -> datetime | None:
+    """When who visited a task last may do it again, or None: right now, or because it was somebody else."""
+    visits = select(Attempt.worker_id, Attempt.ended_at).where(Attempt.task_id == task_id)
+    last = session.execute(visits.order_by(Attempt.number.desc()).limit(1)).one()
+    if worker_id is None or last.worker_id != worker_id or last.ended_at is None or last.ended_at + _FOR_ANOTHER < now:
+        return None
+    return now + _NOT_NOW if count_live_workers(silent_s=_HEARD_OF_S) > 1 else None

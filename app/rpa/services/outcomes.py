@@ -5,29 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
 from app.core.extensions import db
 from app.core.orm import count_changed, database_now
-from app.core.permissions import for_job
-from app.core.transactions import in_transaction
-from app.products.models.products import Product
-from app.products.services.observations import record_observed_change
-from app.rpa import changes, retrying
+from app.core.transactions import after_commit, in_transaction
+from app.rpa import metrics, retrying
 from app.rpa.codes import Code
 from app.rpa.evidence import Kept
 from app.rpa.models.jobs import Attempt, Job, JobState, Task, TaskState
-from app.rpa.models.observations import Observation, ObservationCurrent
+from app.rpa.models.storefronts import Storefront
 from app.rpa.profile import RetryBudget
-from app.rpa.readings import CartReading, PageFacts, ProductReading, Read, TaskOutcome
+from app.rpa.readings import PageFacts, ProductReading, TaskOutcome
 from app.rpa.services import task_moves
-from app.rpa.services.baselines import expected_of
 from app.rpa.services.evidence import record_evidence
 from app.rpa.services.leases import Lease
-from app.rpa.services.storefronts import pause_storefront
+from app.rpa.services.observing import describe, look_first, record_observation
+from app.rpa.suspicions import FirstLook
 
 _COUNTERS: Final = {
     TaskState.SUCCEEDED: Job.succeeded_count,
@@ -36,42 +34,48 @@ _COUNTERS: Final = {
     TaskState.SKIPPED: Job.skipped_count,
     TaskState.CANCELLED: Job.cancelled_count,
 }
+_LOOKED_AT: Final = (
+    Task.attempt_count, Task.loss_count, Task.rate_limited_count, Task.first_look, Job.state, Job.succeeded_count,
+    Job.changed_count, Storefront.blocks,
+)  # fmt: skip
 
 
 @in_transaction
 def finish_task(*, lease: Lease, outcome: TaskOutcome, kept: Sequence[Kept] = ()) -> bool:
     """Record an attempt's end; False, with nothing written, when the lease is no longer held.
 
-    A success that brought a product reading also writes the observation and one history row per changed attribute;
-    ``kept`` is what lies in the store of evidence already.
+    A success that brought a product reading also writes the observation and one history row per changed attribute, or,
+    where it is suspicious, sends the task to a second visit once. ``kept`` lies in the store of evidence already.
     Lock order: storefront, task, product, job last.
     """
     session = db.session()
     now = database_now(session)
     task = session.execute(
-        select(Task.attempt_count, Task.loss_count, Task.rate_limited_count, Job.state)
+        select(*_LOOKED_AT)
         .join(Job, Job.id == Task.job_id)
+        .join(Storefront, Storefront.id == Task.storefront_id)
         .where(Task.id == lease.task_id, Task.lease_token == lease.token, Task.state == TaskState.LEASED)
     ).one_or_none()
     if task is None:
         return False
-    after = retrying.decide(
-        outcome.code,
-        retrying.Spent(task[0], task[1], task[2]),
-        lease.profile.retry,
-        retry_after_s=outcome.retry_after_s,
-    )
-    after = _unless_cancelled(after, task[3])
-    if after.storefront_pause_s:
-        pause_storefront(lease.storefront_id, now + timedelta(seconds=after.storefront_pause_s))
-    result = None if outcome.reading is None else describe(outcome.reading)
-    if not _settle(session, lease.task_id, lease.token, after, outcome.detail, result, now):
+    after, doubtful = _decide(lease, outcome, task)
+    reading = outcome.reading
+    shop = None
+    if after.storefront_pause_s or task.blocks or outcome.code is Code.BLOCKED:
+        shop = session.scalars(select(Storefront).where(Storefront.id == lease.storefront_id).with_for_update()).one()
+    values: dict[str, Any] = {} if doubtful is None else {"first_look": doubtful.as_json()}
+    values["result"] = None if reading is None or doubtful is not None else describe(reading)
+    if not _settle(session, lease.task_id, lease.token, after, outcome.detail, now, **values):
         return False
+    if shop is not None:
+        tell_shop(shop, outcome.code, pause_s=after.storefront_pause_s, started_at=lease.started_at, now=now)
     _close_attempt(session, lease.token, after, outcome, now)
     record_evidence(session, lease, kept, outcome.code, now)
-    if after.state is TaskState.SUCCEEDED and isinstance(outcome.reading, ProductReading):
-        _record_observation(session, lease, outcome.reading, now)
-    count_ends(session, lease.job_id, after.state, 1)
+    is_changed = False
+    if after.state is TaskState.SUCCEEDED and isinstance(reading, ProductReading):
+        is_changed = record_observation(session, lease, reading, FirstLook.from_json(task.first_look), now)
+    count_ends(session, lease.job_id, after.state, 1, changed=int(is_changed))
+    _measure(lease.action, lease.storefront_id, after, outcome.code)
     return True
 
 
@@ -81,7 +85,15 @@ def reap_task(*, task_id: int, token: str, budget: RetryBudget) -> bool:
     session = db.session()
     now = database_now(session)
     task = session.execute(
-        select(Task.attempt_count, Task.loss_count, Task.rate_limited_count, Task.job_id, Job.state)
+        select(
+            Task.attempt_count,
+            Task.loss_count,
+            Task.rate_limited_count,
+            Task.job_id,
+            Job.state,
+            Job.action,
+            Task.storefront_id,
+        )
         .join(Job, Job.id == Task.job_id)
         .where(Task.id == task_id, Task.lease_token == token, Task.leased_until < now)
     ).one_or_none()
@@ -90,11 +102,37 @@ def reap_task(*, task_id: int, token: str, budget: RetryBudget) -> bool:
     after = retrying.decide(Code.WORKER_LOST, retrying.Spent(task[0], task[1], task[2]), budget)
     after = _unless_cancelled(after, task[4])
     lost = TaskOutcome(Code.WORKER_LOST, detail="The worker's lease ran out.")
-    if not _settle(session, task_id, token, after, lost.detail, None, now, expired_at=now):
+    if not _settle(session, task_id, token, after, lost.detail, now, expired_at=now, result=None):
         return False
     _close_attempt(session, token, after, lost, now)
     count_ends(session, task[3], after.state, 1)
+    after_commit(metrics.LEASES_EXPIRED.labels(str(task.storefront_id)).inc)
+    _measure(task.action, task.storefront_id, after, Code.WORKER_LOST)
     return True
+
+
+def _decide(lease: Lease, outcome: TaskOutcome, task: Row[Any]) -> tuple[retrying.Next, FirstLook | None]:
+    """What becomes of a task after an attempt, and what the visit read if that is looked at twice."""
+    spent, doubtful = retrying.Spent(*task[:3]), None
+    after = retrying.decide(outcome.code, spent, lease.profile.retry, retry_after_s=outcome.retry_after_s)
+    reading = outcome.reading
+    if after.state is TaskState.SUCCEEDED and isinstance(reading, ProductReading) and task.first_look is None:
+        doubtful = look_first(lease, reading, read=task.succeeded_count, changed=task.changed_count)
+        after = after if doubtful is None else retrying.visit_again(spent)
+    return _unless_cancelled(after, task.state), doubtful
+
+
+def _measure(action: str, storefront_id: int, after: retrying.Next, code: Code | None) -> None:
+    """Count an attempt's end once it is committed."""
+    after_commit(partial(metrics.count_end, action, storefront_id, after.state, after.code or code))
+
+
+def tell_shop(shop: Storefront, code: Code | None, *, pause_s: float, started_at: datetime, now: datetime) -> None:
+    """Let the storefront, whose row is locked, know how a visit of it ended; no pause is shortened."""
+    if pause_s:
+        until = now + timedelta(seconds=pause_s)
+        shop.paused_until = max(shop.paused_until or until, until)
+    shop.cooling = shop.cooling.after(code, started_at=started_at, now=now)
 
 
 def _unless_cancelled(after: retrying.Next, job_state: str) -> retrying.Next:
@@ -104,8 +142,11 @@ def _unless_cancelled(after: retrying.Next, job_state: str) -> retrying.Next:
     return after
 
 
-def count_ends(session: Session, job_id: int, state: TaskState, count: int) -> None:
-    """Add ended tasks to a job's counters in the open transaction; nothing for a state that is no end."""
+def count_ends(session: Session, job_id: int, state: TaskState, count: int, *, changed: int = 0) -> None:
+    """Add ended tasks to a job's counters in the open transaction; nothing for a state that is no end.
+
+    ``changed`` of them showed something new.
+    """
     counter = _COUNTERS.get(state)
     if counter is None or count == 0:
         return
@@ -113,7 +154,13 @@ def count_ends(session: Session, job_id: int, state: TaskState, count: int) -> N
         session,
         update(Job)
         .where(Job.id == job_id)
-        .values({Job.current_count: Job.current_count + count, counter: counter + count}),
+        .values(
+            {
+                Job.current_count: Job.current_count + count,
+                Job.changed_count: Job.changed_count + changed,
+                counter: counter + count,
+            }
+        ),
     )
 
 
@@ -123,10 +170,10 @@ def _settle(
     token: str,
     after: retrying.Next,
     detail: str,
-    result: dict[str, Any] | None,
     now: datetime,
     *,
     expired_at: datetime | None = None,
+    **values: Any,
 ) -> bool:
     return task_moves.settle(
         session,
@@ -136,13 +183,13 @@ def _settle(
         state=after.state,
         code=after.code,
         detail=_kept(detail),
-        result=result,
         not_before=now + timedelta(seconds=after.delay_s),
         attempt_count=after.spent.attempts,
         loss_count=after.spent.losses,
         rate_limited_count=after.spent.rate_limited,
         finished_at=None if after.state is TaskState.READY else now,
         updated_at=now,
+        **values,
     )
 
 
@@ -153,7 +200,7 @@ def _close_attempt(session: Session, token: str, after: retrying.Next, outcome: 
         .where(Attempt.lease_token == token)
         .values(
             ended_at=now,
-            outcome="RETRY" if after.state is TaskState.READY else after.state,
+            outcome=_shown(after),
             code=outcome.code,
             detail=_kept(outcome.detail),
             facts=asdict(outcome.facts) if outcome.facts != PageFacts() else None,
@@ -161,75 +208,12 @@ def _close_attempt(session: Session, token: str, after: retrying.Next, outcome: 
     )
 
 
+def _shown(after: retrying.Next) -> str:
+    if after.state is not TaskState.READY:
+        return after.state
+    return "VERIFY" if after.code is None else "RETRY"
+
+
 def _kept(detail: str) -> str | None:
     """The detail as every database takes it: a browser's message may quote anything that a page holds."""
     return detail[:2000].encode("utf-8", "replace").decode("utf-8").replace("\0", "") or None
-
-
-def _record_observation(session: Session, lease: Lease, reading: ProductReading, now: datetime) -> None:
-    master = session.scalars(select(Product).where(Product.id == lease.product_id).with_for_update()).one()
-    session.add(_observation(lease, reading, now))
-    if master.deleted_at is not None:
-        return  # what was last seen of it is forgotten, so that it is measured against the master when it comes back
-    observed = changes.observed_values(reading)
-    rows = session.scalars(
-        select(ObservationCurrent).where(
-            ObservationCurrent.product_id == lease.product_id, ObservationCurrent.storefront_id == lease.storefront_id
-        )
-    )
-    current = {row.attribute: row for row in rows}
-    known = {attribute: row.value for attribute, row in current.items()}
-    for change in changes.decide_changes(observed, known, expected_of(master)):
-        record_observed_change.joined(
-            actor=for_job(lease.job_id),
-            now=now,
-            product_id=master.id,
-            asin=master.asin,
-            attribute=change.attribute,
-            previous=change.previous,
-            current=change.current,
-            storefront_id=lease.storefront_id,
-            job_id=lease.job_id,
-            task_id=lease.task_id,
-        )
-    for attribute, value in observed.items():
-        row = current.get(attribute) or ObservationCurrent(
-            product_id=lease.product_id, storefront_id=lease.storefront_id, attribute=attribute
-        )
-        row.value, row.observed_at, row.task_id = value, now, lease.task_id
-        session.add(row)
-
-
-def _observation(lease: Lease, reading: ProductReading, now: datetime) -> Observation:
-    price = reading.price.value if reading.price else None
-    return Observation(
-        task_id=lease.task_id,
-        product_id=lease.product_id,
-        storefront_id=lease.storefront_id,
-        observed_at=now,
-        name=reading.name.value if reading.name else None,
-        brand=reading.brand.value if reading.brand else None,
-        price_minor=price.minor if price else None,
-        currency=price.currency if price else None,
-        availability=reading.availability.value.value if reading.availability else None,
-        sources=describe(reading),
-    )
-
-
-def describe(reading: ProductReading | CartReading) -> dict[str, Any]:
-    """A reading as JSON values: per field its value, where it stood and how it was spelled there."""
-    if isinstance(reading, CartReading):
-        return {
-            "quantity": reading.quantity,
-            "unit_price": _described(reading.unit_price),
-            "page_price": _described(reading.page_price),
-            "price_differs": bool(
-                reading.unit_price and reading.page_price and reading.unit_price.value != reading.page_price.value
-            ),
-        }
-    fields = {name: _described(getattr(reading, name)) for name in ("name", "brand", "price", "availability")}
-    return {**fields, "conflicts": list(reading.conflicts)}
-
-
-def _described(read: Read[Any] | None) -> dict[str, str] | None:
-    return None if read is None else {"value": str(read.value), "source": read.source, "raw": read.raw}

@@ -21,6 +21,7 @@ from app.rpa.services.submitting import add_job, find_active
 
 _LONGEST_NAME: Final = 255
 _SECOND: Final = timedelta(seconds=1)
+_COPIED: Final = ("action", "quantity", "options", "priority", "concurrency")
 
 
 @in_transaction
@@ -44,8 +45,8 @@ def retry_job(*, actor: Principal, job_id: int, outcomes: Sequence[str] = (TaskS
 def clone_job(*, actor: Principal, job_id: int, **changes: Any) -> Job:
     """Submit the same job again: over the same products, or those that fit its filter by now.
 
-    ``changes`` are ``name``, ``storefront``, ``quantity``, ``priority``, ``concurrency`` and ``deadline_s``; what is
-    not there stays as it was. Raises JobNotFound, StorefrontUnknown, NothingToDo.
+    ``changes`` are ``name``, ``storefront``, ``quantity``, ``options``, ``priority``, ``concurrency`` and
+    ``deadline_s``; what is not there stays as it was. Raises JobNotFound, StorefrontUnknown, NothingToDo.
     """
     job = _get(job_id)
     over = job.over or {}
@@ -60,19 +61,14 @@ def clone_job(*, actor: Principal, job_id: int, **changes: Any) -> Job:
 
 def _again(actor: Principal, job: Job, chosen: Chosen, prefix: str, audited_as: str, changes: dict[str, Any]) -> Job:
     code = changes.pop("storefront", job.storefront.code)
-    values: dict[str, Any] = {name: getattr(job, name) for name in ("action", "quantity", "priority", "concurrency")}
+    values: dict[str, Any] = {name: getattr(job, name) for name in _COPIED}
     values["name"] = f"{prefix} {job.name}"[:_LONGEST_NAME]
     values["deadline_s"] = None
     if audited_as == "job.clone":
         values["deadline_s"] = min(LONGEST, job.deadline_at - job.created_at) // _SECOND
-    return add_job(
-        actor,
-        find_active(code, Action(job.action)),
-        chosen,
-        audited_as=audited_as,
-        parent_id=job.id,
-        **values | changes,
-    )
+    values |= changes
+    shop = find_active(code, Action(job.action), values["quantity"], values["options"])
+    return add_job(actor, shop, chosen, audited_as=audited_as, parent_id=job.id, **values)
 
 
 def _get(job_id: int) -> Job:

@@ -21,9 +21,10 @@ from app.rpa.errors import NothingToDo, StorefrontUnknown
 from app.rpa.models.jobs import BATCH, INTERACTIVE, Action, Job, JobState, Priority, Task, TaskState
 from app.rpa.models.storefronts import Storefront
 from app.rpa.planning import default_deadline
-from app.rpa.profile import Profile
+from app.rpa.profile import CartPage, Profile
 from app.rpa.queries.estimates import find_facts
 from app.rpa.queries.progress import with_outlook
+from app.rpa.readings import MAX_CLICKED
 from app.rpa.services.choosing import Chosen, choose
 
 _INTERACTIVE_DEADLINE: Final = timedelta(hours=1)
@@ -41,6 +42,7 @@ def submit_job(
     product_filter_id: int | None = None,
     file: str | None = None,
     quantity: int = 1,
+    options: Mapping[str, str] | None = None,
     priority: str = Priority.NORMAL,
     deadline_s: int | None = None,
     concurrency: int | None = None,
@@ -53,27 +55,35 @@ def submit_job(
     ``deadline_s``: seconds from now after which the rest is skipped; by itself a day, or more where it takes longer.
     Raises StorefrontUnknown, or NothingToDo when no product is left.
     """
-    shop = find_active(storefront, Action(action))
+    shop = find_active(storefront, Action(action), quantity, options)
     chosen = choose(asins=asins, products=products, product_filter_id=product_filter_id, file=file)
     return add_job(
-        actor, shop, chosen, action=action, name=name, quantity=quantity, priority=priority, deadline_s=deadline_s,
-        concurrency=concurrency, schedule_id=schedule_id,
+        actor, shop, chosen, action=action, name=name, quantity=quantity, options=options or None, priority=priority,
+        deadline_s=deadline_s, concurrency=concurrency, schedule_id=schedule_id,
     )  # fmt: skip
 
 
 @in_transaction
-def submit_errand(*, actor: Principal, action: str, storefront: str, asin: str, quantity: int = 1) -> Task:
+def submit_errand(
+    *,
+    actor: Principal,
+    action: str,
+    storefront: str,
+    asin: str,
+    quantity: int = 1,
+    options: Mapping[str, str] | None = None,
+) -> Task:
     """Start one errand for one product now, ahead of all batch work; a job of one task on the interactive lane.
 
     Raises StorefrontUnknown, or NothingToDo when the master has no such product.
     """
-    shop = find_active(storefront, Action(action))
+    shop = find_active(storefront, Action(action), quantity, options)
     product_id = find_products_by_asins([asin]).get(asin)
     if product_id is None:
         raise NothingToDo.field("/asin", "is not in the product master.")
     job = _new_job(
         actor, shop, Chosen([product_id], {"asins": 1}), _INTERACTIVE_DEADLINE, action=action,
-        name=f"{action} {asin}", quantity=quantity, lane=INTERACTIVE, priority=Priority.NORMAL,
+        name=f"{action} {asin}", quantity=quantity, options=options or None, lane=INTERACTIVE, priority=Priority.NORMAL,
     )  # fmt: skip
     job.state, job.prepared_count, job.started_at = JobState.RUNNING, 1, job.last_released_at
     session = db.session()
@@ -89,14 +99,28 @@ def submit_errand(*, actor: Principal, action: str, storefront: str, asin: str, 
     return task
 
 
-def find_active(code: str, action: Action) -> Storefront:
-    """The storefront that a job names; raises StorefrontUnknown, or NothingToDo where it cannot do the action."""
+def find_active(code: str, action: Action, quantity: int = 1, options: Mapping[str, str] | None = None) -> Storefront:
+    """The storefront that a job names; raises StorefrontUnknown, or NothingToDo where it cannot do what is asked."""
     row = db.session.scalar(select(Storefront).where(Storefront.code == code))
     if row is None or not row.is_active:
         raise StorefrontUnknown.field("/storefront", "names no active storefront.")
-    if action is Action.ADD_TO_CART and Profile.from_document(row.profile).cart is None:
-        raise NothingToDo.field("/storefront", "has no cart in its profile, so nothing can be added to it.")
+    if action is Action.ADD_TO_CART:
+        _require_buyable(Profile.from_document(row.profile).cart, quantity, options or {})
     return row
+
+
+def _require_buyable(cart: CartPage | None, quantity: int, options: Mapping[str, str]) -> None:
+    """Refuse what the profile does not say how to put into a cart."""
+    if cart is None:
+        raise NothingToDo.field("/storefront", "has no cart in its profile, so nothing can be added to it.")
+    if quantity > MAX_CLICKED and cart.quantity_field is None:
+        told = f"is more than {MAX_CLICKED}, and the storefront's profile names no quantity_field."
+        raise NothingToDo.field("/quantity", told)
+    known = {option.name for option in cart.options}
+    for name in options:
+        if name not in known:
+            told = f"is no option of the storefront's profile; it has {', '.join(sorted(known)) or 'none'}."
+            raise NothingToDo.field(f"/options/{name}", told)
 
 
 def add_job(

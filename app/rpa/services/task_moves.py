@@ -37,12 +37,23 @@ def release(session: Session, task_ids: Sequence[int], release_no: int, of: Task
 
 
 def claim(
-    session: Session, task_id: int, release_no: int, *, token: str, until: datetime, worker_id: int | None
+    session: Session,
+    task_id: int,
+    release_no: int,
+    *,
+    token: str,
+    until: datetime,
+    worker_id: int | None,
+    profile_version: int | None = None,
 ) -> bool:
-    """QUEUED -> LEASED for who has this release."""
-    return _of_release(
-        session, task_id, release_no, state=TaskState.LEASED, lease_token=token, leased_until=until, worker_id=worker_id
-    )
+    """QUEUED -> LEASED for who has this release; ``profile_version`` is what it will be visited by."""
+    held: dict[str, Any] = {
+        "state": TaskState.LEASED,
+        "lease_token": token,
+        "leased_until": until,
+        "worker_id": worker_id,
+    }
+    return _of_release(session, task_id, release_no, **held, profile_version=profile_version)
 
 
 def give_back(session: Session, task_id: int, release_no: int, not_before: datetime) -> bool:

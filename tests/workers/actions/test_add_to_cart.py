@@ -14,12 +14,13 @@ from app.rpa.codes import Code
 from app.rpa.profile import Profile
 from app.rpa.readings import CartReading, TaskOutcome
 from tests.workers.shop import Shop
-from workers.actions.add_to_cart import add_to_cart
+from workers.actions.add_to_cart import Wish, add_to_cart
 from workers.chrome.browser import Browser
 
 
 def add(browser: Browser, asin: str, *, profile: Profile | None = None, quantity: int = 1) -> TaskOutcome:
-    return add_to_cart(browser, profile or browser.profile, asin, cancelled=lambda: False, quantity=quantity)
+    wish = Wish(quantity=quantity)
+    return add_to_cart(browser, profile or browser.profile, asin, cancelled=lambda: False, wish=wish)
 
 
 def reading_of(outcome: TaskOutcome) -> CartReading:
@@ -37,7 +38,8 @@ def test_success_is_the_line_read_back_from_the_cart(browser: Browser) -> None:
     assert reading.unit_price.value == reading.page_price.value == Money(2499, "USD")
     assert outcome.facts.final_url is not None
     assert outcome.facts.final_url.endswith("/cart")
-    assert list(outcome.facts.timings_ms) == ["context", "navigate", "ready", "extract", "click", "confirm", "cart"]
+    stages = ["context", "empty", "navigate", "ready", "extract", "click", "confirm", "cart"]
+    assert list(outcome.facts.timings_ms) == stages
 
 
 def test_every_errand_starts_with_an_empty_cart(browser: Browser) -> None:

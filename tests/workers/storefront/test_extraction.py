@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -130,6 +131,33 @@ def test_a_page_whose_address_holds_no_asin_is_another_product() -> None:
     assert refusal.value.code is Code.WRONG_PRODUCT
 
 
+@pytest.mark.parametrize(
+    ("sources", "code"),
+    [
+        ({}, Code.BLOCKED),
+        ({"name/1": ["Are you human?"]}, Code.WRONG_PRODUCT),
+        ({"price/1": ["$5.00"]}, Code.WRONG_PRODUCT),
+    ],
+)
+def test_a_robot_check_is_one_where_nothing_of_the_product_is_shown(sources: dict[str, Any], code: Code) -> None:
+    page = {**GOOD, "captcha": True, "url": "http://shop.example:8080/check", "sources": sources}
+    with pytest.raises(TaskError) as refusal:
+        extraction.interpret(page, PROFILE, ASIN)
+    assert refusal.value.code is code
+    with pytest.raises(TaskError) as without:
+        extraction.interpret({**page, "captcha": False}, PROFILE, ASIN)
+    assert without.value.code is Code.WRONG_PRODUCT
+
+
+def test_an_address_names_the_product_where_the_profile_has_it() -> None:
+    for url in (f"/other?for={ASIN}", f"/other#{ASIN}", f"/dp/B000000099/?{ASIN}"):
+        with pytest.raises(TaskError) as wrong:
+            extraction.check_identity({**GOOD, "url": f"http://shop.example:8080{url}"}, PROFILE, ASIN)
+        assert wrong.value.code is Code.WRONG_PRODUCT
+    in_query = replace(PROFILE, product=replace(PROFILE.product, url="/show?id={asin}"))
+    extraction.check_identity({**GOOD, "url": f"http://shop.example:8080/show?id={ASIN}"}, in_query, ASIN)
+
+
 def test_kept_texts_can_be_stored_in_any_database() -> None:
     raw = {**GOOD, "sources": {"name/1": ["La\x00mp\ud800 \u202e" + "x" * 600], "price/1": ["$5.00\x00"]}}
     reading = extraction.interpret(raw, PROFILE, ASIN)
@@ -196,7 +224,7 @@ def line(**changes: list[str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("text", "quantity"), [("2", 2), ("Qty: 12", 12), ("× 3 pcs", 3), ("４", 4)])
 def test_a_quantity_is_the_only_whole_number_of_its_text(text: str, quantity: int) -> None:
-    assert extraction.interpret_cart({"lines": [line(quantity=[text])]}, PROFILE, ASIN)[0] == quantity
+    assert extraction.interpret_cart({"lines": [line(quantity=[text])]}, PROFILE, ASIN).quantity == quantity
 
 
 @pytest.mark.parametrize("texts", [["0"], ["-1"], ["1.5"], ["1,000"], ["2 of 3"], ["many"], ["12345"], [], ["1", "2"]])

@@ -58,5 +58,8 @@ def read(raw: dict[str, Any], profile: Profile, asin: str) -> dict[str, Any]:
     if profile.cart is None:
         return as_expected(extraction.interpret(raw, profile, asin))
     extraction.check_page(raw, profile)
-    quantity, price = extraction.interpret_cart(raw, profile, asin)
-    return {"quantity": quantity, "unit_price": None if price is None else str(price.value)}
+    line = extraction.interpret_cart(raw, profile, asin)
+    found = {"quantity": line.quantity, "unit_price": None if line.unit_price is None else str(line.unit_price.value)}
+    if line.unit_price is None and line.line_price is not None:
+        found["line_price"] = str(line.line_price.value)
+    return found

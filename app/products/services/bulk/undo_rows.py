@@ -11,7 +11,7 @@ from app.core.extensions import db
 from app.products.bulk import RowRefused
 from app.products.changes import ATTRIBUTES, DELETED, THRESHOLD, Change, as_text, from_text
 from app.products.errors import shown
-from app.products.models.products import ProductUpdate, Source
+from app.products.models.products import ProductUpdate
 from app.products.services.bulk.many import Present, read_products
 from app.products.services.bulk.rows import Chunk, RowResult, check_categories, place
 from app.products.services.bulk.undo_since import find_uses, say_change
@@ -124,7 +124,7 @@ def _latest(updates: Sequence[ProductUpdate]) -> Mapping[tuple[int, str], Produc
         select(func.max(ProductUpdate.id))
         .where(ProductUpdate.product_id.in_({update.product_id for update in updates}))
         .where(ProductUpdate.attribute.in_({update.attribute for update in updates}))
-        .where(ProductUpdate.id > min(update.id for update in updates), ProductUpdate.source != Source.FARM)
+        .where(ProductUpdate.id > min(update.id for update in updates), ProductUpdate.is_of_master())
         .group_by(ProductUpdate.product_id, ProductUpdate.attribute)
     )
     ids = list(db.session.scalars(newest))

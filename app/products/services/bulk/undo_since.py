@@ -43,7 +43,7 @@ def _note_changes(found: Mapping[int, list[str]], added: Sequence[ProductUpdate]
     later = (
         select(func.max(ProductUpdate.id))
         .where(ProductUpdate.product_id.in_(found), ProductUpdate.id > min(update.id for update in added))
-        .where(ProductUpdate.source != Source.FARM)
+        .where(ProductUpdate.is_of_master())
         .group_by(ProductUpdate.product_id)
     )
     own = _own_operations(found, added)

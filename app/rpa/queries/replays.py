@@ -1,0 +1,84 @@
+"""Reads of replays: the pages that are kept of a storefront, and what came of reading them by another version."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from app.core.extensions import db
+from app.core.files import evidence_store
+from app.core.orm import database_now
+from app.rpa.errors import TrialNotFound
+from app.rpa.evidence import MAX_HTML_BYTES
+from app.rpa.models.evidence import Evidence
+from app.rpa.models.jobs import Action, Attempt, Job, Task
+from app.rpa.models.trials import Trial, TrialKind, TrialState
+from app.rpa.readings import Kind
+
+MOST_PAGES: Final = 50
+_GZIP: Final = 31
+"""zlib's name for the format."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPage:
+    """The HTML of a product's page as a visit left it."""
+
+    evidence_id: int
+    asin: str
+    path: str
+    facts: Mapping[str, Any]
+    """What the attempt noted of the visit: final_url, http_status."""
+
+
+def kept_pages(storefront_id: int) -> list[KeptPage]:
+    """The newest pages of products that are kept of a storefront, MOST_PAGES at most."""
+    query = (
+        select(Evidence.id, Task.asin, Evidence.path, Attempt.facts)
+        .join(Task, Task.id == Evidence.task_id)
+        .join(Job, Job.id == Task.job_id)
+        .join(Attempt, Attempt.id == Evidence.attempt_id)
+        .where(Task.storefront_id == storefront_id, Job.action == Action.VIEW_PRODUCT)
+        .where(Evidence.kind == Kind.HTML, Evidence.expires_at > database_now(db.session()))
+        .order_by(Evidence.id.desc())
+        .limit(MOST_PAGES)
+    )
+    return [KeptPage(row.id, row.asin, row.path, row.facts or {}) for row in db.session.execute(query)]
+
+
+def read_page(page: KeptPage) -> bytes:
+    """The document, at most MAX_HTML_BYTES of it; raises what the store raises, and zlib.error."""
+    packed = b"".join(evidence_store().pieces(page.path))
+    return zlib.decompressobj(_GZIP).decompress(packed, MAX_HTML_BYTES)
+
+
+def find_replay(storefront_id: int, number: int) -> Trial | None:
+    """The newest replay of a version."""
+    query = (
+        select(Trial)
+        .where(Trial.kind == TrialKind.REPLAY, Trial.storefront_id == storefront_id, Trial.profile_version == number)
+        .where(Trial.expires_at > database_now(db.session()))
+        .order_by(Trial.id.desc())
+    )
+    return db.session.scalar(query.limit(1))
+
+
+def get_replay(storefront_id: int, number: int) -> Trial:
+    """The newest replay of a version; raises TrialNotFound."""
+    row = find_replay(storefront_id, number)
+    if row is None:
+        raise TrialNotFound("This version was not replayed, or not in the last seven days.")
+    return row
+
+
+def describe_replay(storefront_id: int, number: int, active: int) -> str:
+    """What is known of a version before it takes the place of the active one, in a sentence."""
+    row = find_replay(storefront_id, number)
+    if row is None or row.state != TrialState.DONE or row.result is None or row.asks["against"]["number"] != active:
+        return f"Not replayed against version {active}."
+    pages, lost = len(row.result["pages"]), row.result["lost"]
+    return f"Replayed on {pages} kept pages against version {active}: {lost or 'no'} values lost."

@@ -1,0 +1,1 @@
+"""Proposing a profile for a shop that nobody has described yet."""
