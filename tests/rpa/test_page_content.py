@@ -8,6 +8,7 @@ import io
 import logging
 import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from flask import Flask
@@ -103,25 +104,28 @@ def test_what_a_page_says_is_no_formula_of_a_spreadsheet(
     assert unprotect(row["name"]) == name
 
 
-@pytest.fixture
-def log_lines(settings: Settings) -> Iterator[io.StringIO]:
-    """The log as a terminal shows it."""
+@contextmanager
+def logged(settings: Settings) -> Iterator[io.StringIO]:
+    """The log as a terminal shows it, and nobody else's copy: a test's report cannot hold every text."""
     root, written = logging.getLogger(), io.StringIO()
     before = root.handlers[:]
     configure_logging(settings)
     (handler,) = root.handlers
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(written)
-    yield written
-    root.handlers[:] = before
+    try:
+        yield written
+    finally:
+        root.handlers[:] = before
 
 
 @on_sqlite
 @JUST_DATA
-def test_what_a_page_says_makes_no_line_of_the_log(app: Flask, log_lines: io.StringIO, said: str) -> None:
-    visited(app, said)
-    logging.getLogger("farm").warning("the page says %s", said)
-    lines = log_lines.getvalue().encode(errors="backslashreplace").decode().split("\n")[:-1]  # as stderr writes it
+def test_what_a_page_says_makes_no_line_of_the_log(app: Flask, settings: Settings, said: str) -> None:
+    with logged(settings) as written:
+        visited(app, said)
+        logging.getLogger("farm").warning("the page says %s", said)
+    lines = written.getvalue().encode(errors="backslashreplace").decode().split("\n")[:-1]  # as stderr writes it
     assert len([line for line in lines if "the page says" in line]) == 1
     assert all(is_plain(line) for line in lines)
     assert not [line for line in lines if line.startswith("2026-11-22T00:00:00Z")]
