@@ -26,10 +26,9 @@ from app.core.extensions import db
 from app.core.tallies import REPORT_S, Reporter, report
 from app.products.search import queue as search_queue
 from app.rpa import metrics
-from app.rpa.queries.jobs import has_open_jobs
+from app.rpa.rules.turns import Turns
 from app.rpa.services import dispatch, ending, firing, leading
 from app.rpa.services.trial_upkeep import look_after_trials
-from app.rpa.turns import Turns
 from workers.schedule import TIMETABLE
 
 log = logging.getLogger(__name__)
@@ -93,22 +92,28 @@ class Dispatcher:
             if not leading.lead(owner=self._owner, lease_s=self._farm.leader_s):
                 return False
             self._led_at = now
-        steps: list[Callable[[], object]] = []
-        if has_open_jobs():
-            steps += [ending.end_open_tasks, ending.withdraw_paused, ending.finish_jobs]
-            steps.append(partial(dispatch.release_tasks, farm=self._farm, turns=self._turns))
-        db.session.rollback()
+        steps = self._steps_of(ending.look_at_jobs())
         if now - self._slow_at > _SLOW_S:
             self._slow_at = now
             steps.append(search_queue.ring_due)
             steps += [dispatch.reap_expired, partial(dispatch.release_again, farm=self._farm), outbox.ring_due]
             steps.append(firing.fire_due)
             steps.append(partial(look_after_trials, patience_s=self._farm.interactive_stale_s))
-            steps += [partial(schedule.fire_due, name=name, every=every) for name, every in TIMETABLE.items()]
+            steps.append(partial(schedule.fire_timetable, timetable=TIMETABLE))
         failures = [failure for step in steps if (failure := _failure_of(step)) is not None]
         if failures:
             raise ExceptionGroup("steps of the dispatcher failed", failures)
         return True
+
+    def _steps_of(self, look: ending.Look) -> list[Callable[[], object]]:
+        """The quick steps that have something to do, in their order."""
+        steps: list[tuple[bool, Callable[[], object]]] = [
+            (look.over, ending.end_open_tasks),
+            (look.out, ending.withdraw_paused),
+            (look.over or look.through, ending.finish_jobs),
+            (look.open, partial(dispatch.release_tasks, farm=self._farm, turns=self._turns)),
+        ]
+        return [step for is_due, step in steps if is_due]
 
 
 def _failure_of(step: Callable[[], object]) -> Exception | None:

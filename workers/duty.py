@@ -14,11 +14,10 @@ from typing import Any, Final
 
 from app.core.fields import utc_text
 from app.core.orm import utc_now
-from app.rpa.codes import RULES, Code, Ending
 from app.rpa.models.workers import Wanted
-from workers.chrome.browser import Browser
+from app.rpa.rules.codes import RULES, Code, Ending
 from workers.chrome.processes import memory_bytes
-from workers.chrome.shelf import BrowserShelf
+from workers.chrome.shelf import Browsers
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +29,10 @@ _VERSIONS: Final = ("rq", "selenium")
 class Duty:
     """One worker's orders and counts; its heart's thread and its main thread use it."""
 
-    def __init__(self, browsers: BrowserShelf) -> None:
+    def __init__(self, browsers: Browsers, *, lanes: int = 1) -> None:
+        """``lanes`` is how many workers the process has, of whose memory this one has its part."""
         self._browsers = browsers
+        self._lanes = lanes
         self._takes_tasks = threading.Event()
         self._takes_tasks.set()
         self._is_told_to_stop = False
@@ -79,7 +80,7 @@ class Duty:
         browsers = self._browsers.shown()
         return {
             **self._counts,
-            "memory_bytes": self._weigh([browser for _, browser in browsers]),
+            "memory_bytes": self._weigh(),
             "versions": self._versions,
             "browsers": [
                 {
@@ -87,13 +88,14 @@ class Duty:
                     "version": browser.version,
                     "started_at": utc_text(utc_now() - timedelta(seconds=browser.age_s)),
                     "visits": browser.contexts,
+                    "draws": browser.draws,
                 }
                 for storefront_id, browser in browsers
             ],
         }
 
-    def _weigh(self, browsers: list[Browser]) -> int:
+    def _weigh(self) -> int:
         if time.monotonic() - self._weighed_at > WEIGH_S:
             self._weighed_at = time.monotonic()
-            self._memory_bytes = memory_bytes([os.getpid()]) + sum(browser.memory_bytes() for browser in browsers)
+            self._memory_bytes = memory_bytes([os.getpid()]) // self._lanes + self._browsers.memory_bytes()
         return self._memory_bytes

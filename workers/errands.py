@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,16 +14,18 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.config import Farm, Settings
 from app.rpa import metrics
-from app.rpa.codes import Code
-from app.rpa.evidence import Kept
 from app.rpa.models.jobs import Action
-from app.rpa.readings import TaskOutcome
+from app.rpa.rules.codes import Code
+from app.rpa.rules.evidence import Kept
+from app.rpa.rules.readings import TaskOutcome
+from app.rpa.rules.supply import patience_s
 from app.rpa.services import leases, outcomes, robots
 from workers.actions.add_to_cart import Wish, add_to_cart
 from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser
+from workers.chrome.contexts import Contexts
 from workers.chrome.settings import MEBIBYTE, BrowserSettings, RecyclingLimits
-from workers.chrome.shelf import BrowserShelf
+from workers.chrome.shelf import Browsers, Key
 from workers.duty import Duty
 from workers.errors import TaskError
 from workers.evidence import Keeper
@@ -40,9 +41,7 @@ _UNRECORDABLE: Final = "The result could not be recorded"
 class Errands:
     """What one worker does with task messages; it owns the worker's browsers."""
 
-    def __init__(
-        self, app: Flask, farm: Farm, browsers: BrowserShelf, pulse: Pulse, worker_id: int, duty: Duty
-    ) -> None:
+    def __init__(self, app: Flask, farm: Farm, browsers: Browsers, pulse: Pulse, worker_id: int, duty: Duty) -> None:
         self._app = app
         self._farm = farm
         self._browsers = browsers
@@ -67,17 +66,19 @@ class Errands:
                     worker_id=self._worker_id,
                     lease_s=self._farm.lease_s,
                     verdict=robots.judge_task(task_id=task_id),
+                    patience_s=patience_s(self._farm.dispatch_s),
                 )
+                claimed_at = time.monotonic()
             if lease is not None:
                 with structlog.contextvars.bound_contextvars(job_id=lease.job_id):
-                    self._run(lease)
+                    self._run(lease, claimed_at + lease.wait_s)
 
-    def _run(self, lease: leases.Lease) -> None:
+    def _run(self, lease: leases.Lease, begins_at: float) -> None:
         self._duty.began()
         limits = lease.profile.timeouts
         limit_s = limits.view_task_s if lease.action is Action.VIEW_PRODUCT else limits.cart_task_s
         with self._pulse.watching(lease, limit_s=limit_s) as watch:
-            outcome, kept = self._keeper.keep(lease, self._visit(lease, watch))
+            outcome, kept = self._keeper.keep(lease, self._visit(lease, watch, begins_at))
         metrics.observe(lease.action, {stage: ms / 1000 for stage, ms in outcome.facts.timings_ms.items()})
         if watch.stop is Stop.LEASE_LOST and outcome.code is not None:
             log.warning("the lease was lost; the errand was broken off")
@@ -111,18 +112,17 @@ class Errands:
                 outcome = TaskOutcome(Code.INTERNAL, detail=f"{_UNRECORDABLE}: {type(error).__name__}.")
                 kept = []
 
-    def _visit(self, lease: leases.Lease, watch: Watch) -> TaskOutcome:
+    def _visit(self, lease: leases.Lease, watch: Watch, begins_at: float) -> TaskOutcome:
+        """Send the browser when the storefront's pace lets it: at ``begins_at`` on the monotonic clock."""
         if lease.verdict.code is not None:
             return TaskOutcome(lease.verdict.code, detail=lease.verdict.detail)
+        time.sleep(max(0.0, begins_at - time.monotonic()))
         try:
-            draws = lease.profile.draws or lease.action is not Action.VIEW_PRODUCT
-            browser = self._browsers.browser_for(
-                lease.storefront_id, lease.storefront_version, lease.profile, draws=draws
-            )
-            watch.kill = browser.kill
-            outcome = self._act(browser, lease, watch.is_stopped)
+            outcome = self._sent(lease, watch)
         except TaskError as error:
-            outcome = TaskOutcome(error.code, detail=error.detail, retry_after_s=error.retry_after_s)
+            outcome = TaskOutcome(
+                error.code, detail=error.detail, retry_after_s=error.retry_after_s, counts=error.counts
+            )
         except Exception as error:
             log.exception("an error of our own")
             outcome = TaskOutcome(Code.INTERNAL, detail=f"{type(error).__name__}: {error}")
@@ -130,22 +130,32 @@ class Errands:
             return TaskOutcome(_STOPPED[watch.stop], detail=f"Stopped: {watch.stop}.", facts=outcome.facts)
         return outcome
 
-    def _act(self, browser: Browser, lease: leases.Lease, cancelled: Callable[[], bool]) -> TaskOutcome:
-        profile, asin, wanted = lease.profile, lease.asin, partial(self._keeper.wanted, lease)
-        if lease.action is Action.ADD_TO_CART:
-            wish = Wish(quantity=lease.quantity, options=lease.options)
-            return add_to_cart(browser, profile, asin, wish=wish, cancelled=cancelled, wanted=wanted)
-        return view_product(browser, profile, asin, cancelled=cancelled, wanted=wanted)
+    def _sent(self, lease: leases.Lease, watch: Watch) -> TaskOutcome:
+        """Send a browser: of its own for a cart, which is filled by clicks, and for a page that lost one before."""
+        views = lease.action is Action.VIEW_PRODUCT
+        key = Key(lease.storefront_id, lease.storefront_version, lease.profile.draws or not views)
+        if views and not lease.is_alone:
+            with self._browsers.lend(key, lease.profile) as contexts:
+                return self._view(contexts, lease, watch)
+        with self._browsers.own(key, lease.profile) as browser:
+            visit = self._view if views else self._fill_cart
+            return visit(browser, lease, watch)
+
+    def _view(self, browser: Contexts, lease: leases.Lease, watch: Watch) -> TaskOutcome:
+        watch.kill = browser.kill
+        wanted = partial(self._keeper.wanted, lease)
+        return view_product(browser, lease.profile, lease.asin, cancelled=watch.is_stopped, wanted=wanted)
+
+    def _fill_cart(self, browser: Browser, lease: leases.Lease, watch: Watch) -> TaskOutcome:
+        watch.kill = browser.kill
+        wish, wanted = Wish(quantity=lease.quantity, options=lease.options), partial(self._keeper.wanted, lease)
+        return add_to_cart(browser, lease.profile, lease.asin, wish=wish, cancelled=watch.is_stopped, wanted=wanted)
 
 
-def shelf_for(settings: Settings, root: Path, run_as: str | None) -> BrowserShelf:
-    """The browsers of one worker as the application's settings want them; ``run_as`` is None without root."""
+def recycling_limits(settings: Settings) -> RecyclingLimits:
+    """When browsers are replaced, as the application's settings want it."""
     browsers = settings.browsers
-    return BrowserShelf(
-        browser_settings(settings, root, run_as),
-        limits=RecyclingLimits(contexts=browsers.max_contexts, memory_bytes=browsers.max_memory_mb * MEBIBYTE),
-        capacity=browsers.per_worker,
-    )
+    return RecyclingLimits(contexts=browsers.max_contexts, memory_bytes=browsers.max_memory_mb * MEBIBYTE)
 
 
 def browser_settings(settings: Settings, root: Path, run_as: str | None) -> BrowserSettings:

@@ -13,22 +13,25 @@ from contextvars import copy_context
 from dataclasses import replace
 from typing import Final
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.files import FileStore, StorageFull
-from app.rpa import evidence
-from app.rpa.codes import Code
-from app.rpa.evidence import Ended, Kept
-from app.rpa.queries.evidence import has_room
-from app.rpa.readings import Piece, TaskOutcome
+from app.rpa import metrics
+from app.rpa.metrics import Dropped
+from app.rpa.queries.evidence import has_room, wants_page
+from app.rpa.rules import evidence
+from app.rpa.rules.codes import Code
+from app.rpa.rules.evidence import Ended, Kept, Why
+from app.rpa.rules.readings import Kind, Piece, ProductReading, TaskOutcome
 from app.rpa.services.leases import Lease
 
 log = logging.getLogger(__name__)
 
 KEEP_S: Final = 5.0
 _KNOWN: Final = 1000
+_SUPPLIED_S: Final = 60.0
 
 
 class Keeper:
@@ -39,31 +42,40 @@ class Keeper:
         self._store: FileStore = app.extensions["evidence"]
         self._full: LRUCache[tuple[int, Code], bool] = LRUCache(_KNOWN)
         """Jobs that have enough of a code."""
+        self._supplied: TTLCache[int, bool] = TTLCache(_KNOWN, _SUPPLIED_S)
+        """Storefronts that have enough pages that were read well."""
         self._stuck: threading.Thread | None = None
 
-    def wanted(self, lease: Lease, ended: Ended) -> bool:
-        """Whether a visit that ended so is worth a picture."""
+    def wanted(self, lease: Lease, ended: Ended) -> frozenset[Kind]:
+        """What of a visit that ended so is worth keeping."""
         if isinstance(ended, Code) and (lease.job_id, ended) in self._full:
-            return False
-        return evidence.reason(ended, baseline=lease.baseline, token=lease.token) is not None
+            return frozenset()
+        why = evidence.reason(ended, baseline=lease.baseline, token=lease.token)
+        page = {Kind.HTML} if isinstance(ended, ProductReading) and self._wants_page(lease.storefront_id) else set()
+        return evidence.pieces_of(ended, why) | page
 
     def keep(self, lease: Lease, outcome: TaskOutcome) -> tuple[TaskOutcome, list[Kept]]:
         """Store what was captured within KEEP_S seconds; the outcome without it, which says what could not be kept."""
         light = replace(outcome, captured=())
         ended = evidence.ended_of(outcome)
         why = None if ended is None else evidence.reason(ended, baseline=lease.baseline, token=lease.token)
-        if not outcome.captured or why is None:
-            return light, []
+        reasons = [(piece, _why(piece, ended, why)) for piece in outcome.captured]
         kept = [
-            evidence.describe(piece, why, job_id=lease.job_id, task_id=lease.task_id, number=lease.number)
-            for piece in outcome.captured
+            evidence.describe(piece, reason, job_id=lease.job_id, task_id=lease.task_id, number=lease.number)
+            for piece, reason in reasons
+            if reason is not None
         ]
+        pieces = tuple(piece for piece, reason in reasons if reason is not None)
+        if not kept:
+            return light, []
         try:
             if outcome.code is not None and self._has_enough(lease.job_id, outcome.code):
+                metrics.count_dropped(Dropped.ENOUGH, [piece.size for piece in kept])
                 return light, []
-            self._within(KEEP_S, lambda: self._write(outcome.captured, kept))
+            self._within(KEEP_S, lambda: self._write(pieces, kept))
         except Exception as error:  # noqa: BLE001  # every store has errors of its own, and none is the task's
             log.warning("evidence could not be kept: %s: %s", type(error).__name__, error)
+            metrics.count_dropped(Dropped.NOT_STORED, [piece.size for piece in kept])
             said = f"could not be kept: {_reason_of(error)}"
             return replace(light, facts=replace(light.facts, evidence=said)), []
         return light, kept
@@ -82,6 +94,19 @@ class Keeper:
             log.warning("%s could not be kept: %s: %s", path, type(error).__name__, error)
             return f"could not be kept: {_reason_of(error)}"
         return None
+
+    def _wants_page(self, storefront_id: int) -> bool:
+        """Whether the page of a visit that went well is kept; who has enough is looked up once a minute."""
+        if storefront_id in self._supplied:
+            return False
+        try:
+            with self._app.app_context():
+                wants = wants_page(storefront_id)
+        except SQLAlchemyError:  # a visit is not worth less because of it
+            wants = False
+        if not wants:
+            self._supplied[storefront_id] = True
+        return wants
 
     def _has_enough(self, job_id: int, code: Code) -> bool:
         with self._app.app_context():
@@ -110,6 +135,11 @@ class Keeper:
         except TimeoutError:
             self._stuck = thread
             raise
+
+
+def _why(piece: Piece, ended: Ended | None, why: Why | None) -> Why | None:
+    """Why a piece is kept: the HTML of what went well is for replays."""
+    return Why.PAGE if piece.kind is Kind.HTML and isinstance(ended, ProductReading) else why
 
 
 def _settle(done: Future[None], work: Callable[[], None]) -> None:

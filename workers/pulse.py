@@ -33,6 +33,11 @@ STUCK_EXIT: Final = 70
 """Exit status of a worker whose main thread did not come back (EX_SOFTWARE)."""
 
 
+def end_process() -> None:
+    """End at once, without a farewell."""
+    os._exit(STUCK_EXIT)
+
+
 class Stop(StrEnum):
     """Why an errand was stopped from outside."""
 
@@ -63,13 +68,27 @@ class Pulse:
     Between two beats it asks every ``cancel_check_s`` seconds whether the errand is cancelled, which only reads.
     """
 
-    def __init__(self, app: Flask, farm: Farm, worker_id: int, duty: Duty | None = None) -> None:
-        """``duty`` hears with each beat what operators want, and says what goes with it."""
+    def __init__(
+        self,
+        app: Flask,
+        farm: Farm,
+        worker_id: int,
+        duty: Duty | None = None,
+        *,
+        reporter: Reporter | None = None,
+        on_stuck: Callable[[], None] = end_process,
+    ) -> None:
+        """``duty`` hears with each beat what operators want, and says what goes with it.
+
+        With each beat goes what the process has counted, where there is a ``reporter``: one pulse of a process has it.
+        ``on_stuck`` is called, in the watchdog's thread, where not even the end of its browser brings an errand back.
+        """
         self._app = app
         self._farm = farm
         self._worker_id = worker_id
         self._duty = duty
-        self._reporter = Reporter("worker")
+        self._reporter = reporter
+        self._on_stuck = on_stuck
         self._lock = threading.Lock()
         self._watch: Watch | None = None
         self._ended = threading.Event()
@@ -88,15 +107,8 @@ class Pulse:
         self._ended.set()
         for thread in self._threads:
             thread.join(timeout=10)
-        if not any(thread.is_alive() for thread in self._threads):
-            self._report()
-
-    def _report(self) -> None:
-        try:
-            with self._app.app_context():
-                report(reporter=self._reporter)
-        except SQLAlchemyError as error:
-            log.warning("what was counted last could not be reported: %s", error)
+        if self._reporter is not None and not any(thread.is_alive() for thread in self._threads):
+            report_last(self._app, self._reporter)
 
     @contextmanager
     def watching(self, lease: leases.Lease | TrialLease, *, limit_s: float) -> Iterator[Watch]:
@@ -131,7 +143,8 @@ class Pulse:
             self._stop(watch, Stop.LEASE_LOST)
         elif watch.stop is not None and now > watch.stopped_at + self._farm.kill_grace_s:
             log.error("%s does not come back; the worker ends itself", _shown(watch.lease))
-            os._exit(STUCK_EXIT)
+            watch.stopped_at = float("inf")
+            self._on_stuck()
 
     def _keep_beating(self) -> None:
         structlog.contextvars.bind_contextvars(worker_id=self._worker_id)
@@ -199,6 +212,15 @@ class Pulse:
             log.exception("the browser could not be killed")
 
 
+def report_last(app: Flask, reporter: Reporter) -> None:
+    """Report what was counted since the last beat; a database that is away is no reason to stay."""
+    try:
+        with app.app_context():
+            report(reporter=reporter)
+    except SQLAlchemyError as error:
+        log.warning("what was counted last could not be reported: %s", error)
+
+
 def named(watch: Watch | None) -> AbstractContextManager[None]:
     """Have lines of the log that this thread writes meanwhile name the errand that they are about."""
     if watch is None:
@@ -209,7 +231,7 @@ def named(watch: Watch | None) -> AbstractContextManager[None]:
 
 
 def _renewed(
-    lease: leases.Lease | TrialLease, lease_s: float, vitals: dict[str, Any] | None, reporter: Reporter
+    lease: leases.Lease | TrialLease, lease_s: float, vitals: dict[str, Any] | None, reporter: Reporter | None
 ) -> leases.Renewal:
     if isinstance(lease, TrialLease):
         return renew_trial(lease=lease, lease_s=lease_s, vitals=vitals)

@@ -28,5 +28,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "purge_images": timedelta(hours=6),
     "tell_low_stock": timedelta(minutes=1),
     "sweep_alerts": timedelta(minutes=1),
+    "request_alert_mails": timedelta(minutes=1),
+    "purge_alerts": timedelta(hours=1),
     "sweep_holds": timedelta(seconds=30),
 }

@@ -11,18 +11,18 @@ import structlog
 from flask import Flask
 
 from app.config import Farm
-from app.rpa import retrying
-from app.rpa.codes import Code
 from app.rpa.models.trials import TrialKind
-from app.rpa.product_addresses import read_addresses
-from app.rpa.profile import Profile
+from app.rpa.profiles.addresses import read_addresses
+from app.rpa.profiles.profile import Profile
 from app.rpa.queries.replays import KeptPage, kept_pages, read_page
-from app.rpa.readings import Kind, TaskOutcome
-from app.rpa.robots import State, origin_of, read_rules
+from app.rpa.rules import retrying
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import Kind, TaskOutcome
+from app.rpa.rules.robots import State, origin_of, read_rules, unread_code
+from app.rpa.rules.trials import screenshot_of
 from app.rpa.services import robots, trials
 from app.rpa.services.robots_reading import read_robots
 from app.rpa.services.trials import TrialLease
-from app.rpa.trials import screenshot_of
 from workers.actions.replay_pages import nowhere, replay_pages
 from workers.actions.suggest_profile import suggest_profile, visiting_profile
 from workers.actions.try_profile import try_profile
@@ -137,7 +137,8 @@ class Trials:
         if verdict.code is not None:
             raise TaskError(verdict.code, verdict.detail)
         if verdict.wait_until is not None:
-            raise TaskError(Code.ROBOTS_DENIED, "The shop's robots.txt cannot be read now, so nothing is visited.")
+            why = f"The shop's robots.txt cannot be read now, so nothing is visited. {verdict.detail}"
+            raise TaskError(verdict.unread, why.rstrip())
 
     def _suggest(self, lease: TrialLease, watch: Watch) -> _Ended:
         urls = lease.asks["urls"]
@@ -182,7 +183,8 @@ def _ask_robots_of(urls: Sequence[str], profile: Profile) -> float:
     if reading.state is State.REFUSED:
         raise TaskError(Code.ADDRESS_REFUSED, reading.problem or "")
     if reading.state is None:
-        raise TaskError(Code.ROBOTS_DENIED, f"The shop's robots.txt cannot be read. {reading.problem or ''}")
+        problem = reading.problem or ""
+        raise TaskError(unread_code(reading.status, problem), f"The shop's robots.txt cannot be read. {problem}")
     rules = read_rules(reading.body or "")
     if not all(rules.allows(url) for url in urls):
         raise TaskError(Code.ROBOTS_DENIED, "The shop's robots.txt denies the page.")

@@ -12,7 +12,7 @@ from typing import Any, Final
 from flask import Flask, Response, redirect, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
 
 PAGE: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{asin}</title></head>
 <body data-asin="{asin}"><h1>Shirt</h1><p id="price">{price}</p><p id="stock">{stock}</p>
@@ -70,6 +70,8 @@ SCRIPTS: Final = {
     "FORM": "",
     "FORMSLOW": "",
     "FORMHALF": "",
+    "FORMLATER": """form.addEventListener("submit", (event) => { event.preventDefault();
+      setTimeout(() => form.submit(), 300); });""",
     "DRAWER": 'form.addEventListener("submit", async (event) => { await byXhr(event); await drawer(); });',
     "ASKING": """form.addEventListener("submit", (event) => { event.preventDefault();
       document.querySelector("#really").hidden = false; });
@@ -207,13 +209,13 @@ class CartShop:
             key = (asin, "Size: XS")
         most = 3 if kind in ("CLAMPS", "TELLS") else 1000
         cart[key] = min(cart.get(key, 0) + wanted * (2 if kind == "DOUBLES" else 1), most)
-        if kind == "FORMSLOW":
+        if kind in ("FORMSLOW", "FORMLATER"):
             self.closing.wait(60)
         if kind == "FORMHALF":
             return Response(self._half(), mimetype="text/html")
         if kind == "TELLS" and wanted > most:
             return f"You can have no more than {most}."
-        return redirect("/cart", 303) if kind in ("FORM", "FORMSLOW") else "Added to your cart"
+        return redirect("/cart", 303) if kind in ("FORM", "FORMSLOW", "FORMLATER") else "Added to your cart"
 
     def _half(self) -> Iterator[str]:
         """A page whose end does not come while anybody waits for it."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
 from demo.market import DATA, Catalogue, serve
 from tests.workers.shop import Shop
 from workers.chrome.browser import Browser

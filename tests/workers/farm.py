@@ -18,9 +18,9 @@ from sqlalchemy import select
 
 from app.config import Settings
 from app.core.extensions import db
-from app.rpa.job_moves import OPEN
 from app.rpa.models.jobs import Job
 from app.rpa.models.workers import Worker
+from app.rpa.rules.job_moves import OPEN
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -75,7 +75,8 @@ class RunningFarm:
         self.start("dispatcher", "workers.dispatcher", **variables)
         self.start("background", "workers", "--background", **variables)
         self.start("pool", "workers", **variables)
-        self.until(lambda: len(self.workers()) == 2, "two workers")
+        count = int(variables.get("WORKER_COUNT", 2)) * int(variables.get("CONTEXTS_PER_BROWSER", 1))
+        self.until(lambda: len(self.workers()) == count, f"{count} workers")
 
     def until(self, happened: Callable[[], Any], what: str, *, seconds: float = 60) -> None:
         """Wait until something has happened; fails with the processes' last words."""
@@ -116,17 +117,20 @@ class RunningFarm:
         return found
 
     def stop(self, *names: str) -> None:
-        """Ask processes to end and wait for it; kills what does not."""
+        """Ask processes to end and wait for it; kills what does not, and then raises TimeoutExpired."""
+        failure = None
         for name in names or tuple(self.processes):
             process = self.processes.pop(name)
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
             try:
                 process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
+            except subprocess.TimeoutExpired as late:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(timeout=10)
-                raise
+                failure = failure or late
+        if failure is not None:
+            raise failure
 
     def last_words(self) -> str:
         """The end of every process's output."""

@@ -17,14 +17,17 @@ from app.rpa.models.observations import Observation
 from app.rpa.models.storefronts import Storefront
 from app.rpa.services import storefronts, submitting
 from demo.market import DATA, Catalogue
+from tests.workers.allowing import allowed
 
 
 def open_market(port: int, **changes: Any) -> Storefront:
     """The marketplace as a storefront; ``changes`` replace parts of its profile."""
     text = (DATA.parent / "profile.json").read_text().replace("127.0.0.1:8090", f"127.0.0.1:{port}")
-    return storefronts.create_storefront(
-        actor=permissions.system(), now=utc_now(), code="market", name="Market", profile=json.loads(text) | changes
-    )
+    document = json.loads(text) | changes
+    with allowed(port):
+        return storefronts.create_storefront(
+            actor=permissions.system(), now=utc_now(), code="market", name="Market", profile=document
+        )
 
 
 def stock_master(catalogue: Catalogue, count: int) -> list[str]:

@@ -7,13 +7,14 @@ import socket
 import ssl
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
 from tests.workers.hostile import ANSWER_OF, Visitor
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{asin}</title>
@@ -78,6 +79,11 @@ class Shop:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.carts: dict[str, dict[str, int]] = defaultdict(dict)
         self.closing = threading.Event()
+        self.gate = threading.Event()
+        """While it is not set, pages whose ASIN begins with HELD are not answered."""
+        self.gate.set()
+        self.on_kills: Callable[[], None] = lambda: None
+        """Called where a page is asked for whose ASIN begins with KILLS."""
         self.robots: tuple[int, bytes, dict[str, str]] = (404, b"", {})
         """What the shop answers where its robots.txt is asked for: status, body, headers."""
         self.other_port = other_port
@@ -98,6 +104,7 @@ class Shop:
     def close(self) -> None:
         """End every hanging answer and the server."""
         self.closing.set()
+        self.gate.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -201,6 +208,10 @@ class _Handler(BaseHTTPRequestHandler):
             special()
             return
         shown = "B000000000" if asin == "WRONG00001" else asin
+        if asin.startswith("HELD"):
+            self.server.shop.gate.wait(60)
+        if asin.startswith("KILLS"):
+            self.server.shop.on_kills()
         script = SCRIPTS.get(asin, "").replace("{other}", str(self.server.shop.other_port))
         button = "" if asin == "SOLDOUT001" else BUTTON
         if asin == "DISABLED01":

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.rpa.codes import Code
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import Kind
 from tests.faults.sizes import FULL, LONG_S
 from tests.workers.hostile import PAGES
 from tests.workers.shop import Shop
@@ -61,7 +62,11 @@ def test_memory_processes_and_files_stay_bounded_over_many_tasks(
             browser = shelf.browser_for(storefront, 1, profile, draws=False)
             started.add(browser.process_group.id)
             outcome = view_product(
-                browser, profile, asin, cancelled=lambda: False, wanted=lambda ended: isinstance(ended, Code)
+                browser,
+                profile,
+                asin,
+                cancelled=lambda: False,
+                wanted=lambda ended: set(Kind if isinstance(ended, Code) else ()),
             )
             if outcome.code is not code:
                 wrong.append((number, asin, outcome))

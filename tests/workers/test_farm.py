@@ -18,9 +18,9 @@ from app.core.orm import utc_now
 from app.core.transactions import in_transaction
 from app.products.models.products import Product, ProductUpdate
 from app.products.services.products import create_product
-from app.rpa.evidence import Why
 from app.rpa.models.evidence import Evidence
 from app.rpa.models.jobs import Action, Attempt, JobState, Task, TaskState
+from app.rpa.rules.evidence import Why
 from app.rpa.services import controlling
 from demo.market import Catalogue
 from tests.servers import on_sqlite, private_folder
@@ -66,7 +66,9 @@ def test_both_errands_run_from_submission_to_result(farm: RunningFarm, catalogue
 
 
 @on_sqlite
-def test_what_changed_failed_or_was_bought_has_a_picture_in_the_store(farm: RunningFarm, catalogue: Catalogue) -> None:
+def test_what_changed_failed_was_bought_or_read_well_is_kept_in_the_store(
+    farm: RunningFarm, catalogue: Catalogue
+) -> None:
     plain, changed, unknown = stock_master(catalogue, 3)
     gone = create_product(actor=permissions.system(), now=utc_now(), asin="B0GONE0404", name="Gone", price=PRICE)
     _reprice(changed)
@@ -81,6 +83,8 @@ def test_what_changed_failed_or_was_bought_has_a_picture_in_the_store(farm: Runn
     ).all()
     assert sorted((row.asin, row.why, row.kind) for row in rows) == sorted(
         [
+            (plain, "page", "html"),
+            (changed, "page", "html"),
             (changed, "change", "screenshot"),
             (gone.asin, "failure", "html"),
             (gone.asin, "failure", "screenshot"),

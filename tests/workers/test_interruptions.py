@@ -7,8 +7,10 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from flask import Flask
 from redis import Redis
@@ -24,11 +26,13 @@ from app.products.services.products import create_product
 from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
 from app.rpa.services import storefronts, submitting
 from tests.servers import on_sqlite, private_folder, redis_server
+from tests.workers.allowing import allowed
 from tests.workers.farm import RunningFarm
 from tests.workers.shop import Shop
 
 HANGS, PLAIN = "HANG000001", "PLAIN00001"
 PAGE_LOAD_S = 5
+AWAY_S = 3
 
 
 @pytest.fixture
@@ -42,21 +46,30 @@ def own_redis() -> Iterator[str]:
 def farm(context: Flask, settings: Settings, own_redis: str, shop: Shop) -> Iterator[RunningFarm]:
     """A farm with a storefront of two products, one of which hangs, and no retry."""
     settings = dataclasses.replace(settings, redis_queue_url=f"{own_redis}?db=0")
-    with private_folder() as folder, create_base(settings).app_context():
+    with private_folder() as folder, _farm(context, settings, folder, shop) as running:
+        yield running
+
+
+@contextmanager
+def _farm(context: Flask, settings: Settings, folder: Path, shop: Shop) -> Iterator[RunningFarm]:
+    with create_base(settings).app_context():
         _stock(HANGS)
         _stock(PLAIN)
         document = shop.document(
             timeouts={"page_load_s": PAGE_LOAD_S}, retry={"attempts": 1}, pace={"gap_ms": 0, "concurrency": 2}
         )
-        storefronts.create_storefront(
-            actor=permissions.system(), now=utc_now(), code="shop", name="Shop", profile=document
-        )
+        with allowed(shop.port):
+            storefronts.create_storefront(
+                actor=permissions.system(), now=utc_now(), code="shop", name="Shop", profile=document
+            )
         running = RunningFarm(context, settings, folder, shop.port)
-        yield running
-        running.stop()
-        left = running.alive()
-        for process in left:
-            process.kill()
+        try:
+            yield running
+        finally:
+            running.stop()
+            left = running.alive()
+            for process in left:
+                process.kill()
         assert left == [], running.last_words()
 
 
@@ -108,6 +121,43 @@ def test_a_stop_while_redis_is_away_does_not_break_the_task_off(farm: RunningFar
     os.kill(pid, signal.SIGTERM)
     farm.finished(job)
     assert _codes(job) == ["NAV_TIMEOUT"]
+
+
+@on_sqlite
+def test_workers_and_their_browsers_outlive_a_redis_that_was_killed_and_came_back_empty(
+    context: Flask, settings: Settings, shop: Shop
+) -> None:
+    with private_folder() as folder, private_folder() as data, ExitStack() as running:
+        url = running.enter_context(redis_server(data))
+        settings = dataclasses.replace(settings, redis_queue_url=f"{url}?db=0")
+        with _farm(context, settings, folder, shop) as farm:
+            farm.start_all()
+            assert farm.finished(_submit(PLAIN)).succeeded_count == 1
+            pids, warm = {worker.pid for worker in farm.workers()}, _warm(farm)
+            held = _submit(HANGS)
+            _busy_worker(farm, held)
+            running.close()  # while one worker waits and one is busy, and it stays away until that one waits, too
+            log = folder / "pool.log"
+            farm.until(lambda: "could not connect to Redis" in log.read_text(), "the idle worker to notice")
+            farm.finished(held)
+            time.sleep(AWAY_S)
+            running.enter_context(redis_server(data))
+            for _ in range(2):
+                assert farm.finished(_submit(PLAIN)).succeeded_count == 1, farm.last_words()
+            assert {worker.pid for worker in farm.workers()} == pids, farm.last_words()
+            assert warm, "no browser stayed warm"
+            assert warm <= _warm(farm), farm.last_words()
+            assert "Traceback" not in log.read_text()
+
+
+def _warm(farm: RunningFarm) -> set[tuple[int, int]]:
+    """Each warm browser: whose it is, and its driver's process."""
+    return {
+        (worker.pid, process.pid)
+        for worker in farm.workers()
+        for process in psutil.Process(worker.pid).children(recursive=True)
+        if process.name() == "chromedriver"
+    }
 
 
 @on_sqlite

@@ -21,6 +21,7 @@ from app.products.services.products import create_product
 from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
 from app.rpa.services import storefronts, submitting
 from tests.servers import on_sqlite, private_folder
+from tests.workers.allowing import allowed
 from tests.workers.farm import RunningFarm
 from tests.workers.shop import Shop
 
@@ -40,7 +41,8 @@ def farm(context: Flask, settings: Settings, shop: Shop) -> Iterator[RunningFarm
     for asin in (HANGS, *PLAIN):
         price = Money.parse("24.99", "USD")
         create_product(actor=SYSTEM, now=utc_now(), asin=asin, name="Kettle", brand="B", description="", price=price)
-    storefronts.create_storefront(actor=SYSTEM, now=utc_now(), code="shop", name="Shop", profile=document)
+    with allowed(shop.port):
+        storefronts.create_storefront(actor=SYSTEM, now=utc_now(), code="shop", name="Shop", profile=document)
     with private_folder() as folder:
         running = RunningFarm(context, settings, folder, shop.port)
         yield running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from flask import Flask
@@ -12,13 +13,14 @@ from app.config import Settings
 from app.core import permissions
 from app.core.extensions import db
 from app.core.orm import utc_now
-from app.rpa.codes import Code
 from app.rpa.models.jobs import Action, Attempt, Task, TaskState
 from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import Storefront
+from app.rpa.rules.codes import Code
 from app.rpa.services import storefronts, submitting
 from tests.rpa.conftest import ASINS, stock_master
 from tests.servers import on_sqlite, private_folder
+from tests.workers.allowing import allowed
 from tests.workers.farm import RunningFarm
 from tests.workers.shop import Shop
 
@@ -54,7 +56,10 @@ def test_what_robots_txt_denies_is_not_visited_and_the_shop_learns_who_comes(far
     stock_master()
     limits = {"start_s": 120, "page_load_s": 60, "ready_s": 30, "script_s": 30, "view_task_s": 240, "cart_task_s": 240}
     document = shop.document(pace={"gap_ms": 0, "concurrency": 2}, timeouts=limits)
-    storefronts.create_storefront(actor=permissions.system(), now=utc_now(), code="real", name="Real", profile=document)
+    with allowed(shop.port):
+        storefronts.create_storefront(
+            actor=permissions.system(), now=utc_now(), code="real", name="Real", profile=document
+        )
     farm.start_all(FARM_CONTACT=CONTACT, LEASE_S="60", LEASE_RENEW_S="2")
     me = permissions.system()
     view = submitting.submit_job(actor=me, action=Action.VIEW_PRODUCT, storefront="real", name="views", asins=ASINS[:3])
@@ -85,3 +90,21 @@ def test_what_robots_txt_denies_is_not_visited_and_the_shop_learns_who_comes(far
     ).all()
     assert (starts[1] - starts[0]).total_seconds() >= 0.2
     assert db.session.scalars(select(RobotsFile.body)).one() == RULES
+
+
+@on_sqlite
+def test_a_worker_that_claims_before_a_storefronts_turn_waits_for_it(farm: RunningFarm, shop: Shop) -> None:
+    shop.robots = (404, b"", {})
+    stock_master()
+    document = shop.document(pace={"gap_ms": 3000, "concurrency": 2})
+    with allowed(shop.port):
+        storefronts.create_storefront(
+            actor=permissions.system(), now=utc_now(), code="real", name="Real", profile=document
+        )
+    farm.start_all(LEASE_S="60", LEASE_RENEW_S="2", DISPATCH_S="2", LEADER_S="10")
+    me = permissions.system()
+    job = submitting.submit_job(actor=me, action=Action.VIEW_PRODUCT, storefront="real", name="views", asins=ASINS[:4])
+    farm.finished(job, seconds=100)
+    times = db.session.execute(select(Attempt.started_at, Attempt.ended_at).order_by(Attempt.started_at)).all()
+    assert all((later[0] - earlier[0]).total_seconds() >= 3 for earlier, later in pairwise(times))
+    assert all(ended_at is not None and ended_at > started_at for started_at, ended_at in times), times

@@ -18,13 +18,15 @@ from app.core.orm import utc_now
 from app.core.transactions import in_transaction
 from app.rpa.models.jobs import Action, Attempt
 from app.rpa.models.trials import Trial, TrialState
+from app.rpa.queries import replays
 from app.rpa.queries.storefronts import find_storefront, get_storefront
-from app.rpa.readings import Kind
+from app.rpa.rules.readings import Kind
 from app.rpa.services import leases, profiles, storefronts, submitting
 from app.rpa.services.replays import submit_replay
 from tests.rpa.conftest import ASINS, stock_master
 from tests.rpa.keeping import add_evidence
 from tests.servers import on_sqlite
+from tests.workers.allowing import allowed
 from tests.workers.shop import Shop
 from workers.chrome.settings import BrowserSettings
 from workers.chrome.shelf import BrowserShelf
@@ -45,7 +47,8 @@ def replay(context: Flask, shop: Shop, settings_for: Callable[..., BrowserSettin
     """Replays changes of the product's part of the shop's profile over what is kept; gives the result."""
     stock_master()
     actor = permissions.system()
-    storefronts.create_storefront(actor=actor, now=utc_now(), code="shop", name="Shop", profile=shop.document())
+    with allowed(shop.port):
+        storefronts.create_storefront(actor=actor, now=utc_now(), code="shop", name="Shop", profile=shop.document())
     worker_id = leases.register_worker(name="w", host="h", pid=1)
     pulse = Pulse(context, FARM, worker_id)
     browsers = dataclasses.replace(settings_for(shop))
@@ -54,7 +57,8 @@ def replay(context: Flask, shop: Shop, settings_for: Callable[..., BrowserSettin
 
     def do(**product: Any) -> dict[str, Any]:
         document = shop.document(product=shop.document()["product"] | product)
-        version = profiles.draft_version(actor=actor, now=utc_now(), storefront_id=shop_id(), profile=document)
+        with allowed(shop.port):
+            version = profiles.draft_version(actor=actor, now=utc_now(), storefront_id=shop_id(), profile=document)
         row = submit_replay(actor=actor, storefront_id=shop_id(), number=version.number).id
         db.session.rollback()
         worker.run_trial(row)
@@ -75,12 +79,18 @@ def shop_id() -> int:
 
 
 def keep(
-    shop: Shop, html: str, *, asin: str = ASINS[0], status: int = 200, action: Action = Action.VIEW_PRODUCT
+    shop: Shop,
+    html: str,
+    *,
+    asin: str = ASINS[0],
+    status: int = 200,
+    action: Action = Action.VIEW_PRODUCT,
+    **about: Any,
 ) -> int:
-    """Keep a page as the worker of a failed visit does."""
+    """Keep a page as the worker of a failed visit does; ``about`` says why else."""
     task = submitting.submit_errand(actor=permissions.system(), action=action, storefront="shop", asin=asin)
     content = gzip.compress(html.encode())
-    row = add_evidence(task.id, content, kind=Kind.HTML)
+    row = add_evidence(task.id, content, kind=Kind.HTML, **about)
     _note(attempt_id=row.attempt_id, facts={"final_url": f"{shop.address}/p/{asin}", "http_status": status})
     return row.id
 
@@ -147,14 +157,38 @@ def test_a_page_keeps_the_status_that_it_came_with(replay: Replay, shop: Shop) -
 
 
 def test_a_storefront_without_kept_pages_loses_nothing(replay: Replay, shop: Shop) -> None:
-    assert replay(name=[{"css": "h7"}]) | {"counts": {}} == {"pages": [], "counts": {}, "lost": 0, "skipped": 0}
+    found = replay(name=[{"css": "h7"}]) | {"counts": {}}
+    assert found == {"pages": [], "read_well": 0, "counts": {}, "lost": 0, "skipped": 0}
+
+
+def test_pages_that_were_read_well_are_replayed_before_any_of_failures(
+    replay: Replay, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "MOST_PAGES", 3)
+    well = [keep(shop, page(), why="page", pages_of=shop_id(), code=None) for _ in range(2)]
+    failed = [keep(shop, page(price="")) for _ in range(3)]
+    result = replay(price=[{"css": ".sale"}])
+    assert [(one["evidence_id"], one["was_read"]) for one in result["pages"]] == [
+        (failed[2], False),
+        (well[1], True),
+        (well[0], True),
+    ]
+    assert (result["read_well"], result["counts"]["price"]["changed"], result["counts"]["price"]["gained"]) == (2, 2, 1)
+
+
+def test_what_stood_in_a_shadow_root_is_read_from_the_kept_page(replay: Replay, shop: Shop) -> None:
+    inside = '<x-offer><template shadowrootmode="open"><p class="deal">$7.00</p></template></x-offer>'
+    keep(shop, page(more=inside))
+    result = replay(price=[{"css": "x-offer >>> .deal"}])
+    assert result["pages"][0]["after"]["price"] == "7.00 USD"
 
 
 def test_pages_of_other_storefronts_and_of_carts_are_not_read(replay: Replay, shop: Shop) -> None:
     keep(shop, page(), action=Action.ADD_TO_CART)
-    storefronts.create_storefront(
-        actor=permissions.system(), now=utc_now(), code="other", name="Other", profile=shop.document()
-    )
+    with allowed(shop.port):
+        storefronts.create_storefront(
+            actor=permissions.system(), now=utc_now(), code="other", name="Other", profile=shop.document()
+        )
     task = submitting.submit_errand(
         actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="other", asin=ASINS[0]
     )
@@ -174,17 +208,22 @@ def test_a_file_that_is_no_page_is_left_out(replay: Replay, shop: Shop) -> None:
 def test_activating_a_version_says_what_its_replay_found(replay: Replay, shop: Shop) -> None:
     keep(shop, page())
     replay(brand=[{"css": ".nothing"}])
-    said = [_activate(2), _activate(1)]
+    said = [_activate(2, confirm=True), _activate(1)]
     assert said == [
         "Replayed on 1 kept pages against version 1: 1 values lost.",
         "Not replayed against version 2.",
     ]
 
 
-def _activate(number: int) -> str | None:
+def _activate(number: int, *, confirm: bool = False) -> str | None:
     shop = get_storefront(shop_id())
     row = profiles.activate_version(
-        actor=permissions.system(), now=utc_now(), storefront_id=shop.id, expected_version=shop.version, number=number
+        actor=permissions.system(),
+        now=utc_now(),
+        storefront_id=shop.id,
+        expected_version=shop.version,
+        number=number,
+        confirm=confirm,
     )
     return row.replayed
 

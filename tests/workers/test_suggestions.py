@@ -21,16 +21,17 @@ from app.core.orm import utc_now
 from app.core.transactions import in_transaction
 from app.products.models.products import ProductUpdate
 from app.products.services.products import create_product
-from app.rpa.codes import Code
 from app.rpa.models.jobs import Action, JobState
 from app.rpa.models.trials import Trial, TrialKind, TrialState
-from app.rpa.product_addresses import read_addresses
-from app.rpa.profile import Profile
-from app.rpa.profile_schemas import ProfileSchema
+from app.rpa.profiles.addresses import read_addresses
+from app.rpa.profiles.profile import Profile
+from app.rpa.profiles.schemas import ProfileSchema
+from app.rpa.rules.codes import Code
 from app.rpa.services import submitting
 from app.rpa.services.trials import add_trial
 from demo.market import DATA, Catalogue, serve
 from tests.servers import on_sqlite, private_folder
+from tests.workers.allowing import allowed
 from tests.workers.farm import RunningFarm
 from tests.workers.shop import Shop
 from workers.actions.suggest_profile import suggest_profile, visiting_profile
@@ -270,7 +271,8 @@ def test_a_farm_reads_the_marketplace_by_a_profile_that_it_suggested_itself(
             path = tmp_path / "market.json"
             path.write_text(json.dumps(document))
             run = context.test_cli_runner().invoke
-            made = run(args=["storefront", "create", str(path), "--code", "market"])
+            with allowed(port):
+                made = run(args=["storefront", "create", str(path), "--code", "market"])
             assert made.exit_code == 0, made.output
             tried = run(args=["storefront", "try", "market", plain[2].asin])
             assert tried.exit_code == 0, (tried.output, farm.last_words())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,14 +19,15 @@ from app.config import Farm
 from app.core import permissions
 from app.core.extensions import db
 from app.core.orm import utc_now
-from app.rpa.codes import Code
 from app.rpa.models.trials import Trial, TrialState
-from app.rpa.profile_schemas import ProfileSchema
+from app.rpa.profiles.schemas import ProfileSchema
 from app.rpa.queries.trials import get_try, read_screenshot
+from app.rpa.rules.codes import Code
 from app.rpa.schemas.storefronts import StorefrontIn
 from app.rpa.services import leases, storefronts, trials
 from app.rpa.services.suggestions import submit_suggestion
 from tests.servers import on_sqlite
+from tests.workers.allowing import allowed
 from tests.workers.shop import Shop
 from workers.chrome.settings import BrowserSettings
 from workers.chrome.shelf import BrowserShelf
@@ -43,15 +45,15 @@ def run(
     context: Flask, shop: Shop, settings_for: Callable[..., BrowserSettings], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Run]:
     """Does a trial like a worker that was told of it; gives the row as it is then."""
-    storefronts.create_storefront(
-        actor=permissions.system(), now=utc_now(), code="shop", name="Shop",
-        profile=shop.document(pace={"gap_ms": 0, "concurrency": 4}),
-    )  # fmt: skip
     worker_id = leases.register_worker(name="w", host="h", pid=1)
     pulse = Pulse(context, FARM, worker_id)
     browsers = settings_for(shop)
     settings = dataclasses.replace(context.extensions["settings"], private_targets=browsers.private_targets)
     monkeypatch.setitem(context.extensions, "settings", settings)
+    storefronts.create_storefront(
+        actor=permissions.system(), now=utc_now(), code="shop", name="Shop",
+        profile=shop.document(pace={"gap_ms": 0, "concurrency": 4}),
+    )  # fmt: skip
     worker = Trials(context, FARM, browsers, pulse, worker_id, Duty(BrowserShelf(browsers)))
     pulse.start()
 
@@ -182,6 +184,50 @@ def test_what_robots_txt_denies_is_not_looked_at_for_a_suggestion(
     done = run(suggestion(shop))
     assert done.code == code
     assert shop.paths.count("/p/GOOD000001") == before + (code is None)
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of this machine where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+def asked_of(host: str) -> list[Callable[[Shop], Trial]]:
+    """A suggestion and a try that lead to a host."""
+
+    def tried(shop: Shop) -> Trial:
+        return ask("GOOD000001", profile=shop.document(base_url=f"http://{host}/", allowed_hosts=[host]))
+
+    def suggested(_: Shop) -> Trial:
+        return submit_suggestion(actor=permissions.system(), urls=[f"http://{host}/p/GOOD000001"])
+
+    return [tried, suggested]
+
+
+def test_a_host_that_does_not_resolve_is_no_robots_txt_that_forbids(run: Run, shop: Shop) -> None:
+    for asking in asked_of("nowhere.invalid"):
+        done = run(asking(shop))
+        assert (done.state, done.code) == (TrialState.FAILED, Code.NAV_DNS), done.detail
+        assert "nowhere.invalid" in (done.detail or "")
+
+
+def test_a_host_that_takes_no_connection_is_no_robots_txt_that_forbids(run: Run, shop: Shop, closed_port: int) -> None:
+    with allowed(closed_port):
+        for asking in asked_of(f"127.0.0.1:{closed_port}"):
+            done = run(asking(shop))
+            assert (done.state, done.code) == (TrialState.FAILED, Code.NAV_CONN), done.detail
+            assert f"127.0.0.1:{closed_port} cannot be asked" in (done.detail or "")
+
+
+def test_a_try_of_a_shop_whose_robots_txt_has_an_error_is_still_denied(
+    run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shop, "robots", (503, b"", {}))
+    done = run(ask("GOOD000001"))
+    assert done.code == Code.ROBOTS_DENIED
+    assert (done.detail or "").endswith("The server answered 503.")
 
 
 def test_the_command_waits_for_a_suggestion_shows_it_and_writes_the_profile(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app.core.money import Money
-from app.rpa.codes import Code
-from app.rpa.profile import CartPage, Profile
-from app.rpa.readings import MAX_CLICKED, MAX_QUANTITY, CartReading, Read, TaskOutcome
+from app.rpa.profiles.profile import CartPage, Profile
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import MAX_CLICKED, MAX_QUANTITY, CartReading, Read, TaskOutcome
 from workers.actions.visit import Visit, Wanted, nothing, run_errand
 from workers.chrome.browser import Browser
 from workers.errors import TaskError

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
-from app.rpa.evidence import MAX_HTML_BYTES
-from app.rpa.readings import Kind, Piece
+from app.rpa.rules.evidence import MAX_HTML_BYTES
+from app.rpa.rules.readings import Kind, Piece
 from workers.chrome.page import Page
 from workers.chrome.websocket import AnswerTimeoutError, CommandRefusedError, ConnectionLostError
 from workers.errors import TaskError
@@ -18,23 +18,38 @@ log = logging.getLogger(__name__)
 PIECE_S: Final = 2.0
 """How long a page may take for each piece; one that does not answer is not asked for the next."""
 CUT: Final = b"\n<!-- cut off here -->\n"
-_DOCUMENT: Final = """limit => {
-  const all = (document.doctype ? "<!doctype html>" : "") + (document.documentElement?.outerHTML ?? "");
-  return all.slice(0, limit).toWellFormed();
+_MOST_ROOTS: Final = 1000
+_DOCUMENT: Final = """({limit, most}) => {
+  const root = document.documentElement;
+  const shadowRoots = [];
+  const scopes = [document];
+  while (scopes.length && shadowRoots.length < most) {
+    for (const element of scopes.pop().querySelectorAll("*")) {
+      if (element.shadowRoot && shadowRoots.length < most) {
+        shadowRoots.push(element.shadowRoot);
+        scopes.push(element.shadowRoot);
+      }
+    }
+  }
+  let html = root?.outerHTML ?? "";
+  if (shadowRoots.length) {
+    const [open, end] = root.cloneNode(false).outerHTML.split(/(?=<\\/[^>]*>$)/);
+    html = open + root.getHTML({shadowRoots}) + end;
+  }
+  return ((document.doctype ? "<!doctype html>" : "") + html).slice(0, limit).toWellFormed();
 }"""
+"""The document with its open shadow roots as templates, as a browser reads them back."""
 _FAILURES: Final = (TaskError, CommandRefusedError, AnswerTimeoutError, ConnectionLostError, RuntimeError)
 
 
-def capture(page: Page, *, html: bool) -> tuple[tuple[Piece, ...], str | None]:
-    """A screenshot, and with ``html`` the document; what could be had, and why not where it is less than that."""
+def capture(page: Page, kinds: Collection[Kind]) -> tuple[tuple[Piece, ...], str | None]:
+    """What could be had of these kinds, the screenshot first, and why not where it is less than that."""
     pieces: list[Piece] = []
-    wanted: dict[Kind, Callable[[Page], bytes]] = {Kind.SCREENSHOT: _screenshot}
-    if html:
-        wanted[Kind.HTML] = _html
+    takes: dict[Kind, Callable[[Page], bytes]] = {Kind.SCREENSHOT: _screenshot, Kind.HTML: _html}
     page.stop_counting()
-    for kind, take in wanted.items():
+    for kind in [kind for kind in takes if kind in kinds]:
         try:
-            pieces.append(Piece(kind, take(page)))
+            pieces.append(Piece(kind, takes[kind](page)))
         except _FAILURES as error:
             log.info("no %s: %s", kind, error)
             return tuple(pieces), f"no {kind}: the page did not give it"
@@ -54,4 +69,4 @@ def _screenshot(page: Page) -> bytes:
 
 
 def _html(page: Page) -> bytes:
-    return compress(page.run(_DOCUMENT, MAX_HTML_BYTES + 1, timeout_s=PIECE_S))
+    return compress(page.run(_DOCUMENT, {"limit": MAX_HTML_BYTES + 1, "most": _MOST_ROOTS}, timeout_s=PIECE_S))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from app.core.hosts import HostError, address_of
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
 from app.rpa.queries.replays import KeptPage
 from workers.chrome.browser import Browser
 from workers.chrome.page import Page
@@ -45,7 +45,13 @@ def replay_pages(
         except TaskError:
             skipped += 1
     counts = {field: _count(shown, field) for field in FIELDS}
-    return {"pages": shown, "counts": counts, "lost": sum(one["lost"] for one in counts.values()), "skipped": skipped}
+    return {
+        "pages": shown,
+        "read_well": sum(page["was_read"] for page in shown),
+        "counts": counts,
+        "lost": sum(one["lost"] for one in counts.values()),
+        "skipped": skipped,
+    }
 
 
 def _compared(browser: Browser, before: Profile, after: Profile, kept: KeptPage, document: bytes) -> dict[str, Any]:
@@ -54,7 +60,9 @@ def _compared(browser: Browser, before: Profile, after: Profile, kept: KeptPage,
         page.show(url, document, status=status if isinstance(status, int) and 200 <= status < 600 else 200)
         sides = [_read(page, profile, kept.asin) for profile in (before, after)]
     differs = [field for field in FIELDS if sides[0][field] != sides[1][field]]
-    about = {"evidence_id": kept.evidence_id, "asin": kept.asin, "url": url[:_LENGTH]}
+    about = {
+        "evidence_id": kept.evidence_id, "asin": kept.asin, "url": url[:_LENGTH], "was_read": kept.was_read
+    }  # fmt: skip
     return about | {"before": sides[0], "after": sides[1], "differs": differs}
 
 

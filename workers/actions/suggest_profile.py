@@ -8,15 +8,16 @@ from dataclasses import asdict
 from importlib.resources import files
 from typing import Any, Final
 
-from app.rpa.codes import Code
-from app.rpa.product_addresses import ProductAddress
-from app.rpa.profile import Profile
+from app.rpa.profiles.addresses import ProductAddress
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
 from workers.chrome.browser import Browser
 from workers.chrome.page import Page
 from workers.errors import TaskError
 from workers.storefront.extraction import SCRIPT, check_page, interpret_each, plan, plan_markers
 from workers.storefront.page_data import PageData
-from workers.suggesting.proposing import Proposal, probes, propose
+from workers.suggesting.parts import Proposal
+from workers.suggesting.proposing import probes, propose
 from workers.suggesting.reports import LONGEST_SELECTOR, MOST_SELECTORS, Report
 from workers.suggesting.words import CART_PATH, LANGUAGES
 
@@ -87,7 +88,7 @@ def _report(page: Page, asin: str) -> Report:
 
 def _probing(wanted: dict[str, str]) -> dict[str, Any]:
     sources = {
-        key: {"css": css, "attribute": None, "number": key.startswith("price/"), "length": LONGEST_SELECTOR}
+        key: {"css": [css], "attribute": None, "number": key.startswith("price/"), "length": LONGEST_SELECTOR}
         for key, css in wanted.items()
     }
     return {**plan_markers({}), "sources": sources}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.rpa.profile import Profile
-from app.rpa.readings import ProductReading, TaskOutcome
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.readings import Kind, ProductReading, TaskOutcome
 from workers.actions.visit import Visit, run_errand
 from workers.chrome.browser import Browser
 from workers.errors import TaskError
@@ -36,7 +36,7 @@ def try_profile(
                 fields.update(_fields(raw, profile, asin))
         return page.interpret(raw)
 
-    return run_errand(browser, errand, cancelled=cancelled, wanted=lambda _ended: True), fields
+    return run_errand(browser, errand, cancelled=cancelled, wanted=lambda _ended: {Kind.SCREENSHOT}), fields
 
 
 def _fields(raw: RawPage, profile: Profile, asin: str) -> dict[str, Any]:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.rpa.profile import Profile
-from app.rpa.readings import ProductReading, TaskOutcome
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.readings import ProductReading, TaskOutcome
 from workers.actions.visit import Visit, Wanted, nothing, run_errand
-from workers.chrome.browser import Browser
+from workers.chrome.contexts import Contexts
 from workers.storefront.extraction import raw_strings
 from workers.storefront.pages import ProductPage
 
 
 def view_product(
-    browser: Browser, profile: Profile, asin: str, *, cancelled: Callable[[], bool], wanted: Wanted = nothing
+    browser: Contexts, profile: Profile, asin: str, *, cancelled: Callable[[], bool], wanted: Wanted = nothing
 ) -> TaskOutcome:
     """Read a product's page in a fresh context; the outcome holds a ProductReading or the code that says why not.
 
-    ``cancelled`` is asked before each stage; a stage under way is ended by ``Browser.kill`` from another thread.
+    ``cancelled`` is asked before each stage; a stage under way is ended by ``Contexts.kill`` from another thread.
     ``wanted`` says of which ends the page is captured.
     """
 

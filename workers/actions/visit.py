@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from app.rpa.codes import Code
-from app.rpa.evidence import Ended
-from app.rpa.readings import CartReading, PageFacts, Piece, ProductReading, TaskOutcome
+from app.rpa.rules.codes import Code
+from app.rpa.rules.evidence import Ended
+from app.rpa.rules.readings import CartReading, Kind, PageFacts, Piece, ProductReading, TaskOutcome
 from workers.actions.capturing import capture
-from workers.chrome.browser import Browser
+from workers.chrome.contexts import Contexts
 from workers.chrome.driver_errors import DRIVER_ERRORS, driver_error
 from workers.chrome.page import Page
 from workers.errors import TaskError
 
-Wanted = Callable[[Ended], bool]
-"""Whether a visit that ended so is worth a picture."""
+Wanted = Callable[[Ended], Collection[Kind]]
+"""What is to be captured of a visit that ended so."""
 
 
-def nothing(_ended: Ended) -> bool:
-    """Of no visit a picture."""
-    return False
+def nothing(_ended: Ended) -> frozenset[Kind]:
+    """Of no visit anything."""
+    return frozenset()
 
 
 class Visit:
@@ -39,10 +39,10 @@ class Visit:
         """Why not all was captured that was wanted."""
 
     def capture(self, ended: Ended, wanted: Wanted) -> None:
-        """Capture the page as it stands, if it came and that is wanted of such an end; HTML only of what failed."""
-        if self.page.has_document and wanted(ended):
+        """Capture of the page as it stands, if it came, what is wanted of such an end."""
+        if self.page.has_document and (kinds := wanted(ended)):
             with self._timed("capture"):
-                self.captured, self.missing = capture(self.page, html=isinstance(ended, Code))
+                self.captured, self.missing = capture(self.page, kinds)
 
 
 class Stages:
@@ -72,7 +72,7 @@ class Stages:
 
 
 def run_errand(
-    browser: Browser,
+    browser: Contexts,
     errand: Callable[[Visit], ProductReading | CartReading],
     *,
     cancelled: Callable[[], bool],
@@ -80,7 +80,7 @@ def run_errand(
 ) -> TaskOutcome:
     """Do an errand in a fresh context of the browser and say how it went; only unforeseen exceptions come out.
 
-    The page of an end that is ``wanted`` is captured before it goes.
+    What is ``wanted`` of the page of such an end is captured before it goes.
     """
     stages = Stages(cancelled)
     visit: Visit | None = None
@@ -95,8 +95,10 @@ def run_errand(
             error.reading,
             detail=error.detail,
             retry_after_s=error.retry_after_s,
+            missing=error.missing,
             facts=_facts(browser, visit, stages),
             captured=visit.captured if visit else (),
+            counts=error.counts,
         )
     return TaskOutcome(None, reading, facts=_facts(browser, visit, stages), captured=visit.captured)
 
@@ -114,7 +116,7 @@ def _captured(
     return reading
 
 
-def _facts(browser: Browser, visit: Visit | None, stages: Stages) -> PageFacts:
+def _facts(browser: Contexts, visit: Visit | None, stages: Stages) -> PageFacts:
     if visit is None:
         return PageFacts(timings_ms=stages.timings_ms, browser=browser.version)
     return PageFacts(

@@ -15,7 +15,7 @@ from typing import Final
 
 from app.core.errors import AddressRefused, NotReachable
 from app.core.resolving import Lookup, Target, resolve_public
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from workers.errors import TaskError
 
 _HOST: Final = re.compile(r"^(?:[a-z0-9_][a-z0-9_.-]{0,252}|[0-9a-f:.]{2,45})$")

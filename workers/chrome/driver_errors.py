@@ -12,7 +12,7 @@ from selenium.common.exceptions import (
 )
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from workers.errors import TaskError
 
 DRIVER_ERRORS: Final = (WebDriverException, HTTPError)

@@ -9,11 +9,13 @@ Chromium 156 with a page of 60 KB).
 from __future__ import annotations
 
 import base64
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
 
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from workers.chrome.websocket import AnswerTimeoutError, CommandRefusedError, Connection
 from workers.errors import TaskError
 
@@ -74,20 +76,23 @@ class FramesOnDemand:
     """Frames are run when the page is opened or waited for, and drawn for a picture only.
 
     A frame that the page does not finish, or that the browser refuses while the page is on its way elsewhere, is left
-    out: whoever reads the page has a limit of his own and says what is missing.
+    out: whoever reads the page has a limit of his own and says what is missing. A browser dies of two frames at once,
+    even of two pages (Chromium 156): ``turn`` is held for each.
     """
 
     are_drawn = False
 
-    def __init__(self, connection: Connection, session: str) -> None:
+    def __init__(self, connection: Connection, session: str, turn: threading.Lock) -> None:
         self._connection = connection
         self._session = session
+        self._turn = turn
         self._next_at = 0.0
+        self._waited_s = 0.0
 
     def begin(self, number: int) -> None:
         """Run frames until the page has answered a command (or has had its time): that a frame has come."""
-        deadline = time.monotonic() + _FIRST_S
-        while not self._connection.is_answered(number) and time.monotonic() < deadline:
+        deadline, self._waited_s = time.monotonic() + _FIRST_S, 0.0
+        while not self._connection.is_answered(number) and time.monotonic() < deadline + self._waited_s:
             self._run()
             self._connection.pump(_AGAIN_S)
 
@@ -103,15 +108,32 @@ class FramesOnDemand:
         deadline = time.monotonic() + timeout_s
         for _ in range(_DRAWN_WITHIN):
             left = deadline - time.monotonic()
-            answer = _call(self._connection, self._session, _FRAME, {"screenshot": _PICTURE}, left)
+            with self._in_turn(left) as is_ours:
+                if not is_ours:
+                    break
+                left = deadline - time.monotonic()
+                answer = _call(self._connection, self._session, _FRAME, {"screenshot": _PICTURE}, left)
             if data := answer.get("screenshotData"):
                 return base64.b64decode(data)
         raise TaskError(Code.NAV_TIMEOUT, f"The page drew nothing in {_DRAWN_WITHIN} frames.")
 
     def _run(self) -> None:
-        with suppress(AnswerTimeoutError, CommandRefusedError):
-            self._connection.call(_FRAME, _UNDRAWN, session=self._session, timeout_s=_FRAME_S)
+        with suppress(AnswerTimeoutError, CommandRefusedError), self._in_turn(_FRAME_S) as is_ours:
+            if is_ours:
+                self._connection.call(_FRAME, _UNDRAWN, session=self._session, timeout_s=_FRAME_S)
         self._next_at = time.monotonic() + _EVERY_S
+
+    @contextmanager
+    def _in_turn(self, timeout_s: float) -> Iterator[bool]:
+        """Wait for the other pages' frames; whether it is this page's turn."""
+        began_at = time.monotonic()
+        is_ours = self._turn.acquire(timeout=max(0.0, timeout_s))
+        self._waited_s += time.monotonic() - began_at
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                self._turn.release()
 
 
 def _call(

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from app.core.hosts import HostError, address_of
 from app.core.retry_after import parse_retry_after
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from workers.errors import TaskError
 
 STATUS_WITHOUT_BODY: Final = "net::ERR_HTTP_RESPONSE_CODE_FAILURE"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from app.rpa.codes import Code
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
 from workers.chrome.frames import Frames
 from workers.chrome.navigation import STATUS_WITHOUT_BODY, Navigation
 from workers.chrome.websocket import AnswerTimeoutError, CommandRefusedError, Connection

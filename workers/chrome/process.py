@@ -21,9 +21,9 @@ from selenium.webdriver import ChromeOptions, Remote
 from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnection
 from selenium.webdriver.remote.client_config import ClientConfig
 
-from app.rpa.codes import Code
-from app.rpa.naming import browser_agent
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
+from app.rpa.rules.naming import browser_agent
 from workers.chrome.frames import ON_DEMAND
 from workers.chrome.processes import ProcessGroup, memory_bytes
 from workers.chrome.settings import MEBIBYTE, BrowserSettings

@@ -27,8 +27,9 @@ from app.products.search.facets import keep_counted
 from app.products.services import low_stock
 from app.products.services.images import purge_images
 from app.products.services.observations import follow_observed_change
-from app.rpa.services import robots
+from app.rpa.services import alert_mails, robots
 from app.rpa.services.alert_sweep import sweep_alerts
+from app.rpa.services.alerts import purge_alerts
 from app.rpa.services.evidence import purge_evidence, sweep_evidence
 from app.rpa.services.folding import fold_observations, purge_observations
 from app.rpa.services.leases import forget_workers
@@ -104,6 +105,14 @@ def _sweep_alerts() -> None:
     sweep_alerts()
 
 
+def _request_alert_mails() -> None:
+    alert_mails.request_mails(now=utc_now())
+
+
+def _purge_alerts() -> None:
+    purge_alerts()
+
+
 def _purge_evidence() -> None:
     purge_evidence()
 
@@ -157,6 +166,9 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_accounts": _purge_accounts,
     FOLLOW: _follow_storefront,
     "sweep_alerts": _sweep_alerts,
+    "request_alert_mails": _request_alert_mails,
+    "purge_alerts": _purge_alerts,
+    alert_mails.KIND: partial(_send_mail, alert_mails.send_alerts),
     "purge_evidence": _purge_evidence,
     "purge_trials": _purge_trials,
     "sweep_evidence": _sweep_evidence,

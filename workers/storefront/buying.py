@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Remote
 
-from app.rpa.codes import Code
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules import rotting
+from app.rpa.rules.codes import Code
 from workers.chrome.page import Page
 from workers.errors import TaskError
 from workers.storefront.extraction import SCRIPT, any_marker_holds, plan_markers
@@ -32,7 +34,7 @@ class BuyBox(ShopPage):
         self.is_confirmed = False
         """Whether the shop said that the click has worked."""
         self.is_unsure = False
-        """Whether the browser did not say in time that it clicked: then only the cart knows."""
+        """Whether the browser did not say in time that it clicked, or what came of it: then only the cart knows."""
 
     def press(self) -> None:
         """Click the button as a person does, once.
@@ -46,15 +48,26 @@ class BuyBox(ShopPage):
         if came in SENT:
             self.is_unsure = came is Click.UNSURE
             return
-        raise self.standing_refusal or self._refusal() or TaskError(Code.SELECTOR_MISSING, self._obstacle(came))
+        missing = TaskError(Code.SELECTOR_MISSING, self._obstacle(came), missing=rotting.CART_ADD)
+        raise self.standing_refusal or self._refusal() or missing
 
     def wait_for_answer(self) -> None:
         """Wait for the shop's word on the click: a confirmation, a refusal (raised as its code), or neither.
 
         What the shop asks meanwhile (``cart.proceed``) is clicked, each once. After ``timeouts.confirm_s`` without a
         word it just returns: the cart knows. A profile without confirm markers waits until the page's requests have
-        come to rest.
+        come to rest. A page that is on its way to an answer that does not come says nothing either.
         """
+        try:
+            self._listen()
+        except TimeoutException:
+            self.is_unsure = True
+        except TaskError as error:
+            if error.code is not Code.NAV_TIMEOUT:
+                raise
+            self.is_unsure = True
+
+    def _listen(self) -> None:
         limit = self._profile.timeouts.confirm_s
         if not self._cart.confirm:
             self._page.wait_until_quiet(quiet_s=_QUIET_S, timeout_s=limit)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.money import Money
-from app.rpa.codes import Code
-from app.rpa.profile import CartPage, Profile, Source
-from app.rpa.readings import Read
+from app.rpa.profiles.profile import CartPage, Profile, Source
+from app.rpa.rules import rotting
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import Read
 from workers.errors import TaskError
 from workers.storefront.page_data import PageData, shown
 from workers.storefront.prices import PriceAmbiguous, read_price
@@ -91,7 +92,7 @@ def _whole_number(text: str) -> int | None:
 def _price(line: PageData, cart: CartPage, profile: Profile) -> Read[Money]:
     values, source = _first(line, "price", cart.price)
     if not values:
-        raise TaskError(Code.PRICE_MISSING, "No source of cart.price has a value.")
+        raise TaskError(Code.PRICE_MISSING, "No source of cart.price has a value.", missing=rotting.CART_PRICE)
     amounts = {read_price(value, locale=profile.locale, currency=profile.currency) for value in values}
     if len(amounts) > 1:
         raise PriceAmbiguous("The cart's line shows " + ", ".join(shown(value, 40) for value in values[:5]) + ".")

@@ -7,8 +7,9 @@ from typing import Final
 
 from selenium.webdriver import Remote
 
-from app.rpa.codes import Code
-from app.rpa.profile import MiniCart, Profile
+from app.rpa.profiles.profile import MiniCart, Profile
+from app.rpa.rules import rotting
+from app.rpa.rules.codes import Code
 from workers.chrome.page import Page
 from workers.errors import TaskError
 from workers.storefront import extraction
@@ -101,7 +102,8 @@ class MiniCartBox(Cart):
         if again:
             self._load()
         if not self._is_open(0) and not self._open():
-            raise TaskError(Code.SELECTOR_MISSING, "The mini-cart does not open: no marker of cart.mini.ready held.")
+            detail = "The mini-cart does not open: no marker of cart.mini.ready held."
+            raise TaskError(Code.SELECTOR_MISSING, detail, missing=rotting.CART_MINI)
 
     def show_at_start(self) -> None:
         """Open it on the product's page; where nothing is there that opens it, the shop shows no empty cart."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
 
-from app.rpa.codes import Code
-from app.rpa.profile import Option
-from app.rpa.readings import Choice, ChoicesReading
+from app.rpa.profiles.profile import Option
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import Choice, ChoicesReading
 from workers.errors import TaskError
 from workers.storefront.currency_words import folded
 from workers.storefront.page_data import shown

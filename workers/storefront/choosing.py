@@ -16,9 +16,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
-from app.rpa.codes import Code
-from app.rpa.profile import Option, Profile
-from app.rpa.readings import CartReading
+from app.rpa.profiles.profile import Option, Profile
+from app.rpa.rules import rotting
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import CartReading
 from workers.chrome.page import Page
 from workers.errors import TaskError
 from workers.storefront import choices
@@ -150,7 +151,8 @@ class Counter(_Form):
             self._settle(_CERTAINLY_QUIET_S)
             element = self._mouse.find(css)
         if element is None:
-            raise TaskError(Code.SELECTOR_MISSING, f"There is no quantity field {css}.")
+            detail = f"There is no quantity field {css}."
+            raise TaskError(Code.SELECTOR_MISSING, detail, missing=rotting.CART_QUANTITY)
         return element
 
     def _count_up(self, css: str, quantity: int) -> None:
@@ -159,7 +161,8 @@ class Counter(_Form):
             if came is Click.DISABLED:
                 raise _limited(f"The page counts up to {count}, not {quantity}.")
             if came is not Click.SENT:
-                raise TaskError(Code.SELECTOR_MISSING, f"The quantity button {css} is {came}.")
+                detail = f"The quantity button {css} is {came}."
+                raise TaskError(Code.SELECTOR_MISSING, detail, missing=rotting.CART_QUANTITY)
         if quantity > 1:
             self._settle()
 

@@ -13,6 +13,7 @@
   };
   const findInDocument = method(Document, "querySelectorAll");
   const findInElement = method(Element, "querySelectorAll");
+  const findInFragment = method(DocumentFragment, "querySelectorAll");
   const matches = method(Element, "matches");
   const attributeOf = method(Element, "getAttribute");
   const hasAttribute = method(Element, "hasAttribute");
@@ -21,10 +22,18 @@
   const kindOf = getter(Node, "nodeType");
   const childrenOf = getter(Node, "childNodes");
   const parentOf = getter(Node, "parentElement");
+  const parentNodeOf = getter(Node, "parentNode");
+  const shadowOf = getter(Element, "shadowRoot");
+  const hostOf = getter(ShadowRoot, "host");
+  const slotOf = getter(Element, "assignedSlot");
+  const assignedTo = method(HTMLSlotElement, "assignedNodes");
+  const frameDocumentOf = getter(HTMLIFrameElement, "contentDocument");
+  const bodyOf = getter(Document, "body");
   const contentOf = getter(Node, "textContent");
   const range = document.createRange();
   const surround = method(Range, "selectNodeContents");
   const boxesOf = method(Range, "getClientRects");
+  const boxOf = method(Element, "getBoundingClientRect");
 
   const limits = plan.limits;
   const found = { failed: [], refused: [], truncated: false, sources: {}, markers: {} };
@@ -50,9 +59,10 @@
     budget -= cost;
     return kept;
   };
-  const select = (root, css) => {
+  const selectIn = (root, css) => {
     try {
-      if (root === document) return Array.from(findInDocument(document, css));
+      if (kindOf(root) === 9) return Array.from(findInDocument(root, css));
+      if (kindOf(root) === 11) return Array.from(findInFragment(root, css));
       const inside = Array.from(findInElement(root, css));
       return matches(root, css) ? [root, ...inside] : inside;
     } catch (error) {
@@ -60,19 +70,38 @@
       return [];
     }
   };
+  // Every step but the first leads from elements into their open shadow roots, or the documents of frames.
+  const select = (root, steps) => {
+    let selected = selectIn(root, steps[0]);
+    for (const css of steps.slice(1)) {
+      const roots = selected.slice(0, limits.scanned).map((element) => shadowOf(element) ?? frameOf(element));
+      selected = roots.filter((inner) => inner !== null).slice(0, limits.roots).flatMap((inner) => selectIn(inner, css));
+    }
+    return selected;
+  };
 
   /* What a person sees */
   const NEVER_DRAWN = new Set(["head", "meta", "title", "link", "script", "style", "noscript", "template", "base"]);
   const HIDDEN_CLASSES = new Set(["a-offscreen", "sr-only", "visually-hidden", "visuallyhidden", "screen-reader-text", "screen-reader-only"]);
   const STRUCK_TAGS = new Set(["del", "s", "strike"]);
   const isStruck = (element, style) => STRUCK_TAGS.has(nameOf(element)) || style.textDecorationLine.includes("line-through");
+  // Where the element is drawn: what stands in a shadow root belongs to its host, what is put into a slot to the slot.
+  const drawnParentOf = (element) => {
+    const parent = slotOf(element) ?? parentNodeOf(element);
+    if (parent === null || kindOf(parent) === 1) return parent;
+    try {
+      return hostOf(parent);
+    } catch (error) {
+      return null;
+    }
+  };
   const isStruckHere = (element) => {
-    for (let at = element; at; at = parentOf(at)) if (isStruck(at, getComputedStyle(at))) return true;
+    for (let at = element; at; at = drawnParentOf(at)) if (isStruck(at, getComputedStyle(at))) return true;
     return false;
   };
   const isShown = (element) => {
     let at = element;
-    while (at && getComputedStyle(at).display === "contents") at = parentOf(at);
+    while (at && getComputedStyle(at).display === "contents") at = drawnParentOf(at);
     return at !== null && checkVisibility(at, { visibilityProperty: true, checkVisibilityCSS: true });
   };
   const isOnlySpoken = (element, style) => {
@@ -89,6 +118,33 @@
   const isDrawn = (node) => {
     surround(range, node);
     return boxesOf(range).length > 0 || boxesOf(range).length > 0;
+  };
+  const hasArea = (element) => {
+    const { width, height } = boxOf(element);
+    return width > 1 && height > 1;
+  };
+  // The document of a frame of the page's own origin that a person sees, else null.
+  const frameOf = (element) => {
+    if (nameOf(element) !== "iframe") return null;
+    try {
+      const inside = frameDocumentOf(element);
+      return inside !== null && isShown(element) && hasArea(element) ? inside : null;
+    } catch (error) {
+      return null;
+    }
+  };
+  const slottedIn = (element) => {
+    try {
+      return assignedTo(element);
+    } catch (error) {
+      return [];
+    }
+  };
+  const drawnChildrenOf = (element) => {
+    const inside = shadowOf(element);
+    if (inside !== null) return childrenOf(inside);
+    const slotted = nameOf(element) === "slot" ? slottedIn(element) : [];
+    return slotted.length ? slotted : childrenOf(element);
   };
   const selectedText = (element) => {
     const options = getter(HTMLSelectElement, "selectedOptions")(element);
@@ -128,7 +184,7 @@
       const isBlock = nameOf(at.node) === "br" || !/^(inline|contents|ruby)/.test(style.display);
       if (isBlock) pieces.push({ gap: true });
       if (isBlock) stack.push({ gap: true });
-      const children = childrenOf(at.node);
+      const children = drawnChildrenOf(at.node);
       const count = Math.min(children.length, limits.nodes);
       for (let index = count - 1; index >= 0; index -= 1) {
         stack.push({ node: children[index], spoken, aria, style, parent: at.node });
@@ -166,13 +222,19 @@
   const readText = (element, length, isNumber) => {
     if (NEVER_DRAWN.has(nameOf(element))) return contentOf(element).trim();
     if (!isShown(element) || isStruckHere(element)) return "";
+    if (nameOf(element) === "iframe") {
+      const inside = frameOf(element);
+      const body = inside === null ? null : bodyOf(inside);
+      return body === null ? "" : visibleText(body, length, isNumber);
+    }
     return visibleText(element, length, isNumber);
   };
+  const FORM_FIELDS = new Map([["input", HTMLInputElement], ["select", HTMLSelectElement], ["textarea", HTMLTextAreaElement]]);
   const readAttribute = (element, name) => {
     if (name === "value") {
-      for (const type of [HTMLInputElement, HTMLSelectElement, HTMLTextAreaElement]) {
-        if (element instanceof type) return getter(type, "value")(element);
-      }
+      const type = FORM_FIELDS.get(nameOf(element));
+      // What only has such a name, in SVG or as a stranger's element, has no such value.
+      if (type) return attempt("value", () => getter(type, "value")(element), attributeOf(element, name));
     }
     return attributeOf(element, name);
   };
@@ -197,7 +259,7 @@
   let pageText = null;
   const textOfPage = () => {
     if (pageText === null) {
-      const body = getter(Document, "body")(document);
+      const body = bodyOf(document);
       pageText = body ? visibleText(body, limits.text, false) : "";
     }
     return pageText;
@@ -205,7 +267,7 @@
   // Words of markers are looked for in the browser's own rendering of the text: many times faster, and struck-through
   // words do no harm there.
   const renderedText = () => {
-    const body = getter(Document, "body")(document);
+    const body = bodyOf(document);
     return body ? getter(HTMLElement, "innerText")(body).slice(0, limits.text) : "";
   };
   const folded = (text) => text.normalize("NFKC").toLowerCase().replace(/\s+/gu, " ").trim();
@@ -231,7 +293,7 @@
   const readJsonLd = () => {
     const blocks = [];
     let left = limits.json_ld;
-    for (const element of select(document, 'script[type*="ld+json" i]').slice(0, limits.scanned)) {
+    for (const element of selectIn(document, 'script[type*="ld+json" i]').slice(0, limits.scanned)) {
       const text = contentOf(element);
       if (text.length > left) {
         found.truncated = true;
@@ -276,10 +338,10 @@
     return item;
   };
   const readMicrodata = () =>
-    select(document, "[itemscope][itemtype]:not([itemprop])").slice(0, limits.items).map((item) => readItem(item, 6)).filter((item) => item !== null);
+    selectIn(document, "[itemscope][itemtype]:not([itemprop])").slice(0, limits.items).map((item) => readItem(item, 6)).filter((item) => item !== null);
   const readMeta = () => {
     const pairs = [];
-    for (const element of select(document, 'meta[property^="og:"], meta[property^="product:"]').slice(0, limits.properties)) {
+    for (const element of selectIn(document, 'meta[property^="og:"], meta[property^="product:"]').slice(0, limits.properties)) {
       const content = keep(attributeOf(element, "content") ?? "", limits.value);
       const property = keep(attributeOf(element, "property"), 100);
       if (content !== null && property !== null) pairs.push([property, content]);
@@ -294,7 +356,7 @@
   found.title = attempt("title", () => keep(getter(Document, "title")(document), limits.value), null);
   found.lang = attempt("lang", () => keep(attributeOf(getter(Document, "documentElement")(document), "lang") ?? "", 35), null);
   found.status = attempt("status", () => performance.getEntriesByType("navigation")[0].responseStatus || null, null);
-  found.captcha = attempt("captcha", () => select(document, CAPTCHA).some(isShown), false);
+  found.captcha = attempt("captcha", () => selectIn(document, CAPTCHA).some(isShown), false);
   for (const [key, marker] of Object.entries(plan.markers)) {
     found.markers[key] = attempt(`markers/${key}`, () => holds(marker), false);
   }

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from app.rpa.profile import Marker, Source
-from app.rpa.profile_rules import compiled
+from app.rpa.profiles.profile import Marker, Source
+from app.rpa.profiles.rules import compiled
 from workers.storefront.currency_words import folded
 from workers.storefront.plans import LIMITS, VALUE_LENGTH, is_page_wide
 

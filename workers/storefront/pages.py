@@ -10,10 +10,11 @@ from importlib.resources import files
 from typing import Any, Final
 
 from app.core.money import Money
-from app.rpa.codes import Code
-from app.rpa.profile import CartPage as CartProfile
-from app.rpa.profile import Profile
-from app.rpa.readings import ProductReading, Read
+from app.rpa.profiles.profile import CartPage as CartProfile
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules import rotting
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import ProductReading, Read
 from workers.chrome.page import Page
 from workers.errors import TaskError
 from workers.storefront import extraction
@@ -93,7 +94,8 @@ class ProductPage(ShopPage):
             raw = self.read()
             self._check(raw)
             extraction.check_robot_check(raw, self._profile, self._asin)
-            raise TaskError(Code.SELECTOR_MISSING, f"No marker of product.ready held within {limit:g} s.")
+            detail = f"No marker of product.ready held within {limit:g} s."
+            raise TaskError(Code.SELECTOR_MISSING, detail, missing=rotting.READY)
         self.dismiss_banners()
 
     def dismiss_banners(self) -> None:

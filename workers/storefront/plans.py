@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
-from app.rpa.profile import Marker, Profile, Source
+from app.rpa.profiles.profile import Marker, Profile, Source
+from app.rpa.profiles.selectors import selector_steps
 
 SCRIPT: Final = files("workers.storefront").joinpath("extract.js").read_text(encoding="utf-8")
 """The function expression to call in an isolated world of the page with a plan as its only argument."""
@@ -21,6 +22,7 @@ LIMITS: Final[dict[str, int]] = {
     "url": 2_000,
     "matches": 20,
     "scanned": 200,
+    "roots": 50,
     "lines": 100,
     "line_text": 2_000,
     "text": 200_000,
@@ -49,7 +51,7 @@ def plan(profile: Profile) -> dict[str, Any]:
         "sources": _source_plans(sources),
         "markers": {
             **_marker_plans(refusals(profile)),
-            **{key: {"css": css, "text": None} for key, css in rules.items() if css is not None},
+            **{key: {"css": selector_steps(css), "text": None} for key, css in rules.items() if css is not None},
         },
         "structured": any(source.structured for source in every),
         "text": any(is_page_wide(source) for source in every),
@@ -73,7 +75,7 @@ def plan_cart(profile: Profile, asin: str) -> dict[str, Any]:  # noqa: ARG001
         **_nothing(),
         "markers": _marker_plans(refusals(profile)),
         "line": {
-            "css": profile.cart.line,
+            "css": selector_steps(profile.cart.line),
             "sources": _source_plans(sources),
             "text": any(is_page_wide(source) for group in sources.values() for source in group),
         },
@@ -97,7 +99,7 @@ def _nothing() -> dict[str, Any]:
 def _source_plans(groups: Mapping[str, Iterable[Source]]) -> dict[str, dict[str, Any]]:
     return {
         f"{field}/{at}": {
-            "css": source.css,
+            "css": selector_steps(source.css),
             "attribute": source.attribute,
             "number": field in _NUMBERS,
             "length": SEARCHED_LENGTH if source.regex else VALUE_LENGTH,
@@ -110,7 +112,7 @@ def _source_plans(groups: Mapping[str, Iterable[Source]]) -> dict[str, dict[str,
 
 def _marker_plans(groups: Mapping[str, Sequence[Marker]]) -> dict[str, dict[str, Any]]:
     return {
-        f"{group}/{at}": {"css": marker.css, "text": marker.text}
+        f"{group}/{at}": {"css": marker.css and selector_steps(marker.css), "text": marker.text}
         for group, markers in groups.items()
         for at, marker in enumerate(markers)
         if marker.css is not None or marker.text is not None

@@ -15,7 +15,7 @@ from typing import Final
 from babel import Locale
 
 from app.core.money import Money, MoneyError, exponent
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from workers.errors import TaskError
 from workers.storefront.currency_words import FREE, OPEN_ENDED, folded, names_of
 

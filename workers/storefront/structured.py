@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from app.rpa.readings import Availability
+from app.rpa.rules.readings import Availability
 from workers.storefront.page_data import PageData, as_written
 
 _MAX_NODES: Final = 5_000

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.rpa.profile_rules import ProfileRuleError, check_selector
+from app.rpa.profiles.rules import ProfileRuleError, check_selector
 from workers.storefront.page_data import PageData, as_written, shown
 from workers.storefront.structured import Statement, statements
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from app.rpa.readings import Availability
+from app.rpa.rules.readings import Availability
 from workers.storefront.page_data import says
 
 

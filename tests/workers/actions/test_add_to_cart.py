@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from app.core.money import Money
-from app.rpa.codes import Code
-from app.rpa.profile import Profile
-from app.rpa.readings import CartReading, TaskOutcome
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import CartReading, TaskOutcome
 from tests.workers.shop import Shop
 from workers.actions.add_to_cart import Wish, add_to_cart
 from workers.chrome.browser import Browser
@@ -85,6 +85,7 @@ def test_a_button_under_a_banner_is_clicked_after_dismissing_it(browser: Browser
 def test_what_cannot_be_bought_ends_with_its_code(browser: Browser, asin: str, code: Code) -> None:
     outcome = add(browser, asin)
     assert (outcome.code, outcome.reading) == (code, None), outcome
+    assert outcome.missing == ("cart.add" if code is Code.SELECTOR_MISSING else None)
     assert reading_of(add(browser, "GOOD000001")).quantity == 1
 
 

@@ -8,15 +8,16 @@ from collections.abc import Callable
 
 import pytest
 
-from app.rpa.codes import Code
-from app.rpa.evidence import MAX_HTML_BYTES, Ended
-from app.rpa.profile import Profile
-from app.rpa.readings import CartReading, Kind, ProductReading, TaskOutcome
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
+from app.rpa.rules.evidence import MAX_HTML_BYTES, Ended
+from app.rpa.rules.readings import CartReading, Kind, ProductReading, TaskOutcome
 from tests.workers.shop import Shop
 from workers.actions.add_to_cart import add_to_cart
 from workers.actions.capturing import CUT, PIECE_S, compress
 from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser
+from workers.storefront.extraction import SCRIPT, interpret, plan
 
 JPEG = b"\xff\xd8\xff"
 
@@ -29,7 +30,9 @@ def browser(either_browser: Browser) -> Browser:
 
 def view(browser: Browser, asin: str, profile: Profile | None = None, *, wanted: bool = True) -> TaskOutcome:
     used = profile or browser.profile
-    return view_product(browser, used, asin, cancelled=lambda: False, wanted=lambda _: wanted)
+    return view_product(
+        browser, used, asin, cancelled=lambda: False, wanted=lambda _: frozenset(Kind) if wanted else frozenset()
+    )
 
 
 def html_of(outcome: TaskOutcome) -> bytes:
@@ -53,9 +56,9 @@ def test_of_a_failure_there_are_a_picture_and_the_document(browser: Browser) -> 
 def test_of_a_success_there_is_a_picture_where_it_is_wanted_and_nothing_else(browser: Browser) -> None:
     asked: list[Ended] = []
 
-    def wanted(ended: Ended) -> bool:
+    def wanted(ended: Ended) -> set[Kind]:
         asked.append(ended)
-        return True
+        return {Kind.SCREENSHOT}
 
     outcome = view_product(browser, browser.profile, "GOOD000001", cancelled=lambda: False, wanted=wanted)
     assert kinds(outcome) == [Kind.SCREENSHOT]
@@ -65,6 +68,27 @@ def test_of_a_success_there_is_a_picture_where_it_is_wanted_and_nothing_else(bro
     assert (plain.captured, "capture" in plain.facts.timings_ms) == ((), False)
 
 
+def test_of_a_success_the_document_alone_can_be_wanted(browser: Browser) -> None:
+    outcome = view_product(
+        browser, browser.profile, "GOOD000001", cancelled=lambda: False, wanted=lambda _: {Kind.HTML}
+    )
+    assert (kinds(outcome), outcome.facts.evidence) == ([Kind.HTML], None)
+    assert b"<h1>Kettle GOOD000001</h1>" in html_of(outcome)
+
+
+@pytest.mark.parametrize("asin", ["SHADOWLIES", "SLOTTED001"])
+def test_a_captured_document_has_its_open_shadow_roots_and_reads_as_the_page_did(browser: Browser, asin: str) -> None:
+    outcome = view_product(browser, browser.profile, asin, cancelled=lambda: False, wanted=lambda _: {Kind.HTML})
+    document = html_of(outcome)
+    assert document.startswith(b'<!doctype html><html lang="en"><head>')
+    assert document.endswith(b"</body></html>")
+    assert b'<template shadowrootmode="open">' in document
+    with browser.context() as page:
+        page.show(browser.profile.product_url(asin), document, status=200)
+        raw = page.run(SCRIPT, plan(browser.profile), timeout_s=browser.profile.timeouts.script_s)
+    assert outcome.reading == interpret({**raw, "url": outcome.facts.final_url, "status": 200}, browser.profile, asin)
+
+
 def test_of_a_cart_there_is_a_picture_of_the_cart(warm: Callable[[str], Browser]) -> None:
     browser = warm("shell")
     outcome = add_to_cart(
@@ -72,7 +96,7 @@ def test_of_a_cart_there_is_a_picture_of_the_cart(warm: Callable[[str], Browser]
         browser.profile,
         "GOOD000001",
         cancelled=lambda: False,
-        wanted=lambda ended: isinstance(ended, CartReading),
+        wanted=lambda ended: {Kind.SCREENSHOT} if isinstance(ended, CartReading) else set(),
     )
     assert kinds(outcome) == [Kind.SCREENSHOT]
 
@@ -101,7 +125,7 @@ def test_where_no_page_came_nothing_is_captured_and_nothing_missed(browser: Brow
 
 
 def test_alerts_are_not_in_the_way(browser: Browser) -> None:
-    assert kinds(view(browser, "ALERT00001")) == [Kind.SCREENSHOT]
+    assert kinds(view(browser, "ALERT00001")) == [Kind.SCREENSHOT, Kind.HTML]
 
 
 def test_a_huge_document_with_half_characters_is_cut_and_says_so(browser: Browser, shop: Shop) -> None:
@@ -122,7 +146,7 @@ def test_a_visit_that_was_cancelled_is_not_captured(browser: Browser) -> None:
         browser.profile,
         "GOOD000001",
         cancelled=lambda: next(stops),
-        wanted=lambda ended: ended is not Code.CANCELLED,
+        wanted=lambda ended: set() if ended is Code.CANCELLED else set(Kind),
     )
     assert (outcome.code, outcome.captured) == (Code.CANCELLED, ())
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from app.rpa.codes import Code
-from app.rpa.profile import Profile
-from app.rpa.readings import CartReading, TaskOutcome
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import CartReading, Kind, TaskOutcome
 from tests.faults.sizes import FULL
 from tests.workers.hostile.clicks import CLICKS
 from tests.workers.hostile.page import Hostile
@@ -32,9 +32,7 @@ CASES = [
 
 
 def add(browser: Browser, asin: str, profile: Profile | None = None) -> TaskOutcome:
-    return add_to_cart(
-        browser, profile or browser.profile, asin, cancelled=lambda: False, wanted=lambda ended: ended is not None
-    )
+    return add_to_cart(browser, profile or browser.profile, asin, cancelled=lambda: False, wanted=lambda _: set(Kind))
 
 
 @pytest.mark.parametrize(("engine", "page"), CASES)

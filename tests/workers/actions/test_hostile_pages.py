@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.core.money import Money
-from app.rpa.codes import Code
-from app.rpa.profile import Profile
-from app.rpa.readings import ProductReading, TaskOutcome
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import Kind, ProductReading, TaskOutcome
 from tests.faults.sizes import FULL
 from tests.workers.hostile import CLICKS, PAGES, Hostile
 from tests.workers.shop import Shop
@@ -54,7 +54,7 @@ def profile_for(shop: Shop, page: Hostile, engine: str = "shell") -> Profile:
 
 
 def view(browser: Browser, asin: str) -> TaskOutcome:
-    return view_product(browser, browser.profile, asin, cancelled=lambda: False, wanted=lambda _: True)
+    return view_product(browser, browser.profile, asin, cancelled=lambda: False, wanted=lambda _: set(Kind))
 
 
 def assert_reads_the_kettle(outcome: TaskOutcome, asin: str) -> None:

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.core.money import Money
-from app.rpa.codes import Code
-from app.rpa.profile import Profile
-from app.rpa.readings import Availability, ProductReading, TaskOutcome
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import Availability, ProductReading, TaskOutcome
 from tests.workers.shop import Shop
 from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser
@@ -88,6 +88,7 @@ def test_a_page_that_is_no_product_ends_with_its_code(
     before = len(other_shop.requests)
     outcome = view(browser, asin)
     assert (outcome.code, outcome.reading) == (code, None), outcome
+    assert outcome.missing == ("product.ready" if code is Code.SELECTOR_MISSING else None)
     if status is not None:
         assert outcome.facts.http_status == status
     assert other_shop.paths[before:] == []

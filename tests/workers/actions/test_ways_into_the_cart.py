@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from app.core.money import Money
-from app.rpa.cart_findings import findings
-from app.rpa.codes import Code
-from app.rpa.readings import CartReading, ChoicesReading, TaskOutcome
+from app.rpa.rules.cart_findings import findings
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import CartReading, ChoicesReading, TaskOutcome
 from tests.workers.cart_shop import CartShop
 from workers.actions.add_to_cart import Wish, add_to_cart
 from workers.chrome.browser import Browser
@@ -254,15 +254,17 @@ def test_a_button_that_comes_with_scrolling_is_found(buy: Buy) -> None:
     assert read(buy("SCROLL0001")).quantity == 1
 
 
-@pytest.mark.parametrize("asin", ["FORMSLOW01", "FORMHALF01"])
+@pytest.mark.parametrize(
+    ("asin", "how"), [("FORMSLOW01", {}), ("FORMHALF01", {}), ("FORMLATER1", {}), ("FORMLATER1", {"confirm": []})]
+)
 def test_a_click_whose_answer_does_not_come_in_time_is_read_back_and_never_sent_again(
-    buy: Buy, shop: CartShop, asin: str
+    buy: Buy, shop: CartShop, asin: str, how: dict[str, Any]
 ) -> None:
-    assert read(buy(asin)).quantity == 1
+    assert read(buy(asin, **how)).quantity == 1
     assert len(shop.clicks) == 1
 
 
-@pytest.mark.parametrize("asin", ["FORMSLOW01", "FORMHALF01"])
+@pytest.mark.parametrize("asin", ["FORMSLOW01", "FORMHALF01", "FORMLATER1"])
 def test_a_click_of_which_nobody_knows_ends_the_clicking_of_pieces(buy: Buy, shop: CartShop, asin: str) -> None:
     refused(buy(asin, 3), Code.CART_NOT_CONFIRMED)
     assert len(shop.clicks) == 1

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from workers.chrome.addresses import resolve, resolver_rules
 from workers.errors import TaskError
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from app.core.money import Money
-from app.rpa.codes import Code
-from app.rpa.profile import Profile
-from app.rpa.readings import ProductReading, TaskOutcome
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import ProductReading, TaskOutcome
 from tests.workers.shop import FRAME_SCRIPTS, Shop
 from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser

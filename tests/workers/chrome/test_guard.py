@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from app.rpa.codes import Code
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
 from tests.core.test_mail import certificate
 from tests.workers.shop import Shop
 from workers.chrome.browser import Browser

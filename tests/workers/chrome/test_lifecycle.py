@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from app.rpa.codes import Code
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.codes import Code
 from tests.workers.conftest import CHROME_FULL, CHROME_SHELL, CHROMEDRIVER
 from tests.workers.shop import Shop
 from workers.chrome.browser import Browser

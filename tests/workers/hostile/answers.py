@@ -6,7 +6,7 @@ import gzip
 import itertools
 from typing import Final
 
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from tests.workers.hostile.page import DRIP_S, Answer, Hostile, Visitor, page, product, status
 
 _BOMB: Final = gzip.compress(b"<p>much</p>" * 1_000_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from tests.workers.hostile.page import Answer, Hostile, Visitor
 
 _ADD: Final = """

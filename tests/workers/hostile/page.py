@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from threading import Event
 from typing import Final
 
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 
 DRIP_S: Final = 0.2
 PRICE: Final = '<p class="price">$24.99</p>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from tests.workers.hostile.page import DRIP_S, Answer, Hostile, Visitor, page, parts
 
 _EVER: Final = "setInterval(() => { %s }, 1);"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from tests.workers.hostile.page import PRICE, Hostile, html, page, parts
 
 
@@ -16,7 +16,7 @@ SIGHTS: Final = (
     Hostile(
         "SHADOWOPEN",
         "the price in an open shadow root, and another that nobody sees",
-        Code.PRICE_MISSING,
+        None,
         page(price=_shadow("open")),
     ),
     Hostile(
@@ -28,8 +28,45 @@ SIGHTS: Final = (
     Hostile(
         "FRAMEPRICE",
         "the price in a frame, and another for browsers without frames",
-        Code.PRICE_MISSING,
+        None,
         parts(main=page(price='<iframe class="price" src="?frame">$9.99</iframe>'), frame=html(PRICE)),
+    ),
+    Hostile(
+        "FRAMEALIEN",
+        "the price in a frame of another origin, and another for browsers without frames",
+        Code.PRICE_MISSING,
+        parts(main=page(price='<iframe class="price" sandbox src="?frame">$9.99</iframe>'), frame=html(PRICE)),
+    ),
+    Hostile(
+        "SHADOWLIES",
+        "the price in a shadow root, and others there that nobody sees",
+        None,
+        page(
+            price='<div class="price"><template shadowrootmode="open"><s>$30.00</s><b hidden>$9.99</b>'
+            '<b style="visibility:hidden">$8.88</b><slot></slot></template>$24.99<b slot="nowhere">$7.77</b></div>'
+        ),
+    ),
+    Hostile(
+        "SHADOWDEEP",
+        "shadow roots 500 deep around the price",
+        None,
+        page(
+            price='<div class="price">$24.99</div>',
+            script="""const price = document.querySelector(".price");
+let at = price.attachShadow({mode: "open"});
+for (let depth = 0; depth < 500; depth += 1) {
+  const next = document.createElement("div");
+  at.append(next);
+  at = next.attachShadow({mode: "open"});
+}
+at.append("$24.99");""",
+        ),
+    ),
+    Hostile(
+        "SLOTLIES01",
+        "elements that are only called slots and frames",
+        None,
+        page(price=f"<svg><slot></slot><iframe></iframe><select></select></svg><div><slot>{PRICE}</slot></div>"),
     ),
     Hostile(
         "CANVAS0001",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from tests.workers.hostile.page import Hostile, Visitor, page, redirect
 
 _OFFSITE: Final = Code.REDIRECTED_OFFSITE

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.rpa.codes import Code
-from app.rpa.profile import Marker, Profile
-from app.rpa.profile_schemas import ProfileSchema
+from app.rpa.profiles.profile import Marker, Profile
+from app.rpa.profiles.schemas import ProfileSchema
+from app.rpa.rules.codes import Code
 from workers.errors import TaskError
 from workers.storefront import extraction
 
@@ -117,7 +117,7 @@ def test_a_marker_of_address_and_status_needs_both() -> None:
 def test_markers_to_wait_for_are_planned_and_answered_by_group() -> None:
     markers = (Marker(css=".a", text="x"), Marker(status=200, url="cart$"), Marker(text="done"))
     planned = extraction.plan_markers({"ready": markers})
-    assert planned["markers"] == {"ready/0": {"css": ".a", "text": "x"}, "ready/2": {"css": None, "text": "done"}}
+    assert planned["markers"] == {"ready/0": {"css": (".a",), "text": "x"}, "ready/2": {"css": None, "text": "done"}}
     raw: dict[str, Any] = {"url": "http://shop.example:8080/dp", "status": 200, "markers": {"ready/0": False}}
     assert not extraction.any_marker_holds(raw, "ready", markers)
     assert extraction.any_marker_holds({**raw, "url": "http://shop.example:8080/cart"}, "ready", markers)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.rpa.profile import Profile
-from app.rpa.profile_schemas import ProfileSchema
-from app.rpa.readings import ProductReading
+from app.rpa.profiles.profile import Profile
+from app.rpa.profiles.schemas import ProfileSchema
+from app.rpa.rules.readings import ProductReading
 from tests.workers.storefront.browser import Page
 from tests.workers.storefront.saved_pages import PAGES, load
 from workers.errors import TaskError
@@ -49,6 +49,7 @@ def test_a_saved_page_reads_as_expected(page: Page, folder: Path) -> None:
             read(raw, profile, asin)
         assert str(refusal.value.code) == expected["code"]
         assert expected.get("detail", "") in refusal.value.detail
+        assert refusal.value.missing == expected.get("missing", refusal.value.missing)
     else:
         unread: dict[str, Any] = {"brand": None, "availability": None, "conflicts": []}
         assert read(raw, profile, asin) == expected.get("cart", unread | expected.get("reading", {}))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.money import Money, exponent
-from app.rpa.codes import Code
+from app.rpa.rules.codes import Code
 from workers.errors import TaskError
 from workers.storefront.prices import PriceUnparsed, read_machine_price, read_price, read_structured_price
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.rpa import profile_rules
-from app.rpa.profile import Marker
+from app.rpa.profiles import rules as profile_rules
+from app.rpa.profiles.profile import Marker
 from tests.workers.storefront.browser import Page
 from workers.storefront import extraction
 
