@@ -33,6 +33,7 @@ from rich.table import Table
 
 from bench.processor_time import Meter, meter
 from bench.shop_pages import ASIN, served
+from bench.stopping import unwind_on_signals
 
 HERE: Final = Path(__file__).parent / "rivals" / "browsers"
 SHELL: Final = os.environ.get("CHROME_BINARY", "/usr/lib/chromium/chromium-headless-shell")
@@ -54,6 +55,8 @@ class Figures:
     """Processor seconds a page."""
     memory: int
     """Proportional set size of everything, in bytes, when half of the time was over."""
+    own: float = 0.0
+    """Processor seconds a page of the loops themselves, without their browsers, where they say it."""
 
 
 def commands(name: str, port: int, seconds: float, slots: int, root: str, tools: Path) -> list[list[str]]:
@@ -83,6 +86,7 @@ def measured(commands: Sequence[list[str]], group: Meter, seconds: float) -> Fig
             )
             for command in commands
         ]
+        stack.push(lambda kind, _error, _trace: group.kill() if kind else None)
         for process in started:
             if _line(process).strip() != "ready":
                 raise SystemExit(f"{process.args!r} did not start")
@@ -98,7 +102,8 @@ def measured(commands: Sequence[list[str]], group: Meter, seconds: float) -> Fig
         for process in started:
             process.wait(_STARTS_S)
     pages = sum(result["pages"] for result in results)
-    return Figures(sum(result["pages"] / result["seconds"] for result in results), spent / pages, memory)
+    own = sum(result.get("own_s", 0.0) for result in results)
+    return Figures(sum(result["pages"] / result["seconds"] for result in results), spent / pages, memory, own / pages)
 
 
 def installed(folder: Path) -> Path:
@@ -124,6 +129,7 @@ def main() -> None:
     parser.add_argument("--tools", type=Path, default=Path.home() / ".cache" / "cartwright-bench")
     parser.add_argument("variants", nargs="*", default=ALL)
     options = parser.parse_args()
+    unwind_on_signals()
     tools = installed(options.tools)
     found: dict[str, list[Figures]] = defaultdict(list)
     with served(options.latency_ms / 1000) as port, tempfile.TemporaryDirectory(prefix="cw-bench-") as root:

@@ -46,11 +46,12 @@ from app.core.orm import table_of, utc_now
 from app.core.permissions import system
 from app.core.queues import BATCH
 from app.products.models.products import Product
-from app.rpa.job_moves import OPEN
 from app.rpa.models.jobs import Job, Task, TaskState
 from app.rpa.queries.jobs import is_cancelled
+from app.rpa.rules.job_moves import OPEN
 from app.rpa.services import leases, storefronts
 from app.rpa.services.outcomes import finish_task
+from bench.stopping import unwind_on_signals
 from tests.calls import add_person, token_of
 from tests.rpa.conftest import SUCCESS, profile
 from tests.servers import make_settings, mariadb_server, private_folder, redis_server
@@ -83,7 +84,8 @@ class Workers:
     def end(self) -> None:
         self._over.set()
         for thread in self._threads:
-            thread.join(timeout=30)
+            if thread.ident is not None:
+                thread.join(timeout=30)
 
     def _work(self) -> None:
         with self._app.app_context():
@@ -156,7 +158,7 @@ class Bench:
 def measure(bench: Bench, seconds: float) -> dict[str, Any]:
     """All that is measured on one database."""
     found: dict[str, Any] = {}
-    asins = [_asin(number) for number in range(bench.count)]
+    asins = [asin_of(number) for number in range(bench.count)]
     listed, _, found["accepted, list"] = bench.job("a", {"asins": asins})
     bench.wait(lambda: bench.value(Job.prepared_count, listed) == bench.count, "tasks")
     _, begun, _ = bench.post(f"/jobs/{listed['id']}/cancel")
@@ -224,38 +226,40 @@ def opened(kind: str, count: int, workers: int, page_s: float) -> Iterator[Bench
         with app.app_context():
             flask_migrate.upgrade()
             restore_built_in(now=utc_now())
-            _fill(count)
+            fill(count)
             for code in ("a", "b"):
                 document = profile(pace={"gap_ms": 0, "concurrency": 2 * workers})
                 storefronts.create_storefront(actor=system(), now=utc_now(), code=code, name=code, profile=document)
             person = add_person(email="bench@example.org", role="admin")
         running = RunningFarm(app, settings, folder, 1)
         about = {"LEASE_S": "60", "LEASE_RENEW_S": "5", "BATCH_STALE_S": "30", "LEADER_S": "10"}
-        running.start("dispatcher", "workers.dispatcher", **about)
-        running.start("background", "workers", "--background", **about)
         crowd = Workers(app, workers, page_s)
-        crowd.start()
-        time.sleep(3)
         try:
+            running.start("dispatcher", "workers.dispatcher", **about)
+            running.start("background", "workers", "--background", **about)
+            crowd.start()
+            time.sleep(3)
             yield Bench(app, token_of(app, person), crowd, count)
         finally:
             crowd.end()
             running.stop()
 
 
-def _asin(number: int) -> str:
+def asin_of(number: int) -> str:
+    """The ASIN of the product with this number."""
     return f"B{number:09d}"
 
 
-def _fill(count: int) -> None:
+def fill(count: int, **shown: Any) -> None:
+    """Add so many products; ``shown`` are values that all of them have."""
     now = utc_now()
     common = {"name": "Kettle", "brand": "Hearth", "is_active": True, "description": "", "price_minor": 1000}
     common |= {"currency": "USD", "attributes": {}, "images": [], "categories": [], "version": 1}
-    common |= {"created_at": now, "updated_at": now}
+    common |= {"created_at": now, "updated_at": now} | shown
     with db.engine.begin() as connection:
         for start in range(0, count, _CHUNK):
             numbers = range(start, min(start + _CHUNK, count))
-            connection.execute(insert(table_of(Product)), [{**common, "asin": _asin(number)} for number in numbers])
+            connection.execute(insert(table_of(Product)), [{**common, "asin": asin_of(number)} for number in numbers])
         connection.execute(text("ANALYZE" if connection.dialect.name == "sqlite" else "ANALYZE TABLE product"))
 
 
@@ -268,6 +272,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--databases", nargs="+", default=["sqlite", "mariadb"])
     chosen = parser.parse_args()
+    unwind_on_signals()
     table = Table("", *chosen.databases, box=None)
     results = []
     for kind in chosen.databases:

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
 from bench.shop_pages import ASIN, profile_for
 from workers.actions.view_product import view_product
 from workers.chrome.browser import Browser
@@ -35,11 +35,12 @@ def main(port: int, seconds: float, root: str, draws: bool, run_as: str | None) 
             _view(browser, profile)
         print("ready", flush=True)
         sys.stdin.readline()
-        ends, seen = time.monotonic() + seconds, 0
-        while time.monotonic() < ends:
+        started, own, seen = time.monotonic(), time.process_time(), 0
+        while time.monotonic() < started + seconds:
             _view(browser, profile)
-            seen += time.monotonic() < ends
-        print(json.dumps({"pages": seen, "seconds": seconds}), flush=True)
+            seen += 1
+        spent, own = time.monotonic() - started, time.process_time() - own
+        print(json.dumps({"pages": seen, "seconds": spent, "own_s": own}), flush=True)
     finally:
         browser.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,20 @@ class Meter:
         """A command that does the same inside the group."""
         return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self._folder / "cgroup.procs"), *command]
 
+    def adopt(self, pid: int) -> None:
+        """Count a process that was just started, and what it starts from now on."""
+        (self._folder / "cgroup.procs").write_text(str(pid))
+
+    def pids(self) -> list[int]:
+        """Who is in the group."""
+        return [int(pid) for pid in (self._folder / "cgroup.procs").read_text().split()]
+
+    def kill(self) -> None:
+        """Kill whoever is in the group."""
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def seconds(self) -> float:
         """Processor seconds of the group until now."""
         with suppress(FileNotFoundError):
@@ -35,18 +50,22 @@ class Meter:
 
     def memory_bytes(self) -> int:
         """Proportional set size of all processes in the group."""
-        return memory_bytes([int(pid) for pid in (self._folder / "cgroup.procs").read_text().split()])
+        return memory_bytes(self.pids())
 
 
 @contextmanager
 def meter(name: str) -> Iterator[Meter]:
-    """A group that nobody is in; on leaving, its processes must end within seconds."""
+    """A group that nobody is in; who stays seconds after the block, or when an exception ends it, is killed."""
     folder = (_V1 if _V1.is_dir() else _V2) / f"bench-{name}-{os.getpid()}"
     folder.mkdir()
+    group, patience_s = Meter(folder), 0.0
     try:
-        yield Meter(folder)
+        yield group
+        patience_s = _EMPTY_S
     finally:
-        deadline = time.monotonic() + _EMPTY_S
-        while (folder / "cgroup.procs").read_text().strip() and time.monotonic() < deadline:
+        deadline = time.monotonic() + patience_s
+        while group.pids():
+            if time.monotonic() > deadline:
+                group.kill()
             time.sleep(0.1)
         folder.rmdir()

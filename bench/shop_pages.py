@@ -1,4 +1,4 @@
-"""The product page that browsers are measured with: 60 KB of HTML, a style sheet, three scripts, six pictures."""
+"""The product pages that browsers are measured with: 60 KB of HTML, a style sheet, three scripts, six pictures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
 
 ASIN: Final = "B0BENCH001"
 PICTURES: Final = 6
 _SIDE: Final = 600
 _CARD: Final = '<article class="card"><h3>Item {n}</h3><p class="c{n}">{text}</p><b>${n}.99</b></article>'
-_LD: Final = '{"@type":"Product","name":"Bench kettle","sku":"%s","offers":{"price":"24.99","priceCurrency":"USD"}}'
+_LD: Final = (
+    '{"@type":"Product","name":"Bench kettle","sku":"%s","brand":{"name":"Hearth"},'
+    '"offers":{"price":"24.99","priceCurrency":"USD"}}'
+)
+SHOWN: Final = {"name": "Bench kettle", "brand": "Hearth", "price_minor": 2499, "currency": "USD"}
+"""What every page shows, as values of a product."""
 _BUILD: Final = """for (let i = 0; i < 60; i += 1) {
   const card = document.createElement("article"); card.className = "card"; card.textContent = "related " + i;
   document.body.append(card);
@@ -42,7 +47,12 @@ def served(latency_s: float = 0.0) -> Iterator[int]:
 
 def profile_for(port: int, **changes: Any) -> Profile:
     """The profile of the pages; ``changes`` replace parts of its document."""
-    document = {
+    return Profile.from_document(document_for(port) | changes)
+
+
+def document_for(port: int) -> dict[str, Any]:
+    """The document of that profile."""
+    return {
         "base_url": f"http://127.0.0.1:{port}/",
         "allowed_hosts": [f"127.0.0.1:{port}"],
         "locale": "en_US",
@@ -51,12 +61,12 @@ def profile_for(port: int, **changes: Any) -> Profile:
             "url": "/p/{asin}",
             "ready": [{"css": "#product .price"}],
             "name": [{"structured": "name"}, {"css": "#product h1"}],
+            "brand": [{"structured": "brand"}, {"css": "#product .brand"}],
             "price": [{"structured": "price"}, {"css": "#product .price"}],
             "availability": [{"css": "#product .stock"}],
             "availability_rules": [{"contains": "in stock", "means": "IN_STOCK"}],
         },
     }
-    return Profile.from_document(document | changes)
 
 
 def _serve(listener: socket.socket, latency_s: float) -> None:
@@ -69,7 +79,7 @@ def _serve(listener: socket.socket, latency_s: float) -> None:
                 address = urlsplit(head.split(b" ", 2)[1].decode())
                 if address.path.startswith("/p/"):
                     await asyncio.sleep(latency_s or float(parse_qs(address.query).get("wait", ["0"])[0]))
-                writer.write(files.get("/p/" if address.path.startswith("/p/") else address.path, missing))
+                writer.write(_product(files, address.path) or files.get(address.path, missing))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -81,13 +91,21 @@ def _serve(listener: socket.socket, latency_s: float) -> None:
     asyncio.run(main())
 
 
+def _product(files: dict[str, bytes], path: str) -> bytes | None:
+    """The page of the product that the path names; every ASIN is as long as ours."""
+    if not path.startswith("/p/") or len(path) != len(f"/p/{ASIN}"):
+        return None
+    return files["/p/"].replace(ASIN.encode(), path.removeprefix("/p/").encode())
+
+
 def _files() -> dict[str, bytes]:
     cards = "".join(_CARD.format(n=n, text="lorem ipsum dolor sit amet " * 12) for n in range(150))
     pictures = "".join(f'<img src="/{n}.jpg" width="{_SIDE}" height="{_SIDE}" alt="">' for n in range(PICTURES))
     page = (
         f'<!doctype html><html lang="en"><head><title>{ASIN}</title><link rel="stylesheet" href="/style.css">'
         f'<link rel="canonical" href="/p/{ASIN}"><script type="application/ld+json">{_LD % ASIN}</script></head><body>'
-        f'<main id="product"><h1>Bench kettle</h1><p class="price">$24.99</p><p class="stock">In stock</p></main>'
+        '<main id="product"><h1>Bench kettle</h1><p class="brand">Hearth</p><p class="price">$24.99</p>'
+        '<p class="stock">In stock</p></main>'
         f'{pictures}{cards}<script src="/a.js"></script><script src="/b.js"></script><script src="/c.js"></script>'
         "</body></html>"
     )

@@ -37,14 +37,14 @@ from app.core.permissions import system
 from app.rpa.models.jobs import Action, Job, Task, TaskState
 from app.rpa.models.observations import Observation
 from app.rpa.services import storefronts, submitting
-from bench.farm_jobs import _asin, _fill
+from bench.farm_jobs import asin_of, fill
+from bench.stopping import unwind_on_signals
 from tests.rpa.conftest import profile
 from tests.servers import make_settings, mariadb_server, private_folder, redis_server
 from tests.workers.farm import RunningFarm
 
 _MARIADB: Final = ("--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=512M", "--max-connections=300")
 _LEASES: Final = {"LEASE_S": "60", "LEASE_RENEW_S": "5", "BATCH_STALE_S": "30", "LEADER_S": "10"}
-_AT_ONCE: Final = 64
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Simulation:
         """A job over products of its own for each storefront; waits until its tasks exist."""
         begun = time.monotonic()
         for number in range(shops):
-            asins = [_asin(number * products + each) for each in range(products)]
+            asins = [asin_of(number * products + each) for each in range(products)]
             submitting.submit_job(
                 actor=system(), action=Action.VIEW_PRODUCT, storefront=f"s{number}", name="simulated", asins=asins
             )
@@ -96,22 +96,22 @@ class Simulation:
 
 
 @contextlib.contextmanager
-def opened(shops: int, products: int) -> Iterator[Simulation]:
-    """A farm on an empty MariaDB with so many storefronts and products."""
+def opened(shops: int, products: int, at_once: int) -> Iterator[Simulation]:
+    """A farm on an empty MariaDB with so many storefronts, visits of each at once, and products."""
     with private_folder() as folder, redis_server(folder) as redis_url, mariadb_server(folder, options=_MARIADB) as url:
         app = create_app(make_settings(url, redis_url))
         logging.disable(logging.WARNING)
         with app.app_context():
             flask_migrate.upgrade()
-            _fill(shops * products)
+            fill(shops * products)
             for number in range(shops):
-                document = profile(pace={"gap_ms": 0, "concurrency": _AT_ONCE})
+                document = profile(pace={"gap_ms": 0, "concurrency": at_once})
                 about = {"code": f"s{number}", "name": f"s{number}", "profile": document}
                 storefronts.create_storefront(actor=system(), now=utc_now(), **about)
             farm = RunningFarm(app, app.extensions["settings"], folder, 1)
-            farm.start("dispatcher", "workers.dispatcher", LOG_LEVEL="WARNING", **_LEASES)
-            farm.start("background", "workers", "--background", **_LEASES)
             try:
+                farm.start("dispatcher", "workers.dispatcher", LOG_LEVEL="WARNING", **_LEASES)
+                farm.start("background", "workers", "--background", **_LEASES)
                 yield Simulation(app, farm, folder)
             finally:
                 farm.stop()
@@ -130,13 +130,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=1_000_000)
     parser.add_argument("--storefronts", type=int, default=20)
+    parser.add_argument("--at-once", type=int, default=64, help="visits at once that each storefront takes")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 100, 1000])
     parser.add_argument("--page", type=float, default=2, help="seconds that a page takes")
     parser.add_argument("--renew", type=float, default=5, help="seconds between two heartbeats of a worker")
     parser.add_argument("--seconds", type=float, default=30, help="how long each number of workers is measured")
     chosen = parser.parse_args()
     products = chosen.tasks // chosen.storefronts
-    with opened(chosen.storefronts, products) as simulation:
+    unwind_on_signals()
+    with opened(chosen.storefronts, products, chosen.at_once) as simulation:
         simulation.submit(chosen.storefronts, products)
         found = simulation.run(chosen.workers, seconds=chosen.seconds, page_s=chosen.page, renew_s=chosen.renew)
         _print(found)

@@ -91,7 +91,7 @@ class Crew:
             self.refused += 1
             return
         self.claim_s.append(time.monotonic() - begun)
-        gevent.sleep(self.page_s)
+        gevent.sleep(lease.wait_s + self.page_s)
         begun = time.monotonic()
         if finish_task(lease=lease, outcome=SUCCESS):
             self.recorded += 1

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 const [url, shell, seconds, inFlight, ...switches] = process.argv.slice(2);
 const FIELDS = () => ({
   name: document.querySelector("#product h1").textContent,
+  brand: document.querySelector("#product .brand").textContent,
   price: document.querySelector("#product .price").textContent,
   stock: document.querySelector("#product .stock").textContent,
   data: JSON.parse(document.querySelector('script[type="application/ld+json"]').textContent).name,

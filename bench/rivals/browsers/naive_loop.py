@@ -11,6 +11,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
+FIELDS = ("h1", ".brand", ".price", ".stock")
+
 
 def view(url: str, chrome: str, driver: str, switches: list[str]) -> None:
     options = webdriver.ChromeOptions()
@@ -20,8 +22,8 @@ def view(url: str, chrome: str, driver: str, switches: list[str]) -> None:
     browser = webdriver.Chrome(options=options, service=Service(driver))
     try:
         browser.get(url)
-        found = [browser.find_element(By.CSS_SELECTOR, f"#product {part}").text for part in ("h1", ".price", ".stock")]
-        assert found[1] == "$24.99", found
+        found = [browser.find_element(By.CSS_SELECTOR, f"#product {part}").text for part in FIELDS]
+        assert found[2] == "$24.99", found
     finally:
         browser.quit()
 

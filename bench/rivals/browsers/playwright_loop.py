@@ -12,6 +12,7 @@ from playwright.async_api import Browser, async_playwright
 
 FIELDS = """() => ({
   name: document.querySelector("#product h1").textContent,
+  brand: document.querySelector("#product .brand").textContent,
   price: document.querySelector("#product .price").textContent,
   stock: document.querySelector("#product .stock").textContent,
   data: JSON.parse(document.querySelector('script[type="application/ld+json"]').textContent).name,
