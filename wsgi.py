@@ -4,7 +4,7 @@ import sys
 
 from app import create_app
 from app.config import Settings, SettingsError
-from app.core.tallies import WebReporter
+from app.core.tallies import ProcessReporter
 
 try:
     settings = Settings.from_env()
@@ -12,4 +12,4 @@ except SettingsError as problem:
     sys.exit(str(problem))  # the list of what is wrong, without a traceback
 
 application = create_app(settings)
-application.extensions["web_reporter"] = WebReporter(application)
+application.extensions["web_reporter"] = ProcessReporter(application, "web")

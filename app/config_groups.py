@@ -47,6 +47,8 @@ class Browsers:
     no_sandbox: bool = False
     run_as: str = "cartwright"
     """System user that browsers (and the pool, where it can) run as when started by root."""
+    lanes: int = 1
+    """Workers of one process, each with a page of its own in the same browsers."""
     per_worker: int = 2
     max_contexts: int = 2000
     max_memory_mb: int = 900
@@ -125,8 +127,12 @@ class Evidence:
     """Of failures, changes and carts."""
     sample_days: int = 3
     """Of plain successes."""
+    replay_samples: int = 25
+    """Pages that were read well and are kept of each storefront, for replays of its profile."""
     observation_days: int = 90
     """Of what single visits read; what it comes to by day is kept for ever."""
+    alert_days: int = 90
+    """Of what alert rules told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +239,9 @@ def read_evidence(read: Reader) -> Evidence:
         job_mb=read.integer("EVIDENCE_JOB_MB", 256, 1, 16 * 1024 * 1024),
         days=read.integer("EVIDENCE_DAYS", 14, 1, 3650),
         sample_days=read.integer("EVIDENCE_SAMPLE_DAYS", 3, 1, 3650),
+        replay_samples=read.integer("REPLAY_SAMPLES", 25, 0, 40),
         observation_days=read.integer("OBSERVATION_DAYS", 90, 2, 3650),
+        alert_days=read.integer("ALERT_DAYS", 90, 1, 3650),
     )
 
 
@@ -317,6 +325,7 @@ def read_browsers(read: Reader) -> Browsers:
         driver=read.text("CHROMEDRIVER", CHROMEDRIVER),
         no_sandbox=read.flag("CHROME_NO_SANDBOX", default=False),
         run_as=read.text("WORKER_USER", "cartwright"),
+        lanes=read.integer("CONTEXTS_PER_BROWSER", 1, 1, 16),
         per_worker=read.integer("BROWSERS_PER_WORKER", 2, 1, 16),
         max_contexts=read.integer("BROWSER_MAX_CONTEXTS", 2000, 1, 1_000_000),
         max_memory_mb=read.integer("BROWSER_MAX_MEMORY_MB", 900, 100, 64_000),

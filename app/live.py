@@ -13,14 +13,14 @@ from gevent.pywsgi import WSGIServer  # noqa: E402
 
 from app import create_app  # noqa: E402
 from app.config import Settings, SettingsError  # noqa: E402
-from app.core.tallies import WebReporter  # noqa: E402
+from app.core.tallies import ProcessReporter  # noqa: E402
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; returns 1 when the settings are unusable."""
     try:
         application = create_app(Settings.from_env())
-        application.extensions["web_reporter"] = WebReporter(application)
+        application.extensions["web_reporter"] = ProcessReporter(application, "web")
     except SettingsError as problem:
         print(problem, file=sys.stderr)
         return 1

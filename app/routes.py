@@ -76,6 +76,8 @@ from app.products.api import (
 from app.products.images.gallery import Gallery
 from app.rpa.api import (
     alerts,
+    cart_options,
+    cooldowns,
     errands,
     evidence,
     job_files,
@@ -92,6 +94,8 @@ from app.rpa.api import (
     tries,
     workers,
 )
+from app.rpa.views import alerts as alert_pages
+from app.rpa.views import jobs as job_pages
 from app.rpa.views import tasks as task_pages
 from app.rpa.views import workers as worker_pages
 from app.rpa.waiting import WaitingRoom
@@ -141,6 +145,8 @@ APIS = (
     profiles,
     tries,
     robots,
+    cooldowns,
+    cart_options,
     suggestions,
     jobs,
     job_files,
@@ -170,8 +176,10 @@ PAGES = (
     provider_pages,
     audit_pages,
     tracking_pages,
+    job_pages,
     task_pages,
     worker_pages,
+    alert_pages,
 )
 
 

@@ -8,6 +8,7 @@ from app.cart import checkouts
 from app.cart.services import merging
 from app.cart.services import privacy as cart_privacy
 from app.core import events, personal_data
+from app.notifications import metrics as _metrics  # noqa: F401  # what is counted of webhooks is shown with the rest
 from app.notifications.services import subscriptions
 from app.operations.kinds import register_kinds
 from app.operations.services.running import register_steps
@@ -23,6 +24,7 @@ from app.products.events import AllocationReleased, ProductDeleted, ProductsChan
 from app.products.services import steps as product_steps
 from app.rpa.events import AlertFired
 from app.rpa.services.baselines import forget_product
+from app.rpa.services.cart_options import forget_cart_options
 from app.rpa.services.evidence import forget_evidence
 
 
@@ -30,6 +32,7 @@ def connect() -> None:
     """Connect the domains; safe to call again."""
     events.subscribe(ProductDeleted, forget_product)
     events.subscribe(ProductDeleted, forget_evidence)
+    events.subscribe(ProductDeleted, forget_cart_options)
     events.subscribe(ProductsChanged, subscriptions.tell_products_changed)
     events.subscribe(StockLow, subscriptions.tell_stock_low)
     events.subscribe(AlertFired, subscriptions.tell_alert_fired)

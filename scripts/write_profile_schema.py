@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from app.rpa.profile_document import json_schema_text  # noqa: E402 - found only through the line above
+from app.rpa.profiles.document import json_schema_text  # noqa: E402 - found only through the line above
 
 TARGET = ROOT / "docs" / "storefront-profile.schema.json"
 

@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, Final
 
@@ -71,9 +71,11 @@ from app.products.services.products import create_product, delete_product, updat
 from app.products.services.stock import Shortfall, change_stock
 from app.rpa.models.alerts import Alert
 from app.rpa.models.jobs import Action
+from app.rpa.models.storefronts import Storefront
 from app.rpa.models.workers import Wanted
 from app.rpa.services import controlling, ending, preparing, profiles, storefronts, submitting, trials
 from app.rpa.services.alerts import create_rule
+from app.rpa.services.cart_options import put_cart_options
 from app.rpa.services.leases import register_worker
 from app.rpa.services.replays import submit_replay
 from app.rpa.services.schedules import create_schedule, set_active
@@ -171,7 +173,11 @@ def all_ids(world: World) -> dict[str, int | str]:
         "code": "idp",
         "passkey_id": _passkey(world),
         "device_id": _device(world),
-        "task_id": _errand(world).id,
+        "task_id": (errand := _errand(world)).id,
+        "job_id": errand.job_id,
+        **_worker(world),
+        **_alert(world),
+        **_rule(world),
     }
 
 
@@ -382,6 +388,37 @@ def _storefront(world: World) -> int:
     return found
 
 
+_OPTIONS_MADE: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_OPTIONS_VERSION: Final = int(_OPTIONS_MADE.timestamp()) * 1_000_000
+
+
+def _cart_options(world: World) -> dict[str, int]:
+    """A product with options on a storefront."""
+    cart = profile()["cart"] | {"options": [{"name": "size", "css": "#size"}]}
+    shop = world.run(
+        storefronts.create_storefront, actor=system(), now=utc_now(), code="shop", name="Shop",
+        profile=profile(cart=cart),
+    )  # fmt: skip
+    about = {"product_id": _product(world), "storefront_id": shop.id}
+    world.run(
+        put_cart_options, actor=system(), now=_OPTIONS_MADE, options={"size": "M"}, expected_version=None, **about
+    )
+    return about
+
+
+def _cooling(world: World) -> dict[str, int]:
+    """A storefront that cools down for an hour."""
+    shop = _storefront(world)
+    until = update(Storefront).values(blocks=5, cooldown_s=3600, cooldown_until=utc_now() + HOUR)
+    world.make(lambda: db.session.execute(until))
+    return {"storefront_id": shop}
+
+
+def _part(ids: dict[str, int], name: str) -> dict[str, int]:
+    """One of the ids."""
+    return {name: ids[name]}
+
+
 def _version(world: World, *, own: bool = True) -> dict[str, int]:
     """A draft beside the active version, or just the storefront."""
     shop = _storefront(world)
@@ -566,6 +603,11 @@ def _rule(world: World) -> dict[str, int]:
     return {"rule_id": world.run(create_rule, actor=system(), name="Late", kind="schedule", when={}).id}
 
 
+def _paused_rule(world: World) -> dict[str, int]:
+    made: dict[str, Any] = {"name": "Late", "kind": "schedule", "when": {}, "is_active": False}
+    return {"rule_id": world.run(create_rule, actor=system(), **made).id}
+
+
 def _alert(world: World) -> dict[str, int]:
     """What a rule about schedules told."""
     rule = _rule(world)["rule_id"]
@@ -735,6 +777,7 @@ _LISTS: Final = (
 
 _PRODUCT_PAGE: Final = "https://www.kettles.example/dp/B0CW1A0001"
 _TRY: Final = "/storefronts/<int:storefront_id>/tries/<int:try_id>"
+_OPTIONS: Final = "/products/<int:product_id>/cart-options/<int:storefront_id>"
 _VERSION: Final = "/storefronts/<int:storefront_id>/profile-versions/<int:version_no>"
 
 CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
@@ -993,7 +1036,21 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", f"{_VERSION}/diff"): lambda w: Sent(200, path=_version(w)),
     ("POST", f"{_VERSION}/replay"): lambda w: Sent(202, path=_version(w)),
     ("GET", f"{_VERSION}/replay"): lambda w: Sent(200, path=_replay(w)),
+    ("DELETE", f"{_VERSION}"): lambda w: Sent(204, path=_version(w)),
     ("POST", f"{_VERSION}/activate"): lambda w: Sent(200, {}, version=1, path=_version(w)),
+    ("POST", "/storefronts/<int:storefront_id>/end-cooldown"): lambda w: Sent(200, path=_cooling(w)),
+    ("GET", "/products/<int:product_id>/cart-options"): lambda w: Sent(200, path=_part(_cart_options(w), "product_id")),
+    ("GET", _OPTIONS): lambda w: Sent(200, path=_cart_options(w)),
+    ("PUT", _OPTIONS): lambda w: Sent(200, {"options": {"size": "L"}}, version=_OPTIONS_VERSION, path=_cart_options(w)),
+    ("DELETE", _OPTIONS): lambda w: Sent(204, version=_OPTIONS_VERSION, path=_cart_options(w)),
+    ("GET", "/storefronts/<int:storefront_id>/cart-options"): lambda w: Sent(
+        200, path=_part(_cart_options(w), "storefront_id")
+    ),
+    ("POST", "/storefronts/<int:storefront_id>/cart-options"): lambda w: Sent(
+        200,
+        {"entries": [{"asin": "B000000001", "options": None}]},
+        path=_part(_cart_options(w), "storefront_id"),
+    ),
     ("POST", "/storefronts/<int:storefront_id>/try"): lambda w: Sent(
         202, {"asin": "B000000001"}, path={"storefront_id": _storefront(w)}
     ),
@@ -1019,6 +1076,11 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", "/alert-rules/<int:rule_id>"): lambda w: Sent(200, path=_rule(w)),
     ("PUT", "/alert-rules/<int:rule_id>"): lambda w: Sent(200, _RULE, version=1, path=_rule(w)),
     ("DELETE", "/alert-rules/<int:rule_id>"): lambda w: Sent(204, version=1, path=_rule(w)),
+    ("POST", "/alert-rules/<int:rule_id>/pause"): lambda w: Sent(200, path=_rule(w)),
+    ("POST", "/alert-rules/<int:rule_id>/resume"): lambda w: Sent(200, path=_paused_rule(w)),
+    ("POST", "/alert-rules/preview"): lambda _: Sent(200, {"kind": "price", "when": {"percent": 10}}),
+    ("GET", "/alerts/unread"): lambda _: Sent(200),
+    ("POST", "/alerts/read"): lambda w: Sent(200, {"up_to_id": _alert(w)["alert_id"]}),
     ("GET", "/alerts/<int:alert_id>"): lambda w: Sent(200, path=_alert(w)),
     ("POST", "/alerts/<int:alert_id>/read"): lambda w: Sent(200, path=_alert(w)),
     ("POST", "/alerts/<int:alert_id>/dismiss"): lambda w: Sent(200, path=_alert(w)),

@@ -77,7 +77,12 @@ def test_only_what_comes_before_a_login_health_and_documentation_are_open(app: F
     assert {path for path, _method, view in doors(app) if view.access == "public"} == OPEN
 
 
-ASKING: Final = {"/api/v1/exports", "/api/v1/jobs/estimate", "/api/v1/job-schedules/preview"}
+ASKING: Final = {
+    "/api/v1/exports",
+    "/api/v1/jobs/estimate",
+    "/api/v1/job-schedules/preview",
+    "/api/v1/alert-rules/preview",
+}
 """What is sent for, but all it does is read."""
 
 

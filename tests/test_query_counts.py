@@ -130,6 +130,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/product-updates/feed": _renamed,
     "/products": _of(calls._product),
     "/products/deleted": _of(calls._deleted),
+    "/products/{product_id}/cart-options": lambda world: dict(calls._part(calls._cart_options(world), "product_id")),
     "/products/{product_id}/history": _renamed,
     "/products/{product_id}/observations": lambda world: dict(calls._observed(world)),
     "/products/{product_id}/observations/days": lambda world: dict(calls._observed(world)),
@@ -137,6 +138,9 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/sales": _of(lambda world: calls._sales_import(world, run=True)),
     "/sales/imports": _of(calls._sales_import),
     "/storefronts": _of(calls._storefront),
+    "/storefronts/{storefront_id}/cart-options": lambda world: dict(
+        calls._part(calls._cart_options(world), "storefront_id")
+    ),
     "/storefronts/{storefront_id}/tries": lambda world: dict(calls._try(world, own=False)),
     "/storefronts/{storefront_id}/profile-versions": lambda world: dict(calls._version(world, own=False)),
     "/tasks/{task_id}/evidence": _seen,

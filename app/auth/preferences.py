@@ -29,6 +29,7 @@ NOTIFICATIONS: Final = {
     "security": Notification("Changes of what lets you into your account", usual=True, is_optional=False),
     "jobs": Notification("The end of a farm job that you submitted", usual=False),
     "webhooks": Notification("Webhooks that are switched off because they fail, if you may change them", usual=True),
+    "alerts": Notification("What alert rules with mail tell of the farm, if you may change storefronts", usual=True),
     "stock": Notification("Products whose stock has become low, if you look after stock", usual=True),
 }
 """Every kind of mail that somebody may want or not; links that were asked for are always sent."""

@@ -23,7 +23,8 @@ _HSTS: Final = "max-age=31536000; includeSubDomains"
 _NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
 _PAGE: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "font-src 'self'; connect-src 'self'; frame-src {frames}; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _SENDABLE: Final = [
     "Authorization", "Cart-Token", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Order-Token",
@@ -44,7 +45,9 @@ def register_headers(app: Flask, settings: Settings) -> None:
         present = {name.lower() for name, _ in response.headers}
         wanted = dict(always)
         wanted["Content-Security-Policy"] = (
-            _PAGE.format(nonce=nonce()) if response.mimetype == "text/html" else _NOTHING
+            _PAGE.format(nonce=nonce(), frames=g.get("frames", "'none'"))
+            if response.mimetype == "text/html"
+            else _NOTHING
         )
         if request.path.startswith("/api/"):
             # what has an ETag may be kept by the browser that got it, and is asked for again each time
@@ -71,6 +74,11 @@ def register_headers(app: Flask, settings: Settings) -> None:
             always_send=False,
             max_age=600,
         )
+
+
+def allow_frames() -> None:
+    """Let the page that is being answered show documents of this site in frames; each must allow that itself."""
+    g.frames = "'self'"
 
 
 def nonce() -> str:

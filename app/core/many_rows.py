@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 
 def insert_rows(
@@ -23,6 +25,26 @@ def insert_rows(
             raise ValueError(name)
     statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([sign] * len(names))}) {behind}"  # noqa: S608  # names of columns, nothing that was sent
     connection.exec_driver_sql(statement.strip(), list(rows))
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, and where a row of the primary key is there, give it these values; one statement on every database.
+
+    All rows name the same columns. Those of one call should be in one order, so that two of them take turns.
+    """
+    connection.execute(_upsert_into(table, connection.dialect.name, tuple(rows[0])), list(rows))
+
+
+@lru_cache(maxsize=64)
+def _upsert_into(table: Table, dialect: str, names: tuple[str, ...]) -> Any:
+    keys = {column.name for column in table.primary_key}
+    changed = [name for name in names if name not in keys]
+    if dialect in {"mysql", "mariadb"}:
+        new = mysql.insert(table).inline()
+        return new.on_duplicate_key_update({name: new.inserted[name] for name in changed})
+    added = (sqlite if dialect == "sqlite" else postgresql).insert(table).inline()
+    values = {name: added.excluded[name] for name in changed}
+    return added.on_conflict_do_update(index_elements=list(table.primary_key), set_=values)
 
 
 def driver_instant(connection: Connection, instant: datetime) -> str | datetime:

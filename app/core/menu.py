@@ -28,7 +28,11 @@ MAIN: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("Log-in providers", "admin_providers.index", "log-in", "/admin/providers"),
         Entry("Audit log", "admin_audit.index", "scroll-text", "/admin/audit"),
     ),
-    "Farm": (Entry("Workers", "worker_pages.index", "monitor", "/admin/workers"),),
+    "Farm": (
+        Entry("Jobs", "job_pages.index", "package", "/admin/jobs"),
+        Entry("Workers", "worker_pages.index", "monitor", "/admin/workers"),
+        Entry("Alerts", "alert_pages.index", "triangle-alert", "/admin/alerts"),
+    ),
     "You": (Entry("Your account", "account.profile", "user", "/account"),),
 }
 ACCOUNT: Final = (

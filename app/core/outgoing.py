@@ -90,10 +90,20 @@ def check_url(url: str, *, private: frozenset[Target]) -> Address:
     parts = urlsplit(url)
     if "@" in parts.netloc:
         raise AddressRefused("must not hold a user or a password.")
-    if (host, port) not in private and _is_inside(host):
+    if (host, port) not in private and is_inside(host):
         raise AddressRefused(f"{host}:{port} is not on the internet.")
     query = f"?{quote(parts.query, safe=_PLAIN)}" if parts.query else ""
     return Address(scheme, host, port, quote(parts.path or "/", safe=_PLAIN) + query)
+
+
+def is_inside(host: str) -> bool:
+    """Whether a host is known, without asking anybody, to be this machine or one of a private network."""
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, 6.3
+        return True
+    try:
+        return not is_public(ip_address(host))
+    except ValueError:
+        return False
 
 
 def fetch(
@@ -133,16 +143,6 @@ def fetch(
         if cutter.is_over and is_whole:  # cut off, an answer without a length looks whole
             raise NotReachable(_reason(address, None, cutter, deadline_s))
     return Answer(response.status, response.headers, content, is_whole)
-
-
-def _is_inside(host: str) -> bool:
-    """Whether a host is known, without asking anybody, to be this machine or one of a private network."""
-    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, 6.3
-        return True
-    try:
-        return not is_public(ip_address(host))
-    except ValueError:
-        return False
 
 
 class Bounded(BufferedReader):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from app.core.api import current_principal, require_fresh
-from app.core.errors import Conflict, FreshLoginRequired, Refusal, StaleVersion, Unauthenticated
+from app.core.errors import Conflict, FreshLoginRequired, Invalid, Refusal, StaleVersion, Unauthenticated
 from app.core.extensions import csrf
 from app.core.menu import home_of, register_menu
 from app.core.permissions import CATALOGUE, Principal, SecondFactorMissing, by_resource
@@ -91,6 +91,9 @@ def flash_outcome(done: str) -> Iterator[None]:
         yield
     except (Conflict, StaleVersion) as refusal:
         flash(refusal.detail, "danger")
+    except Invalid as refusal:  # a button has no field to say it beside
+        said = " ".join(f"{error.pointer.strip('/').capitalize()} {error.detail}" for error in refusal.errors)
+        flash(said or refusal.detail, "danger")
     else:
         flash(done, "success")
 

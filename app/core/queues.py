@@ -18,8 +18,11 @@ from rq.serializers import JSONSerializer
 from app.config import Settings
 
 INTERACTIVE: Final = "interactive"
+TRIALS: Final = "trials"
 BATCH: Final = "batch"
 BACKGROUND: Final = "background"
+TASK_QUEUES: Final = (INTERACTIVE, TRIALS, BATCH)
+"""What the farm's workers serve, the most urgent first: an errand waits for no trial but those that run."""
 
 MESSAGE_TTL_S: Final = 3600
 JOB_TIMEOUT_S: Final = 3600
@@ -33,7 +36,7 @@ class UnknownJob(Exception):
 
 
 class RegisteredJob(Job):
-    """An RQ job that can only run what this process has registered by name, never an importable path."""
+    """An RQ job that can only run what its worker has registered by name, never an importable path."""
 
     functions: dict[str, Callable[..., Any]] = {}
 

@@ -7,9 +7,13 @@ import socket
 import time
 from collections.abc import Callable
 from threading import Thread
+from typing import Final
 
 from app.core.errors import AddressRefused, NotReachable
 from app.core.networks import is_public
+
+UNRESOLVED: Final = ("did not resolve to an address.", "was not resolved in time.")
+"""How the text of a NotReachable ends where it was the name, not the server, that nobody answered for."""
 
 Target = tuple[str, int]
 Lookup = Callable[[str, int], list[str]]
@@ -27,7 +31,7 @@ def resolve_public(
     host, port = target
     found = _bounded(lookup or _getaddrinfo, host.strip("[]"), port, deadline)
     if not found:
-        raise NotReachable(f"{host} did not resolve to an address.")
+        raise NotReachable(f"{host} {UNRESOLVED[0]}")
     for text in found:
         if target not in private and not is_public(ipaddress.ip_address(text)):
             raise AddressRefused(f"{host}:{port} resolves to {text}, which is not on the internet.")
@@ -41,7 +45,7 @@ def _bounded(lookup: Lookup, host: str, port: int, deadline: float) -> list[str]
     thread.start()
     thread.join(max(0.0, deadline - time.monotonic()))
     if thread.is_alive():
-        raise NotReachable(f"{host} was not resolved in time.")
+        raise NotReachable(f"{host} {UNRESOLVED[1]}")
     return answer
 
 

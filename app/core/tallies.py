@@ -12,7 +12,6 @@ import os
 import secrets
 import socket
 import threading
-import time
 from functools import partial
 from typing import Any, Final
 
@@ -107,12 +106,15 @@ def read_total() -> Counts:
     return add_counts(*db.session.scalars(select(Tally.counts)))
 
 
-class WebReporter:
-    """Reports for a process of the web from a thread of its own, which the first request starts."""
+class ProcessReporter:
+    """Reports for a process that has no heartbeat, from a thread of its own; ``start`` it after the last fork."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, kind: str) -> None:
         self._app = app
+        self._kind = kind
         self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
         self._pid = 0
 
     def start(self) -> None:
@@ -122,16 +124,26 @@ class WebReporter:
         with self._lock:
             if self._pid != os.getpid():
                 self._pid = os.getpid()
-                threading.Thread(target=self._run, name="tallies", daemon=True).start()
+                self._thread = threading.Thread(target=self._run, name="tallies", daemon=True)
+                self._thread.start()
+
+    def end(self) -> None:
+        """Report for the last time; waits a few seconds for that at most."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(REPORT_S)
 
     def _run(self) -> None:
-        reporter = Reporter("web")
-        while True:
-            time.sleep(REPORT_S)
-            try:
-                with self._app.app_context():
-                    report(reporter=reporter)
-            except SQLAlchemyError as error:
-                log.warning("what was counted cannot be reported now: %s", error)
-            except Exception:
-                log.exception("what was counted cannot be reported")
+        reporter = Reporter(self._kind)
+        while not self._ended.wait(REPORT_S):
+            self._report(reporter)
+        self._report(reporter)
+
+    def _report(self, reporter: Reporter) -> None:
+        try:
+            with self._app.app_context():
+                report(reporter=reporter)
+        except SQLAlchemyError as error:
+            log.warning("what was counted cannot be reported now: %s", error)
+        except Exception:
+            log.exception("what was counted cannot be reported")

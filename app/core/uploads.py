@@ -122,8 +122,10 @@ class _Receiver:
         return Upload(self._filename, self._size, self._fields)
 
     def _begin_file(self, event: File) -> None:
-        if event.name != self._name or self._filename is not None:
+        if event.name != self._name:
             raise Invalid.field(f"/{event.name}", "Unknown field.")
+        if self._filename is not None:
+            raise Invalid.field(f"/{event.name}", "Send one file: this field stands here twice.")
         self._filename, self._field = event.filename, None
 
     def _take(self, event: Data) -> None:

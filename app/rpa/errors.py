@@ -67,10 +67,34 @@ class ProfileVersionActive(Conflict):
     code = "PROFILE_VERSION_ACTIVE"
 
 
+class ProfileVersionLoses(Conflict):
+    """A replay has shown that the version no longer reads what the active one reads; it needs a confirmation."""
+
+    code = "PROFILE_VERSION_LOSES"
+
+
+class ProfileVersionNotReplayed(Conflict):
+    """A draft was not tried on the pages that are kept; it needs a replay or a confirmation."""
+
+    code = "PROFILE_VERSION_NOT_REPLAYED"
+
+
 class StorefrontInactive(Conflict):
     """Nothing visits a storefront that is not active."""
 
     code = "STOREFRONT_INACTIVE"
+
+
+class ProfileVersionUsed(Conflict):
+    """Only a draft can be deleted: what was ever active is what observations were read by."""
+
+    code = "PROFILE_VERSION_USED"
+
+
+class StorefrontNotCooling(Conflict):
+    """The storefront does not cool down."""
+
+    code = "STOREFRONT_NOT_COOLING"
 
 
 class TrialNotFound(NotFound):
@@ -162,6 +186,24 @@ class EvidenceAway(Unavailable):
     code = "EVIDENCE_AWAY"
 
 
+class CartOptionsNotFound(NotFound):
+    """The product has no options on this storefront."""
+
+    code = "CART_OPTIONS_NOT_FOUND"
+
+
+class CartOptionsStale(StaleVersion):
+    """The options are others than those that were read, or there are some or none by now."""
+
+    code = "STALE_VERSION"
+
+
+class CartOptionsRefused(Invalid):
+    """Options that the storefront's profile has no name for, or of products that are not there."""
+
+    code = "CART_OPTIONS_REFUSED"
+
+
 class StorefrontUnknown(Invalid):
     """A request names a storefront that does not exist or is not active."""
 
@@ -208,6 +250,18 @@ class AlertRuleNotFound(NotFound):
     """No alert rule has this id."""
 
     code = "ALERT_RULE_NOT_FOUND"
+
+
+class AlertScopeUnknown(Invalid):
+    """An alert rule is to be about a category or a saved filter that does not exist."""
+
+    code = "ALERT_SCOPE_UNKNOWN"
+
+
+class AlertNotRecorded(Invalid):
+    """There is no preview of an alert rule that does not look at recorded changes."""
+
+    code = "ALERT_NOT_RECORDED"
 
 
 class AlertRuleStale(StaleVersion):

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Final
 
 from app.core.metrics import counter, histogram
-from app.rpa.codes import Code
 from app.rpa.models.jobs import Action, TaskState
+from app.rpa.rules.codes import Code
+
+
+class Dropped(StrEnum):
+    """Why a file of evidence is not kept, or not any longer."""
+
+    NOT_STORED = "not_stored"
+    """The store was full, slow or away."""
+    ENOUGH = "enough"
+    """The job has enough of the code."""
+    EXPIRED = "expired"
+    JOB_FULL = "job_full"
+    """It was the oldest of a job that has more than it may."""
+    PAGES_FULL = "pages_full"
+    """Its storefront has as many newer pages that were read well."""
+    STORE_FULL = "store_full"
+    NO_ROW = "no_row"
+    """Its attempt was never recorded, or is gone."""
+
 
 _OK: Final = "OK"
 _SECOND_LOOK: Final = "SECOND_LOOK"
@@ -35,6 +54,16 @@ BROWSER_ENDS: Final = counter(
     ("reason",),
 )
 ORPHANS: Final = counter("cartwright_browser_orphans", "Browsers whose owner died and that were swept by the next one")
+CHANGES: Final = counter(
+    "cartwright_changes_recorded",
+    "Changes that went into the history, and whether they were suspicious at first",
+    ("storefront", "attribute", "suspicious"),
+)
+ALERTS: Final = counter("cartwright_alerts_fired", "Alerts that rules have made", ("kind",))
+KEPT_FILES: Final = counter("cartwright_evidence_kept_files", "Files of evidence that were kept", ("kind", "why"))
+KEPT_BYTES: Final = counter("cartwright_evidence_kept_bytes", "How large they are", ("kind", "why"))
+DROPPED_FILES: Final = counter("cartwright_evidence_dropped_files", "Files of evidence that are not kept", ("reason",))
+DROPPED_BYTES: Final = counter("cartwright_evidence_dropped_bytes", "How large they were", ("reason",))
 TURN_SECONDS: Final = histogram(
     "cartwright_dispatcher_turn_seconds",
     "Turns of the leading dispatcher",
@@ -57,3 +86,21 @@ def observe(action: Action | str, seconds: Mapping[str, float]) -> None:
     """Note how long stages took."""
     for stage, took in seconds.items():
         STAGE_SECONDS.labels(str(action), stage).observe(took)
+
+
+def count_change(storefront_id: int, attribute: str, *, is_suspicious: bool) -> None:
+    """Count a change that went into the history; call it after the commit."""
+    CHANGES.labels(str(storefront_id), attribute, "yes" if is_suspicious else "no").inc()
+
+
+def count_kept(kind: str, why: str, size: int) -> None:
+    """Count a file of evidence that is kept; call it after the commit."""
+    KEPT_FILES.labels(kind, why).inc()
+    KEPT_BYTES.labels(kind, why).inc(size)
+
+
+def count_dropped(reason: Dropped, sizes: Sequence[int]) -> None:
+    """Count files of evidence that are not kept; inside a transaction call it after the commit."""
+    if sizes:
+        DROPPED_FILES.labels(str(reason)).inc(len(sizes))
+        DROPPED_BYTES.labels(str(reason)).inc(sum(sizes))

@@ -30,10 +30,12 @@ from app.core.mailbox import newest_mails
 from app.core.orm import utc_now
 from app.core.permissions import CATALOGUE, system
 from app.core.transactions import in_transaction
-from app.rpa.codes import Code
+from app.rpa.models.alerts import Alert
 from app.rpa.models.jobs import Attempt
-from app.rpa.readings import Kind, PageFacts, TaskOutcome
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import Kind, PageFacts, TaskOutcome
 from app.rpa.services import leases, outcomes
+from app.rpa.services.alerts import create_rule
 from tests.auth.people import new_person
 from tests.auth.test_pages_safety import page_rules
 from tests.browsing import complaints, log_in, served, started_chrome, wait_for
@@ -100,6 +102,28 @@ def fill_workers(task_id: int) -> None:
     leases.retire_worker(worker_id=stopped)
 
 
+def fill_alerts(task_id: int) -> None:
+    """Rules with long names, and alerts that hold, are over, were read and were put away."""
+    now = utc_now()
+    for at, (kind, when) in enumerate(
+        [("price", {"percent": 12.5, "direction": "down"}), ("cart", {}), ("blocked", {})]
+    ):
+        about: dict[str, Any] = {
+            "name": NAMES[at][:120],
+            "kind": kind,
+            "when": when,
+            "mail": "daily",
+            "is_active": at != 1,
+        }
+        rule = create_rule(actor=system(), **about)
+        for state in range(4):
+            row = Alert(rule_id=rule.id, subject="product:7@2", detail=NAMES[(at + state) % 3] * 2, fired_at=now)
+            row.task_id, row.ended_at = task_id, (None, now, now + timedelta(hours=1), None)[state]
+            row.read_at, row.dismissed_at = (now, None)[state % 2], (None, now)[state == 3]
+            db.session.add(row)
+        db.session.commit()
+
+
 def fill_farm(app: Flask, picture: bytes) -> None:
     """A task with a failed attempt, of which there are a picture and HTML."""
     stock_master()
@@ -116,6 +140,7 @@ def fill_farm(app: Flask, picture: bytes) -> None:
     add_evidence(task_id, picture, attempt_id=attempt_id)
     add_evidence(task_id, gzip.compress(b"<p>"), kind=Kind.HTML, attempt_id=attempt_id)
     fill_workers(farm.task_ids(job)[1])
+    fill_alerts(task_id)
 
 
 @in_transaction
@@ -210,7 +235,7 @@ def fill_providers() -> None:
     db.session.add(provider)
 
 
-@pytest.mark.parametrize(("role", "entries"), [("admin", 5), ("customer", 0)])
+@pytest.mark.parametrize(("role", "entries"), [("admin", 7), ("customer", 0)])
 def test_the_menu_opens_on_a_phone_and_shows_what_one_may_open(
     app: Flask, chrome: webdriver.Chrome, address: str, role: str, entries: int
 ) -> None:

@@ -29,6 +29,7 @@ from tests.servers import on_sqlite
 
 NAME = "cartwright_migrations"
 BEFORE_ACCOUNTS = "4e601b5cba5d"
+BEFORE_FARM_PERMISSIONS = "6f1d0c83ae52"
 
 
 @pytest.fixture
@@ -147,6 +148,64 @@ def test_roles_that_are_there_stay_as_they_are_beside_those_of_the_first_day(fre
     assert set(found) == set(BUILT_IN)
     with db.engine.connect() as connection:
         assert connection.scalars(sa.select(User.email_verified_at)).one() == at
+
+
+def test_built_in_roles_of_an_old_installation_may_what_those_of_a_new_one_may(fresh: Flask) -> None:
+    flask_migrate.upgrade(revision=BEFORE_FARM_PERMISSIONS)
+    role = sa.table("role", *map(sa.column, ("id", "name", "is_locked", "is_built_in")), *stamp_columns())
+    given = sa.table("role_permission", sa.column("role_id"), sa.column("permission"))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    with db.engine.begin() as connection:
+        own = {"name": "night watch", "is_locked": False, "is_built_in": False, "created_at": at, "updated_at": at}
+        connection.execute(role.insert().values(**own))
+        ids = {row.name: row.id for row in connection.execute(sa.select(role.c.id, role.c.name))}
+        connection.execute(given.insert().values(role_id=ids["night watch"], permission="jobs:read"))
+        connection.execute(given.insert().values(role_id=ids["farm operator"], permission="farm:read"))
+        taken = (given.c.role_id == ids["analyst"]) & (given.c.permission == "sales:read")
+        connection.execute(given.delete().where(taken))
+    assert held_by("farm operator") < set(BUILT_IN["farm operator"].permissions)
+    flask_migrate.upgrade()
+    assert held_by("farm operator") == set(BUILT_IN["farm operator"].permissions)
+    assert held_by("analyst") == set(BUILT_IN["analyst"].permissions) - {"sales:read"}
+    assert held_by("night watch") == {"jobs:read"}
+
+
+def test_a_new_installation_gives_its_roles_just_what_the_code_says(fresh: Flask) -> None:
+    flask_migrate.upgrade()
+    assert {name: held_by(name) for name in BUILT_IN} == {name: set(of.permissions) for name, of in BUILT_IN.items()}
+
+
+def held_by(name: str) -> set[str]:
+    """What a role allows."""
+    query = sa.text(
+        "SELECT permission FROM role_permission JOIN role ON role.id = role_permission.role_id WHERE role.name = :name"
+    )
+    with db.engine.connect() as connection:
+        rows = connection.execute(query, {"name": name}).all()
+    assert len(rows) == len(set(rows))
+    return {row[0] for row in rows}
+
+
+def test_versions_of_profiles_go_on_from_the_last_number(fresh: Flask) -> None:
+    flask_migrate.upgrade(revision="5502526a253b")
+    at = "2026-01-01 00:00:00"
+    with db.engine.begin() as connection:
+        for code in ("old", "new"):
+            connection.execute(sa.text(
+                "INSERT INTO storefront (code, name, is_active, version, profile, profile_version, gap_ms, "
+                "concurrency, created_at, updated_at, next_start_at, reviews_jumps) VALUES "
+                "(:code, 'Shop', :yes, 1, '{}', 1, 0, 1, :at, :at, :at, :no)"
+            ), {"code": code, "at": at, "yes": True, "no": False})  # fmt: skip
+        shop_id = connection.scalar(sa.text("SELECT id FROM storefront WHERE code = 'old'"))
+        for number in (1, 2, 3):
+            connection.execute(sa.text(
+                "INSERT INTO profile_version (storefront_id, number, state, profile, created_at, actor_kind) VALUES "
+                "(:shop, :number, 'DRAFT', '{}', :at, 'system')"
+            ), {"shop": shop_id, "number": number, "at": at})  # fmt: skip
+    flask_migrate.upgrade()
+    with db.engine.connect() as connection:
+        found = connection.execute(sa.text("SELECT code, versions_made FROM storefront")).all()
+    assert {row[0]: row[1] for row in found} == {"old": 3, "new": 0}
 
 
 ROLES: Final[Any] = (

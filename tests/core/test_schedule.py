@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
 from app.core.extensions import db
 from app.core.outbox import Outbox
-from app.core.schedule import Schedule, fire_due
+from app.core.schedule import Schedule, fire_due, fire_timetable
 from app.core.transactions import in_transaction
 from tests.concurrency import at_once
+from tests.servers import on_servers
 
 DAILY = timedelta(days=1)
 
@@ -64,3 +66,26 @@ def test_old_slots_are_forgotten(context: Flask) -> None:
     move_slots_back(by=20 * DAILY)
     fire_due(name="purge", every=DAILY)
     assert db.session.scalar(select(func.count()).select_from(Schedule)) == 1
+
+
+def test_a_timetable_fires_what_is_due_and_asks_one_question_about_the_rest(context: Flask) -> None:
+    fire_due(name="purge", every=DAILY)
+    timetable = {"purge": DAILY, "rollup": DAILY, "sweep": timedelta(minutes=1)}
+    assert fire_timetable(timetable=timetable) == 2
+    assert effects() == 3
+    move_slots_back(by=DAILY)
+    assert fire_timetable(timetable=timetable) == 3
+    db.session.rollback()
+    statements: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda _c, _k, statement, *_: statements.append(statement))
+    fire_timetable(timetable={"purge": DAILY, "rollup": DAILY})
+    assert [statement for statement in statements if "schedule" in statement] == statements[-1:]
+    assert effects() == 6
+
+
+@on_servers  # SQLite takes a name of any length
+def test_periodic_work_that_cannot_be_fired_leaves_the_others_their_turn(context: Flask) -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        fire_timetable(timetable={"rollup": DAILY, "too long" * 20: DAILY, "purge": DAILY})
+    assert len(caught.value.exceptions) == 1
+    assert effects() == 2

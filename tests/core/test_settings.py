@@ -262,6 +262,7 @@ def test_all_problems_are_said_at_once(embedded: dict[str, str]) -> None:
         ("EVIDENCE_DAYS", ["0", "3651", "1.5"]),
         ("EVIDENCE_SAMPLE_DAYS", ["0", "3651"]),
         ("OBSERVATION_DAYS", ["1", "3651"]),
+        ("ALERT_DAYS", ["0", "3651"]),
         ("MAIL_URL", ["mail", "http://mail", "smtp://", "smtp://mail:port", "smtp://mail:99999", "smtps://:25"]),
         ("MAIL_FROM", ["nobody", "Shop <shop>", "Shop <shop@example.org>\nBcc: x@example.org", "Shop <@>"]),
         *((name, ["often", "10", "ten per minute", "10 per lunch"]) for name in RATES),
@@ -285,6 +286,7 @@ def test_all_problems_are_said_at_once(embedded: dict[str, str]) -> None:
         ("RELEASE_WINDOW", ["0", "101"]),
         ("CHROME_NO_SANDBOX", ["no"]),
         ("BROWSERS_PER_WORKER", ["0", "17"]),
+        ("CONTEXTS_PER_BROWSER", ["0", "17", "many"]),
         (
             "ALLOWED_PRIVATE_TARGETS",
             [

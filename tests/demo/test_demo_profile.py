@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from app.rpa.profile import Profile
-from app.rpa.profile_schemas import ProfileSchema
+from app.rpa.profiles.profile import Profile
+from app.rpa.profiles.schemas import ProfileSchema
 from demo.__main__ import PROFILE
 from demo.market import DEFAULT_PORT
 

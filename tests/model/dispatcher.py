@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from app.rpa.codes import Code
-from app.rpa.job_moves import COMPLETES, LIVES, OPEN, WORKS
 from app.rpa.models.jobs import JobState, TaskState
+from app.rpa.rules.codes import Code
+from app.rpa.rules.job_moves import COMPLETES, LIVES, OPEN, WORKS
 from tests.model.effects import (
     Following,
     World,
@@ -141,9 +141,10 @@ def _releases(world: World, state: State, does: Does, of_state: TaskState) -> Fo
 
 def _started(world: World, state: State, at: int) -> State:
     job = state.jobs[at]
-    if job.state is JobState.QUEUED or not world.has("a job starts only where it is QUEUED"):
-        return set_job(state, at, job._replace(state=JobState.RUNNING, has_started=True))
-    return state
+    is_first = job.state is JobState.QUEUED or not world.has("a job starts only where it is QUEUED")
+    if not is_first and not world.has("what is released has started"):
+        return state
+    return set_job(state, at, job._replace(state=JobState.RUNNING if is_first else job.state, has_started=True))
 
 
 def _over(job: Job) -> TaskState | None:

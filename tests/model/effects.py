@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from app.rpa import retrying
-from app.rpa.codes import Code
 from app.rpa.models.jobs import JobState, TaskState
-from app.rpa.profile import RetryBudget
+from app.rpa.profiles.profile import RetryBudget
+from app.rpa.rules import retrying
+from app.rpa.rules.codes import Code
 from tests.model.guards import GUARDS, SPARE
 from tests.model.state import Actor, Age, Bounds, Job, Message, State, Task, end_lease, put
 
@@ -18,6 +18,8 @@ Label = tuple[str | int, ...]
 """A step's name and with what: who, which task or job, how."""
 Following = Iterator[tuple[Label, State]]
 
+LOSSES: Final = frozenset({Code.WORKER_LOST, Code.CHROME_CRASH})
+"""Ends of attempts after which a task is visited alone."""
 COUNTERS: Final = {
     TaskState.SUCCEEDED: "succeeded",
     TaskState.FAILED: "failed",
@@ -42,23 +44,23 @@ class World:
         assert self.missing <= GUARDS.keys() | SPARE.keys()
 
 
-def settle(world: World, state: State, of: int, code: Code | None, *, by: Age, is_doubtful: bool = False) -> State:
-    """What ``outcomes`` writes of a task whose attempt has ended, by how old a token.
-
-    ``is_doubtful``: it read something that is looked at twice.
-    """
+def settle(world: World, state: State, of: int, code: Code | None, *, by: Age, how: str = "") -> State:
+    """What ``outcomes`` writes of a task whose attempt has ended, by how old a token; ``how``: see ``worker.CODES``."""
     at, task = world.bounds.job_of[of], state.tasks[of]
-    end, attempts, losses = _decided(code, task.attempts, task.losses, world.bounds.attempts, world.bounds.losses)
-    bound = "losses are bounded" if code is Code.WORKER_LOST else "attempts are bounded"
+    is_spared = how == "shared" and not (task.is_lost and world.has("what does not count happens once"))
+    budget = (world.bounds.attempts, world.bounds.losses)
+    end, attempts, losses = _decided(code, task.attempts, task.losses, not is_spared, *budget)
+    bound = "losses are bounded" if code in LOSSES else "attempts are bounded"
     if end is TaskState.FAILED and not world.has(bound):
         end = TaskState.READY
     seconds = task.seconds
-    if is_doubtful and (not seconds or not world.has("a product is visited a second time once")):
+    if how == "doubtful" and (not seconds or not world.has("a product is visited a second time once")):
         end, attempts, losses, seconds = TaskState.READY, task.attempts, task.losses, seconds + 1
     is_cancelled = state.jobs[at].state is JobState.CANCELLING
     if end is TaskState.READY and is_cancelled and world.has("nothing goes back into a cancelled job"):
         end = TaskState.CANCELLED
     task = task._replace(is_late=False, attempts=attempts, losses=losses, seconds=seconds)
+    task = task._replace(is_lost=task.is_lost or code in LOSSES, spared=task.spared + is_spared)
     task = task._replace(open_attempts=task.open_attempts - (by is Age.NOW))
     state = end_lease(state, of)
     return (
@@ -67,9 +69,9 @@ def settle(world: World, state: State, of: int, code: Code | None, *, by: Age, i
 
 
 @cache
-def _decided(code: Code | None, attempts: int, losses: int, *budget: int) -> tuple[TaskState, int, int]:
+def _decided(code: Code | None, attempts: int, losses: int, counts: bool, *budget: int) -> tuple[TaskState, int, int]:
     spent = retrying.Spent(attempts, losses)
-    after = retrying.decide(code, spent, RetryBudget(attempts=budget[0], losses=budget[1]))
+    after = retrying.decide(code, spent, RetryBudget(attempts=budget[0], losses=budget[1]), counts=counts)
     return after.state, after.spent.attempts, after.spent.losses
 
 

@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.rpa.job_moves import OPEN
 from app.rpa.models.jobs import JobState
+from app.rpa.rules.job_moves import OPEN
 from tests.model.effects import Label, World
 from tests.model.rules import wrong_state, wrong_step
 from tests.model.state import State, is_through, tidy

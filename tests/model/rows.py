@@ -14,6 +14,7 @@ from app.rpa.models.jobs import ENDS, Attempt, JobState, TaskState
 from app.rpa.models.jobs import Job as JobRow
 from app.rpa.models.jobs import Task as TaskRow
 from app.rpa.models.observations import Observation
+from tests.model.effects import LOSSES
 from tests.model.state import Age, Bounds, Job, Message, Task
 
 QUEUE: Final = "rq:queue:batch"
@@ -58,7 +59,9 @@ class Rows:
         found = db.session.execute(select(*_OF_TASK).where(TaskRow.job_id.in_(self._jobs))).all()
         self.tasks = {self._places.index((row.job_id, row.seq)): row for row in found}
         self._at = {row.id: at for at, row in self.tasks.items()}
-        self._attempts = db.session.execute(select(Attempt.task_id, Attempt.number, Attempt.ended_at)).all()
+        self._attempts = db.session.execute(
+            select(Attempt.task_id, Attempt.number, Attempt.ended_at, Attempt.code)
+        ).all()
         self._numbers = {(row.task_id, row.number) for row in self._attempts}
 
     def task_id(self, of: int) -> int:
@@ -88,6 +91,7 @@ class Rows:
     def _found_tasks(self) -> list[Task]:
         now = database_now(db.session())
         seen = Counter(db.session.scalars(select(Observation.task_id)))
+        lost = Counter(row.task_id for row in self._attempts if row.code in LOSSES)
         is_open = Counter(row.task_id for row in self._attempts if row.ended_at is None)
         found = [Task()] * len(self._places)
         for at, row in self.tasks.items():
@@ -101,6 +105,8 @@ class Rows:
                 ends=int(row.state in ENDS),
                 observations=seen[row.id],
                 seconds=int(row.first_look is not None),
+                is_lost=lost[row.id] > 0,
+                spared=lost[row.id] - row.loss_count,
             )
         return found
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.rpa.job_moves import MOVES, OPEN, WORKS, Move
 from app.rpa.models.jobs import ENDS, JobState, TaskState
+from app.rpa.rules.job_moves import MOVES, OPEN, WORKS, Move
 from tests.model.effects import COUNTERS, Label
 from tests.model.state import Age, Bounds, Does, State, Task
 
@@ -22,7 +22,7 @@ _BY: Final = {
 
 def wrong_state(bounds: Bounds, state: State) -> str | None:
     """Which rule this state breaks, in words; None where all hold."""
-    return _wrong_tasks(bounds, state) or _wrong_jobs(bounds, state)
+    return _wrong_tasks(bounds, state) or _wrong_starts(bounds, state) or _wrong_jobs(bounds, state)
 
 
 def wrong_step(bounds: Bounds, before: State, label: Label, after: State) -> str | None:
@@ -57,8 +57,15 @@ def _wrong_task(bounds: Bounds, task: Task, holders: int) -> str | None:
         return "not just the attempt that runs is open"
     if task.attempts > bounds.attempts or task.losses > bounds.losses + 1:
         return "more tries than the budget has"
-    if task.seconds > 1:
-        return "a product was sent to a second visit twice"
+    if task.spared > 1 or task.seconds > 1:
+        return "a loss was not counted, or a product sent to a second visit, twice"
+    return None
+
+
+def _wrong_starts(bounds: Bounds, state: State) -> str | None:
+    for at, task in zip(bounds.job_of, state.tasks, strict=True):
+        if task.state is TaskState.LEASED and not state.jobs[at].has_started:
+            return "a task runs of a job that has not started"
     return None
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Final, NamedTuple, TypeVar
 
-from app.rpa.job_moves import OPEN
 from app.rpa.models.jobs import ENDS, JobState, TaskState
+from app.rpa.rules.job_moves import OPEN
 
 T = TypeVar("T")
 
@@ -59,6 +59,10 @@ class Task(NamedTuple):
     observations: int = 0
     seconds: int = 0
     """How often it was sent to a second visit."""
+    is_lost: bool = False
+    """A worker or a browser was lost with an attempt."""
+    spared: int = 0
+    """How many losses were not counted."""
 
 
 class Job(NamedTuple):
@@ -124,6 +128,8 @@ class Bounds:
     losses: int = 1
     closes: bool = False
     """Whether there are times at which the storefront may not be visited."""
+    shares: bool = False
+    """Whether visits share browsers, so that the loss of one need not be the visit's fault."""
     without: frozenset[str] = frozenset()
     """Steps that do not happen in it."""
 
@@ -240,7 +246,7 @@ def _is_in_vain(state: State, actor: Actor, missing: frozenset[str]) -> bool:
 
 def _tidy_task(task: Task, missing: frozenset[str]) -> Task:
     if task.state in ENDS:
-        return task._replace(is_late=False, attempts=0, losses=0, is_used=False, seconds=0)
+        return task._replace(is_late=False, attempts=0, losses=0, is_used=False, seconds=0, is_lost=False, spared=0)
     if task.is_used and task.state is TaskState.READY and not missing:
         return task._replace(is_used=False)  # it gets another number before anybody claims it
     return task

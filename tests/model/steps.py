@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 from app.core.errors import Refusal
-from app.rpa.job_moves import LIVES, OPEN, Move, ask
 from app.rpa.models.jobs import JobState, TaskState
+from app.rpa.rules.job_moves import LIVES, OPEN, Move, ask
 from tests.model import dispatcher, worker
 from tests.model.effects import (
     Following,

@@ -17,14 +17,14 @@ from app.core.orm import database_now
 from app.core.queues import doorbell
 from app.core.transactions import in_transaction
 from app.products.models.products import Product
-from app.rpa.codes import Code
 from app.rpa.models.jobs import BATCH, Action, Attempt, TaskState
 from app.rpa.models.jobs import Job as JobRow
 from app.rpa.models.jobs import Task as TaskRow
 from app.rpa.models.observations import Observation, ObservationCurrent, ObservedChange
 from app.rpa.models.storefronts import Storefront
-from app.rpa.profile import RetryBudget
-from app.rpa.readings import TaskOutcome
+from app.rpa.profiles.profile import RetryBudget
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import TaskOutcome
 from app.rpa.services import controlling, dispatch, ending, leases, outcomes, preparing, submitting
 from tests.model import dispatcher, steps, worker
 from tests.model.effects import Label, World
@@ -313,7 +313,7 @@ class Walker:
 def _outcome(lease: leases.Lease, how: str) -> TaskOutcome:
     """What a visit brings back; what is doubtful is so after what the lease says of the price."""
     if CODES[how] is not None:
-        return TaskOutcome(CODES[how], detail="It did not work.")
+        return TaskOutcome(CODES[how], detail="It did not work.", counts=how != "shared")
     price = _PRICES[(lease.baseline["price"] == f"{_PRICES[0]} USD") == (how == "doubtful")]
     return TaskOutcome(None, reading=reading(price))
 

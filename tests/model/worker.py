@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.rpa.codes import Code
-from app.rpa.job_moves import WORKS
 from app.rpa.models.jobs import JobState, TaskState
+from app.rpa.rules.codes import Code
+from app.rpa.rules.job_moves import WORKS
 from tests.model.effects import (
     Following,
     World,
@@ -19,8 +19,15 @@ from tests.model.effects import (
 )
 from tests.model.state import IDLE, Actor, Age, Does, State, Task, end_lease
 
-CODES: Final = {"success": None, "doubtful": None, "failure": Code.NAV_TIMEOUT, "stopped": Code.CANCELLED}
-"""How a visit ends: well, with what is looked at twice, so that it may be tried again, or as its job is cancelled."""
+CODES: Final = {
+    "success": None,
+    "doubtful": None,
+    "failure": Code.NAV_TIMEOUT,
+    "stopped": Code.CANCELLED,
+    "shared": Code.CHROME_CRASH,
+}
+"""How a visit ends: well, with what is looked at twice, so that it may be tried again, as its job is cancelled, or with
+the loss of a browser in which others had pages, too."""
 
 
 def pick(_: World, state: State) -> Following:
@@ -82,11 +89,13 @@ def finish(world: World, state: State) -> Following:
             continue
         is_cancelled = state.jobs[world.bounds.job_of[of]].state is JobState.CANCELLING
         for how, code in CODES.items():
-            if (how == "stopped" and not is_cancelled) or how in world.bounds.without:
+            if (how == "stopped" and not is_cancelled) or (how == "shared" and not world.bounds.shares):
+                continue
+            if how in world.bounds.without:
                 continue
             after = set_worker(state, at, IDLE)
             if age is Age.NOW or not world.has("finish by one's own lease"):
-                after = settle(world, after, of, code, by=age, is_doubtful=how == "doubtful")
+                after = settle(world, after, of, code, by=age, how=how)
             elif not world.has("record nothing of what was not settled") and code is None:
                 after = count_end(after, world.bounds.job_of[of], TaskState.SUCCEEDED)
             yield ("finish", at, of, how), after

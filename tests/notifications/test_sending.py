@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from itertools import pairwise
 from typing import Any
 
@@ -22,9 +23,12 @@ from app import create_base
 from app.config import Settings
 from app.core.audit import AuditEvent
 from app.core.extensions import db
+from app.core.metrics import add_counts
 from app.core.orm import utc_now
 from app.core.permissions import system
+from app.core.tallies import Reporter, read_total, report
 from app.core.transactions import in_transaction
+from app.notifications.metrics import outcome_of
 from app.notifications.models import DeliveryState, Webhook, WebhookDelivery, WebhookEvent
 from app.notifications.queries.webhooks import who_wants
 from app.notifications.services import delivering, events, redelivery, schedule, sending, webhooks
@@ -285,6 +289,21 @@ def test_a_receiver_may_ask_for_time(office: Office, receiver: Receiver, header:
     assert office.hook(hook.id).paused_until == AT + timedelta(seconds=seconds)
 
 
+@on_sqlite
+@pytest.mark.parametrize(("asked_s", "least_s", "most_s"), [(1800, 1700, 1800), (-86_400, 5, 5)])
+def test_a_receiver_may_name_the_time_to_come_back(
+    office: Office, receiver: Receiver, asked_s: int, least_s: int, most_s: int
+) -> None:
+    hook = office.webhook(receiver).webhook
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=asked_s), usegmt=True)
+    receiver.reply = lambda handler: answer(handler, 503, Retry_After=at)
+    office.publish(now=AT)
+    office.deliver(now=AT)
+    paused_until = office.hook(hook.id).paused_until
+    assert paused_until is not None
+    assert timedelta(seconds=least_s) <= paused_until - AT <= timedelta(seconds=most_s)
+
+
 # --- Receivers that behave badly -------------------------------------------------------------------------------------
 
 
@@ -490,6 +509,40 @@ def test_a_background_worker_sends_beside_its_other_work_and_ends_when_asked(
     assert working.exitcode == 0
     db.session.rollback()
     assert db.session.scalars(select(Webhook.lease_token)).one() is None
+    assert read_total()["cartwright_webhook_attempts"] == [[["2xx"], [3.0]]]
+    assert read_total()["cartwright_webhook_deliveries"] == [[["delivered"], [3.0]]]
+
+
+@on_sqlite
+def test_attempts_are_counted_by_what_was_answered_and_deliveries_by_how_they_end(
+    office: Office, receivers: Receivers
+) -> None:
+    reporter = Reporter("test")
+    report(reporter=reporter)
+    before = read_total()
+    good, bad = receivers(), receivers()
+    bad.reply = fails
+    office.webhook(good)
+    hook = office.webhook(bad).webhook
+    office.publish()
+    now = utc_now()
+    office.deliver(now=now)
+    bad.close()
+    office.deliver(now=now + timedelta(minutes=10))
+    report(reporter=reporter)
+    grown = add_counts(read_total(), before, sign=-1)
+    attempts = {row[0][0]: row[1][0] for row in grown["cartwright_webhook_attempts"] if any(row[1])}
+    assert attempts == {"2xx": 1, "5xx": 1, "no_answer": 1}
+    ended = {row[0][0]: row[1][0] for row in grown["cartwright_webhook_deliveries"] if any(row[1])}
+    assert ended == {"delivered": 1}
+    assert office.hook(hook.id).failures == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "word"), [(None, "no_answer"), (204, "2xx"), (302, "3xx"), (599, "5xx"), (600, "other"), (100, "other")]
+)
+def test_a_status_is_counted_by_a_word_of_a_closed_list(status: int | None, word: str) -> None:
+    assert outcome_of(status) == word
 
 
 @on_sqlite

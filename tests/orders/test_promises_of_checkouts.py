@@ -29,7 +29,7 @@ GOOD, DECLINED = "pm_card_visa", "pm_card_visa_chargeDeclined"
 @pytest.fixture
 def cards(app_with: AppWith, stripe_double: StripeServer) -> Shop:
     """A shop that takes cards."""
-    return Shop(app_with(payments=stripe_double.payments(timeout_s=2.0), checkout=Checkout(hold_s=60)))
+    return Shop(app_with(payments=stripe_double.payments(timeout_s=20.0), checkout=Checkout(hold_s=60)))
 
 
 def robbed(cards: Shop) -> tuple[Customer, int]:

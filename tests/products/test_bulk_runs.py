@@ -145,8 +145,10 @@ def test_cancelled_while_a_worker_is_at_it_all_that_it_counts_is_done_and_no_mor
             time.sleep(0.002)
         cancel_bulk(actor=ACTOR, now=utc_now(), operation_id=operation_id)
 
-    ended = at_once(app, lambda: run_operation(operation_id=operation_id, slice_no=1), cancel)
-    assert ended == [None, None]
+    def work() -> None:
+        run(operation_id, slice_s=0.0, between=lambda: time.sleep(0.05))  # for the other one to come in between
+
+    assert at_once(app, work, cancel) == [None, None]
     with app.app_context():
         present = operation(operation_id)
         assert present.state == "CANCELLED"

@@ -18,9 +18,9 @@ from app.core.orm import utc_now
 from app.products.services.products import create_product
 from app.rpa.models.jobs import Action, Job, Task
 from app.rpa.models.storefronts import Storefront
-from app.rpa.readings import Availability, ProductReading, Read, TaskOutcome
+from app.rpa.rules.readings import Availability, ProductReading, Read, TaskOutcome
+from app.rpa.rules.turns import Turns
 from app.rpa.services import dispatch, leases, preparing, storefronts, submitting
-from app.rpa.turns import Turns
 
 FARM = Farm(lease_s=30, release_window=100)
 ASINS = [f"B00000000{number}" for number in range(1, 6)]

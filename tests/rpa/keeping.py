@@ -15,9 +15,9 @@ from app.core.transactions import in_transaction
 from app.rpa.models.evidence import Evidence
 from app.rpa.models.jobs import Attempt, Task
 from app.rpa.models.observations import Observation, ObservedChange
-from app.rpa.readings import Kind
+from app.rpa.rules.readings import Kind
+from app.rpa.rules.trials import screenshot_of
 from app.rpa.services import trials
-from app.rpa.trials import screenshot_of
 
 
 @in_transaction

@@ -18,17 +18,19 @@ from app.notifications.models import WebhookEvent
 from app.notifications.services.webhooks import create_webhook
 from app.products.models.products import ProductUpdate
 from app.products.services.observations import follow_observed_change
-from app.rpa.alerting import AlertKind, Change, Step, decide
-from app.rpa.codes import Code
 from app.rpa.errors import TooManyAlertRules
 from app.rpa.models.alerts import Alert, AlertRule
+from app.rpa.models.jobs import Action, Job
 from app.rpa.models.schedules import JobSchedule
 from app.rpa.models.storefronts import Storefront
-from app.rpa.readings import Availability, TaskOutcome
+from app.rpa.rules.alerting import AlertKind, Change, Step, decide
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import Availability, TaskOutcome
 from app.rpa.services import alert_sweep, alerts, firing, schedules
 from app.rpa.services.alert_sweep import look, sweep_alerts
 from app.rpa.services.ending import finish_jobs
 from app.rpa.services.outcomes import finish_task
+from app.rpa.services.submitting import submit_errand
 from tests.rpa.conftest import ASINS, FarmDriver, reading
 from tests.servers import on_sqlite
 
@@ -179,6 +181,19 @@ def test_a_job_that_ended_with_failed_tasks_is_told_once(farm: FarmDriver) -> No
     finish_jobs()
     assert [sweep_alerts(), sweep_alerts()] == [1, 0]
     assert [alert.detail for alert in told(failed)] == ["1 of 1 tasks of the job check failed."]
+
+
+@on_sqlite
+def test_a_failed_errand_tells_nobody_since_somebody_waits_for_its_end(farm: FarmDriver) -> None:
+    failed = rule("job")
+    errand = submit_errand(actor=permissions.system(), action=Action.VIEW_PRODUCT, storefront="shop", asin=ASINS[0])
+    assert finish_task(lease=farm.leased(errand.id), outcome=TaskOutcome(Code.TLS_ERROR))
+    visit(farm, Code.TLS_ERROR)
+    finish_jobs()
+    ended = {errand.job_id: "COMPLETED_WITH_ERRORS", errand.job_id + 1: "COMPLETED_WITH_ERRORS"}
+    assert {row.id: row.state for row in db.session.scalars(select(Job))} == ended
+    assert sweep_alerts() == 1
+    assert [alert.job_id for alert in told(failed)] == [errand.job_id + 1]
 
 
 def test_two_workers_that_look_at_once_tell_each_crossing_once(

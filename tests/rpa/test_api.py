@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +13,13 @@ from sqlalchemy import func, select
 from app.core.extensions import db
 from app.rpa.models.jobs import Job, Task
 from app.rpa.models.storefronts import Storefront
-from tests.rpa.conftest import ASINS, profile, stock_master
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import TaskOutcome
+from app.rpa.services.leases import Lease
+from app.rpa.services.outcomes import finish_task
+from tests.concurrency import TIMEOUT_S, at_once
+from tests.rpa.conftest import ASINS, FarmDriver, profile, stock_master
+from tests.servers import on_sqlite
 
 Headers = dict[str, str]
 
@@ -203,6 +211,61 @@ def test_a_single_errand_is_accepted_with_a_place_to_poll(
     assert (polled.status_code, polled.get_json()["attempts"]) == (200, [])
     assert client.get("/api/v1/jobs", headers=auth_headers).get_json()["items"] == []
     assert len(client.get("/api/v1/jobs?lane=interactive", headers=auth_headers).get_json()["items"]) == 1
+
+
+@pytest.mark.parametrize("path", ["view-product", "add-to-cart"])
+def test_an_errand_that_does_not_end_while_its_sender_waits_is_answered_as_it_is_then(
+    client: FlaskClient, auth_headers: Headers, shop: dict[str, Any], path: str
+) -> None:
+    sent = {"asin": ASINS[0], "storefront": "shop"}
+    answer = client.post(f"/api/v1/{path}?wait=1", json=sent, headers=auth_headers)
+    assert answer.status_code == 202, answer.text
+    assert (answer.get_json()["state"], answer.get_json()["attempts"]) == ("QUEUED", [])
+    assert client.get(answer.headers["Location"], headers=auth_headers).get_json() == answer.get_json()
+    again = client.post(f"/api/v1/{path}?wait=1", json=sent, headers=auth_headers | {"Idempotency-Key": "errand-1"})
+    replayed = client.post(f"/api/v1/{path}?wait=1", json=sent, headers=auth_headers | {"Idempotency-Key": "errand-1"})
+    assert (again.status_code, replayed.status_code, replayed.get_json()) == (202, 202, again.get_json())
+    assert _count(client, Task) == 2
+
+
+def _visited(client: FlaskClient, headers: Headers, path: str, visit: Callable[[Lease], Any]) -> Any:
+    """The answer to an errand whose task is claimed and ``visit``ed while its sender waits."""
+    app = client.application
+
+    def claim() -> Any:
+        until = time.monotonic() + TIMEOUT_S
+        while (task_id := db.session.scalar(select(Task.id))) is None:
+            assert time.monotonic() < until
+            db.session.remove()
+            time.sleep(0.05)
+        return visit(FarmDriver(app).leased(task_id))
+
+    sent = {"asin": ASINS[0], "storefront": "shop"}
+    answer, done = at_once(app, lambda: app.test_client().post(f"/api/v1/{path}", json=sent, headers=headers), claim)
+    assert done is True
+    assert client.get(answer.headers["Location"], headers=headers).get_json() == answer.get_json()
+    return answer
+
+
+@pytest.mark.parametrize("path", ["view-product", "add-to-cart"])
+def test_an_errand_that_ends_while_its_sender_waits_is_answered_with_its_result(
+    client: FlaskClient, auth_headers: Headers, shop: dict[str, Any], path: str
+) -> None:
+    def end(lease: Lease) -> bool:
+        return finish_task(lease=lease, outcome=TaskOutcome(Code.NOT_FOUND))
+
+    answer = _visited(client, auth_headers, f"{path}?wait=25", end)
+    assert (answer.status_code, answer.get_json()["code"]) == (200, "NOT_FOUND"), answer.text
+    assert [attempt["code"] for attempt in answer.get_json()["attempts"]] == ["NOT_FOUND"]
+
+
+@on_sqlite
+def test_an_errand_that_is_still_being_visited_when_the_wait_is_over_is_shown_with_its_visit(
+    client: FlaskClient, auth_headers: Headers, shop: dict[str, Any]
+) -> None:
+    answer = _visited(client, auth_headers, "view-product?wait=8", lambda lease: True)
+    assert (answer.status_code, answer.get_json()["state"]) == (202, "LEASED"), answer.text
+    assert [attempt["outcome"] for attempt in answer.get_json()["attempts"]] == [None]
 
 
 @pytest.mark.parametrize("path", ["view-product", "add-to-cart"])

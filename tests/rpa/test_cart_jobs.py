@@ -14,9 +14,9 @@ from sqlalchemy import select
 
 from app.core.extensions import db
 from app.core.money import Money
-from app.rpa.codes import Code
 from app.rpa.models.jobs import Job, TaskState
-from app.rpa.readings import CartReading, Choice, ChoicesReading, Read, TaskOutcome
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import CartReading, Choice, ChoicesReading, Read, TaskOutcome
 from app.rpa.services import leases, outcomes, preparing
 from app.rpa.services.ending import finish_jobs
 from tests.auth.people import new_person

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.core.money import Money
-from app.rpa.changes import Change, decide_changes, observed_values
-from app.rpa.readings import Availability, ProductReading, Read
+from app.rpa.rules.changes import Change, decide_changes, observed_values
+from app.rpa.rules.readings import Availability, ProductReading, Read
 
 MASTER = {"name": "Kettle", "brand": "Hearth", "price": "19.90 EUR", "availability": "IN_STOCK"}
 

@@ -15,10 +15,10 @@ from app.core.orm import utc_now
 from app.core.outbox import Outbox
 from app.core.permissions import system
 from app.products.services.filters import create_filter
-from app.rpa.codes import Code
 from app.rpa.models.jobs import Job
 from app.rpa.queries.storefronts import find_storefront, get_storefront
-from app.rpa.readings import TaskOutcome
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import TaskOutcome
 from app.rpa.services import ending
 from app.rpa.services.outcomes import finish_task
 from tests.rpa.conftest import ASINS, FarmDriver, profile, stock_master

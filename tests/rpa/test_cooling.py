@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.rpa.codes import Code
-from app.rpa.cooling import BLOCKS, FIRST_S, LONGEST_S, Cooling
+from app.rpa.rules.codes import Code
+from app.rpa.rules.cooling import BLOCKS, FIRST_S, LONGEST_S, Cooling
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 
@@ -62,3 +62,17 @@ def test_a_probe_that_says_nothing_is_repeated_after_as_long_again() -> None:
 @pytest.mark.parametrize("code", [None, Code.BLOCKED, Code.NAV_TIMEOUT])
 def test_what_was_under_way_when_it_began_is_no_probe(code: Code | None) -> None:
     assert COLD.after(code, started_at=NOW - timedelta(seconds=1), now=PROBED_AT + timedelta(hours=1)) == COLD
+
+
+def test_a_cool_down_that_is_cut_short_is_followed_by_a_probe_that_decides() -> None:
+    at = NOW + timedelta(seconds=1)
+    cut = COLD.cut_short(at)
+    assert cut == Cooling(5, FIRST_S, at)
+    assert cut.after(Code.BLOCKED, started_at=NOW, now=at) == cut
+    assert _after(cut, None, at=at) == Cooling()
+    assert _after(cut, Code.BLOCKED, at=at) == Cooling(6, 2 * FIRST_S, at + timedelta(seconds=2 * FIRST_S))
+
+
+@pytest.mark.parametrize("cooling", [Cooling(), Cooling(4), COLD])
+def test_nothing_is_cut_short_that_is_over_or_has_not_begun(cooling: Cooling) -> None:
+    assert cooling.cut_short(PROBED_AT + timedelta(seconds=1)) == cooling

@@ -21,12 +21,13 @@ from app.core.orm import utc_now
 from app.core.transactions import in_transaction
 from app.products.models.products import Product
 from app.products.services.products import delete_product
-from app.rpa.codes import Code
-from app.rpa.evidence import PER_CODE, Kept, Why, describe, reason
 from app.rpa.models.evidence import Evidence
 from app.rpa.models.jobs import Attempt
+from app.rpa.queries import evidence as queries
 from app.rpa.queries.evidence import has_room
-from app.rpa.readings import CartReading, Kind, Piece, TaskOutcome
+from app.rpa.rules.codes import Code
+from app.rpa.rules.evidence import PER_CODE, Kept, Why, describe, reason, wants_page
+from app.rpa.rules.readings import CartReading, Kind, Piece, TaskOutcome
 from app.rpa.services import evidence as services
 from app.rpa.services import outcomes
 from app.rpa.services.leases import Lease
@@ -199,6 +200,48 @@ def test_of_what_is_too_much_the_oldest_goes_first(farm: FarmDriver, monkeypatch
     assert len(files()) == len(rows())
 
 
+@on_sqlite
+@pytest.mark.parametrize(
+    ("hours", "most", "wanted"),
+    [
+        ([], 4, True),
+        ([1, 2, 3], 4, True),
+        ([1, 2, 3, 4], 4, False),
+        ([5.9, 7, 8, 9], 4, False),
+        ([6, 7, 8, 9], 4, True),
+        ([], 0, False),
+    ],
+)
+def test_the_first_pages_that_were_read_well_are_kept_and_then_some_evenly_over_the_day(
+    app: Flask, hours: list[float], most: int, wanted: bool
+) -> None:
+    now = utc_now()
+    assert wants_page([now - timedelta(hours=ago) for ago in hours], now, most=most) == wanted
+
+
+def test_a_page_that_was_read_well_is_recorded_for_its_storefront(farm: FarmDriver) -> None:
+    lease = started(farm)
+    assert queries.wants_page(lease.storefront_id)
+    outcomes.finish_task(lease=lease, outcome=TaskOutcome(None, reading=reading()), kept=[stored(lease, why=Why.PAGE)])
+    (row,) = rows()
+    assert (row.why, row.pages_of, row.expires_at - row.created_at) == ("page", lease.storefront_id, timedelta(days=14))
+
+
+def test_of_pages_that_were_read_well_a_storefront_keeps_the_newest_and_those_of_others_count_for_themselves(
+    farm: FarmDriver,
+) -> None:
+    most = farm.app.extensions["settings"].evidence.replay_samples
+    task_id = farm.task_ids(farm.submit())[0]
+    of_other = add_evidence(task_id, b"x", pages_of=9, why="page").id
+    failure = add_evidence(task_id, b"x").id
+    pages = [add_evidence(task_id, b"x", pages_of=8, why="page").id for _ in range(most + 2)]
+    assert not queries.wants_page(8)
+    assert queries.wants_page(9)
+    assert services.purge_evidence() == 2
+    assert [row.id for row in rows()] == [of_other, failure, *pages[2:]]
+    assert len(files()) == most + 2
+
+
 def test_there_is_room_for_so_many_attempts_of_one_code_in_a_job(farm: FarmDriver) -> None:
     lease = started(farm)
     for _ in range(PER_CODE - 1):
@@ -278,6 +321,22 @@ def test_html_is_a_file_to_save_that_no_browser_shows(app: Flask, reader: Any) -
         assert answer.content_type == "text/html; charset=utf-8"
     plain = reader(f"/evidence/{row}")
     assert (plain.data, plain.headers.get("Content-Encoding")) == (content, None)
+
+
+def test_html_is_shown_to_frames_of_our_own_pages_as_a_sandboxed_document(app: Flask, reader: Any) -> None:
+    content = b"<!doctype html><script>alert(1)</script>"
+    _, (row, picture) = made(app, (Kind.HTML, gzip.compress(content)), (Kind.SCREENSHOT, b"jpeg"))
+    shown = reader(f"/evidence/{row}?framed=true")
+    assert (shown.status_code, shown.data, shown.content_type) == (200, content, "text/html; charset=utf-8")
+    assert "Content-Disposition" not in shown.headers
+    assert shown.headers.get_all("X-Frame-Options") == ["SAMEORIGIN"]
+    policy = "sandbox; default-src 'none'; frame-ancestors 'self'"
+    assert shown.headers.get_all("Content-Security-Policy") == [policy]
+    again = reader(f"/evidence/{row}?framed=true", **{"If-None-Match": shown.headers["ETag"]})
+    assert (again.status_code, again.headers["Content-Security-Policy"]) == (304, policy)
+    assert reader(f"/evidence/{row}").headers["X-Frame-Options"] == "DENY"
+    assert reader(f"/evidence/{picture}?framed=true").data == b"jpeg"
+    assert reader(f"/evidence/{row}?framed=perhaps").status_code == 422
 
 
 def test_what_has_expired_is_shown_to_nobody_even_before_it_is_deleted(app: Flask, reader: Any) -> None:

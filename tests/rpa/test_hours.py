@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.rpa.hours import DAYS, Hours, HoursRefused, day_of, day_starts_at, read_hours
+from app.rpa.rules.hours import DAYS, Hours, HoursRefused, day_of, day_starts_at, read_hours
 
 BERLIN = "Europe/Berlin"
 WORKDAYS = ["mon", "tue", "wed", "thu", "fri"]

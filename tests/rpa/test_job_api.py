@@ -21,10 +21,15 @@ from app.products.queries.products import find_products_by_asins
 from app.products.services.categories import create_category
 from app.products.services.filters import create_filter
 from app.products.services.products import create_product, update_product
-from app.rpa.models.jobs import Attempt, Job
+from app.rpa.models.jobs import Action, Attempt, Job, Task
 from app.rpa.models.storefronts import Storefront
+from app.rpa.queries import estimates
+from app.rpa.queries.estimates import find_seconds_per_task
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import TaskOutcome
 from app.rpa.services import asin_files, ending, leases, preparing
 from app.rpa.services.outcomes import finish_task
+from app.rpa.services.submitting import submit_errand
 from tests.rpa.conftest import ASINS, SUCCESS, FarmDriver, stock_master
 from tests.servers import on_sqlite
 
@@ -246,6 +251,80 @@ def test_the_last_visits_say_how_long_one_takes(call: Caller, app: Flask, shop: 
     assert (carts["seconds_per_task"], carts["is_measured"]) == (10.0, False)
 
 
+def test_only_the_newest_visits_that_saw_a_page_say_how_long_one_takes(
+    call: Caller, app: Flask, shop: FarmDriver
+) -> None:
+    ends: list[tuple[TaskOutcome, float]] = [
+        (SUCCESS, 30),
+        (TaskOutcome(Code.ROBOTS_DENIED), 0),
+        (TaskOutcome(Code.NO_DOCUMENT), 0.07),
+        (TaskOutcome(Code.NOT_FOUND), 4),
+        (SUCCESS, 6),
+    ]
+    with app.app_context():
+        large = shop.submit(ASINS)
+        shop.release()
+        for task_id, (outcome, seconds) in zip(shop.task_ids(large), ends, strict=True):
+            _visit(shop, task_id, outcome, seconds)
+        for code in (Code.ROBOTS_DENIED, Code.TLS_ERROR, Code.WORKER_LOST, Code.NO_DOCUMENT):
+            errand = submit_errand(actor=system(), action="view-product", storefront="shop", asin=ASINS[0])
+            _visit(shop, errand.id, TaskOutcome(code), 20)
+        errand = submit_errand(actor=system(), action="view-product", storefront="shop", asin=ASINS[0])
+        _visit(shop, errand.id, SUCCESS, 8)
+        assert _seconds() == (30 + 4 + 6 + 8) / 4
+    found = call.submit().get_json()["estimate"]
+    assert (found["seconds_per_task"], found["is_measured"]) == (12.0, True)
+
+
+def test_visits_that_never_saw_a_page_say_nothing_and_timeouts_count_beside_real_ones(
+    app: Flask, shop: FarmDriver
+) -> None:
+    with app.app_context():
+        job = shop.submit(ASINS[:3])
+        shop.release()
+        robots, slow, well = shop.task_ids(job)
+        _visit(shop, robots, TaskOutcome(Code.ROBOTS_DENIED), 0)
+        assert _seconds() is None
+        _visit(shop, well, SUCCESS, 2)
+        _visit(shop, slow, TaskOutcome(Code.NAV_TIMEOUT), 22)
+        assert shop.task(slow).state == "READY"
+        db.session.execute(update(Task).where(Task.id == slow).values(not_before=utc_now()))
+        db.session.commit()
+        shop.release()
+        _visit(shop, slow, TaskOutcome(Code.NAV_TIMEOUT), 12)
+        assert _seconds() == (22 + 2 + 12) / 3
+
+
+@on_sqlite
+def test_many_errands_and_a_large_job_count_by_how_new_their_visits_are(
+    app: Flask, shop: FarmDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimates, "_VISITS", 3)
+    with app.app_context():
+        large = shop.submit(ASINS)
+        shop.release()
+        for seconds, task_id in enumerate(shop.task_ids(large), start=1):
+            _visit(shop, task_id, SUCCESS, seconds)
+        assert _seconds() == (3 + 4 + 5) / 3
+        errand = submit_errand(actor=system(), action="view-product", storefront="shop", asin=ASINS[0])
+        _visit(shop, errand.id, SUCCESS, 30)
+        assert _seconds() == (4 + 5 + 30) / 3
+
+
+def _seconds() -> float | None:
+    return find_seconds_per_task(db.session.scalars(select(Storefront.id)).one(), Action.VIEW_PRODUCT)
+
+
+def _visit(farm: FarmDriver, task_id: int, outcome: TaskOutcome, seconds: float) -> None:
+    """Let a visit of a task have ended so, and have begun so many seconds before."""
+    lease = farm.leased(task_id)
+    assert finish_task(lease=lease, outcome=outcome)
+    attempt = db.session.scalars(select(Attempt).where(Attempt.lease_token == lease.token)).one()
+    assert attempt.ended_at is not None
+    attempt.started_at = attempt.ended_at - timedelta(seconds=seconds)
+    db.session.commit()
+
+
 def test_a_job_without_a_deadline_of_its_own_gets_the_time_that_it_needs(call: Caller, app: Flask) -> None:
     with app.app_context():
         db.session.execute(update(Storefront).values(gap_ms=40_000_000))
@@ -322,6 +401,17 @@ def test_a_file_that_is_none_is_refused_and_nothing_is_made_or_kept(
     assert refused_at(answer) == [pointer]
     assert count_jobs(app) == 0
     assert kept_uploads(app) == before
+
+
+@on_sqlite
+def test_two_files_for_one_job_are_refused_with_the_word_that_one_is_wanted(call: Caller, app: Flask) -> None:
+    before = kept_uploads(app)
+    form = {"action": "view-product", "storefront": "shop", "name": "File"}
+    files = [(io.BytesIO(b"asin\nB000000001\n"), name) for name in ("a.csv", "b.csv")]
+    answer = call("POST", "/jobs/upload", data=form | {"file": files})
+    assert refused_at(answer) == ["/file"]
+    assert answer.get_json()["errors"][0]["detail"] == "Send one file: this field stands here twice."
+    assert (count_jobs(app), kept_uploads(app)) == (0, before)
 
 
 @on_sqlite

@@ -6,8 +6,8 @@ import pytest
 
 from app.core.errors import Conflict
 from app.rpa.errors import JobFinished, JobMoveRefused
-from app.rpa.job_moves import COMPLETES, LIVES, MOVES, OPEN, WORKS, Move, allowed, ask
 from app.rpa.models.jobs import JobState
+from app.rpa.rules.job_moves import COMPLETES, LIVES, MOVES, OPEN, WORKS, Move, allowed, ask
 
 S = JobState
 EXPECTED: dict[tuple[JobState, Move], JobState | type[Conflict]] = {

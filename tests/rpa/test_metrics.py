@@ -11,10 +11,10 @@ from app.core import permissions
 from app.core.extensions import db
 from app.core.queues import doorbell
 from app.core.tallies import Reporter, report
-from app.rpa.codes import Code
 from app.rpa.models.jobs import Task
 from app.rpa.models.workers import Wanted
-from app.rpa.readings import TaskOutcome
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import TaskOutcome
 from app.rpa.services import controlling, dispatch, ending, leading, leases
 from app.rpa.services.outcomes import finish_task
 from app.rpa.services.workers import tell_worker

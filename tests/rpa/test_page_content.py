@@ -20,9 +20,9 @@ from app.core.extensions import db
 from app.core.logs import configure_logging
 from app.operations.files.cells import unprotect
 from app.products.models.products import Product
-from app.rpa.profile import Profile
-from app.rpa.profile_schemas import ProfileSchema
-from app.rpa.readings import PageFacts, TaskOutcome
+from app.rpa.profiles.profile import Profile
+from app.rpa.profiles.schemas import ProfileSchema
+from app.rpa.rules.readings import PageFacts, TaskOutcome
 from tests.auth.people import new_person
 from tests.browsing import Visitor
 from tests.rpa.conftest import ASINS, FarmDriver, profile, stock_master

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.rpa.hours import DAYS, read_hours
-from app.rpa.planning import LONGEST, Cap, Facts, Limit, default_deadline, estimate, plan, read_duration, spoken
+from app.rpa.rules.hours import DAYS, read_hours
+from app.rpa.rules.planning import LONGEST, Cap, Facts, Limit, default_deadline, estimate, plan, read_duration, spoken
 
 SLOW = Facts(gap_ms=5000, concurrency=1, workers=8, seconds_per_task=3)
 FAST = Facts(gap_ms=0, concurrency=8, workers=4, seconds_per_task=2)

@@ -13,19 +13,19 @@ from sqlalchemy import func, select, update
 from app.core import permissions
 from app.core.extensions import db
 from app.core.orm import utc_now
-from app.rpa.codes import Code
-from app.rpa.cooling import BLOCKS
 from app.rpa.models.jobs import Action, Job, JobState, Task, TaskState
 from app.rpa.models.storefronts import Storefront
-from app.rpa.planning import Limit
 from app.rpa.queries.estimates import find_facts
 from app.rpa.queries.progress import get_progress
 from app.rpa.queries.storefronts import get_storefront, with_standing
-from app.rpa.readings import TaskOutcome
+from app.rpa.rules.codes import Code
+from app.rpa.rules.cooling import BLOCKS
+from app.rpa.rules.planning import Limit
+from app.rpa.rules.readings import TaskOutcome
+from app.rpa.rules.standstill import Reason
 from app.rpa.schemas.politeness import PolitenessIn
 from app.rpa.services import preparing, storefronts, submitting
 from app.rpa.services.outcomes import finish_task
-from app.rpa.standstill import Reason
 from tests.rpa.conftest import ASINS, SUCCESS, FarmDriver, profile
 from tests.servers import on_sqlite
 

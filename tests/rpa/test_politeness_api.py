@@ -15,7 +15,7 @@ from app.core.orm import utc_now
 from app.core.outbox import Outbox
 from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import Storefront
-from app.rpa.robots import State
+from app.rpa.rules.robots import State
 from tests.rpa.conftest import profile
 from tests.servers import on_sqlite
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from app.core.extensions import db
 from app.rpa.models.trials import Trial
-from app.rpa.product_addresses import NoAsin, read_addresses
+from app.rpa.profiles.addresses import NoAsin, read_addresses
 from tests.rpa.keeping import end_trial
 
 SHOP = "https://shop.example"

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from app.rpa.codes import Code
-from app.rpa.profile import Profile
-from app.rpa.profile_document import json_schema, json_schema_text
-from app.rpa.profile_schemas import ProfileSchema
-from app.rpa.readings import Availability
+from app.rpa.profiles.document import json_schema, json_schema_text
+from app.rpa.profiles.profile import Profile
+from app.rpa.profiles.schemas import ProfileSchema
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import Availability
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE: dict[str, Any] = json.loads((ROOT / "docs/examples/storefront-profile.json").read_text(encoding="utf-8"))
@@ -156,6 +156,12 @@ REFUSED: list[tuple[str, object, str]] = [
     ("/product/name/1/css", "[data-x!=y]", "Browsers do not know the attribute operator !=."),
     ("/product/name/1/css", "h1::text", "A pseudo-element (::before, ::text) has no text or attribute to read."),
     ("/product/name/1/css", "svg|a", "A selector cannot name a namespace."),
+    ("/product/name/1/css", "x-price >>> ", "On both sides of >>> stands a selector."),
+    ("/product/name/1/css", "x-a, x-b >>> b", "Beside >>> write :is(a, b) instead of a list with commas."),
+    ("/product/name/1/css", "a>>>b>>>c>>>d>>>e>>>f", "A selector goes into at most 4 shadow roots and frames."),
+    ("/product/name/1/css", "x-price >>> b:first", "Browsers do not know the pseudo-class :first."),
+    ("/product/dismiss/0", "x-banner >>> button", "Not a CSS selector: "),
+    ("/cart/add", "x-buy >>> button", "Not a CSS selector: "),
     ("/product/name/1/css", None, "Field may not be null."),
     ("/product/name/0/structured", "weight", "Must be one of: name, brand, price, currency, availability, sku."),
     ("/product/name/0/attribute", "content", "Only a css source has an attribute."),
@@ -222,6 +228,10 @@ def test_all_wrong_values_are_named_at_once() -> None:
         ("/product/name/1/css", "main:has(> h1) :is(h1, h2):not(.x)"),
         ("/product/name/1/css", "[data-name='a b' i]"),
         ("/product/name/1/css", "li:nth-child(2n+1), #title"),
+        ("/product/name/1/css", "x-price[data-a='>>>'] >>> iframe>>>.now"),
+        ("/product/ready/0/css", "x-price >>> .now"),
+        ("/product/availability_rules/1/css", "x-stock >>> .gone"),
+        ("/cart/line", "x-drawer >>> .line"),
         ("/product/name/1", {"regex": "(?i)name: (.+)"}),
         ("/product/name/1", {"structured": "name", "regex": "^[^|]+"}),
         ("/product/url", "https://static.kettles.example/p?id={asin}&x=1"),

@@ -10,16 +10,28 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from app.core import permissions
+from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.core.orm import utc_now
-from app.rpa.errors import ProfileVersionActive, ProfileVersionNotFound, StorefrontStale
+from app.rpa.errors import (
+    ProfileVersionActive,
+    ProfileVersionLoses,
+    ProfileVersionNotFound,
+    ProfileVersionNotReplayed,
+    ProfileVersionUsed,
+    StorefrontStale,
+)
 from app.rpa.models.observations import Observation
 from app.rpa.models.storefronts import ProfileVersion, Storefront, VersionState
-from app.rpa.profile_diff import differences
+from app.rpa.profiles.diff import differences
 from app.rpa.queries.profiles import diff_versions, get_version, list_versions
+from app.rpa.rules.readings import Kind
 from app.rpa.services import profiles, storefronts
 from app.rpa.services.outcomes import finish_task
-from tests.rpa.conftest import SUCCESS, FarmDriver, profile
+from app.rpa.services.replays import submit_replay
+from tests.rpa.conftest import ASINS, SUCCESS, FarmDriver, profile
+from tests.rpa.keeping import add_evidence, end_trial
+from tests.servers import on_sqlite
 
 Threads = Callable[[list[Callable[[], Any]]], list[Any]]
 SLOW = {"gap_ms": 700, "concurrency": 3}
@@ -41,11 +53,19 @@ def draft(**changes: Any) -> ProfileVersion:
     )
 
 
-def activate(number: int, expected_version: int) -> ProfileVersion:
+def activate(number: int, expected_version: int, **more: Any) -> ProfileVersion:
     return profiles.activate_version(
         actor=permissions.system(), now=utc_now(), storefront_id=shop().id, expected_version=expected_version,
-        number=number,
+        number=number, **more,
     )  # fmt: skip
+
+
+def replayed(number: int, **lost: int) -> None:
+    """Let a replay of a version have ended with so many lost values by field."""
+    trial = submit_replay(actor=permissions.system(), storefront_id=shop().id, number=number)
+    counts = {field: {"same": 3, "changed": 0, "gained": 0, "lost": count} for field, count in lost.items()}
+    found = {"pages": [{}, {}], "read_well": 1, "counts": counts, "lost": sum(lost.values()), "skipped": 0}
+    end_trial(trial.id, found)
 
 
 def save(expected_version: int, **changes: Any) -> Storefront:
@@ -73,6 +93,114 @@ def test_a_draft_changes_nothing_until_it_is_activated(farm: FarmDriver) -> None
     assert (shop().profile, shop().profile_version, shop().version) == (profile(pace=SLOW), 2, 2)
     assert (shop().gap_ms, shop().concurrency) == (700, 3)
     assert states() == [VersionState.PAST, VersionState.ACTIVE]
+
+
+def activations() -> int:
+    mine = AuditEvent.action == "profile_version.activate"
+    return db.session.scalar(select(func.count()).where(mine)) or 0
+
+
+def test_a_version_that_loses_values_is_activated_only_when_that_is_confirmed(farm: FarmDriver) -> None:
+    draft(currency="EUR")
+    replayed(2, price=2, name=0, code=1)
+    with pytest.raises(ProfileVersionLoses) as refused:
+        activate(2, 1)
+    assert refused.value.detail == (
+        "Replayed on 2 kept pages against version 1: 3 values lost. It would no longer read: price on 2, "
+        "whole pages: 1. Send confirm: true to activate it all the same."
+    )
+    assert (states(), shop().version, shop().profile["currency"], activations()) == (["ACTIVE", "DRAFT"], 1, "USD", 0)
+    assert activate(2, 1, confirm=True).state == VersionState.ACTIVE
+    assert (states(), shop().profile["currency"], activations()) == (["PAST", "ACTIVE"], "EUR", 1)
+
+
+@on_sqlite
+def test_what_counts_is_the_newest_replay_against_the_version_that_is_active(farm: FarmDriver) -> None:
+    draft(currency="EUR")
+    draft(currency="GBP")
+    replayed(2, price=2)
+    replayed(2, price=0)
+    assert activate(2, 1).replayed == "Replayed on 2 kept pages against version 1: no values lost."
+    replayed(3, price=1)
+    activate(1, 2)  # version 1 comes back as version 4, which 3 was not replayed against
+    assert activate(3, 3).replayed == "Not replayed against version 4: no page of the storefront is kept."
+
+
+def keep_page(farm: FarmDriver) -> None:
+    """Let the HTML of a failed visit be kept, which a replay could read."""
+    add_evidence(farm.task_ids(farm.submit(ASINS[:1]))[0], b"a page", kind=Kind.HTML)
+
+
+def test_a_draft_that_was_not_replayed_needs_a_confirmation_where_pages_are_kept(farm: FarmDriver) -> None:
+    draft(currency="EUR")
+    keep_page(farm)
+    submit_replay(actor=permissions.system(), storefront_id=shop().id, number=2)  # and has not ended
+    with pytest.raises(ProfileVersionNotReplayed) as refused:
+        activate(2, 1)
+    assert refused.value.detail == (
+        "Not replayed against version 1. Replay it first (POST .../profile-versions/2/replay), "
+        "or send confirm: true to activate it unseen."
+    )
+    assert (states(), shop().version, shop().profile["currency"], activations()) == (["ACTIVE", "DRAFT"], 1, "USD", 0)
+    assert activate(2, 1, confirm=True).replayed == "Not replayed against version 1."
+    back = activate(1, 2)  # was active before: it may be needed at once
+    assert (back.number, back.replayed) == (3, "Not replayed against version 2.")
+
+
+def test_a_draft_needs_no_confirmation_once_it_was_replayed_against_the_active_version(farm: FarmDriver) -> None:
+    draft(currency="EUR")
+    draft(currency="GBP")
+    keep_page(farm)
+    replayed(2, price=0)
+    replayed(3, price=0)
+    assert activate(2, 1).number == 2
+    with pytest.raises(ProfileVersionNotReplayed):
+        activate(3, 2)
+    assert states() == ["PAST", "ACTIVE", "DRAFT"]
+
+
+@on_sqlite
+def test_pages_of_another_storefront_and_pictures_ask_for_no_replay(farm: FarmDriver) -> None:
+    add_evidence(farm.task_ids(farm.submit(ASINS[:1]))[0], b"a picture")
+    id_ = shop().id
+    other = farm.storefront("other")
+    add_evidence(farm.task_ids(farm.submit(ASINS[:1], storefront="other"))[0], b"a page", kind=Kind.HTML)
+    about: dict[str, Any] = {"actor": permissions.system(), "now": utc_now(), "storefront_id": id_}
+    profiles.draft_version(**about, profile=profile(currency="EUR"))
+    said = profiles.activate_version(**about, expected_version=1, number=2).replayed
+    assert (other.id != id_, said) == (True, "Not replayed against version 1: no page of the storefront is kept.")
+
+
+@on_sqlite
+def test_over_the_api_a_draft_that_was_not_replayed_is_a_conflict_until_confirmed(
+    farm: FarmDriver, client: FlaskClient, auth_headers: dict[str, str]
+) -> None:
+    draft(currency="EUR")
+    keep_page(farm)
+    path, headers = f"/api/v1/storefronts/{shop().id}/profile-versions/2/activate", auth_headers | {"If-Match": '"v1"'}
+    answer = client.post(path, json={}, headers=headers)
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "PROFILE_VERSION_NOT_REPLAYED")
+    assert states() == ["ACTIVE", "DRAFT"]
+    confirmed = client.post(path, json={"confirm": True}, headers=headers)
+    assert (confirmed.status_code, confirmed.get_json()["replayed"]) == (200, "Not replayed against version 1.")
+    assert states() == ["PAST", "ACTIVE"]
+
+
+@on_sqlite
+def test_over_the_api_a_version_that_loses_values_is_a_conflict_until_confirmed(
+    farm: FarmDriver, client: FlaskClient, auth_headers: dict[str, str]
+) -> None:
+    draft(currency="EUR")
+    replayed(2, price=2)
+    path, headers = f"/api/v1/storefronts/{shop().id}/profile-versions/2/activate", auth_headers | {"If-Match": '"v1"'}
+    answer = client.post(path, json={}, headers=headers)
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "PROFILE_VERSION_LOSES")
+    assert "price on 2" in answer.get_json()["detail"]
+    for word in ("true", 1, None):
+        assert client.post(path, json={"confirm": word}, headers=headers).status_code == 422
+    assert states() == ["ACTIVE", "DRAFT"]
+    assert client.post(path, json={"confirm": True}, headers=headers).status_code == 200
+    assert states() == ["PAST", "ACTIVE"]
 
 
 def test_an_earlier_version_comes_back_as_a_new_one(farm: FarmDriver) -> None:
@@ -196,3 +324,58 @@ def test_versions_are_drafted_compared_and_activated_by_api(client: FlaskClient,
     assert (done.status_code, done.get_json()["state"]) == (200, "ACTIVE")
     shown = client.get(f"/api/v1/storefronts/{made.get_json()['id']}", headers=auth_headers).get_json()
     assert (shown["profile"]["currency"], shown["profile_version"], shown["version"]) == ("EUR", 2, 2)
+
+
+def test_a_draft_can_be_deleted_and_its_number_is_not_given_again(farm: FarmDriver) -> None:
+    draft(pace=SLOW)
+    draft(pace=SLOW)
+    profiles.delete_draft(actor=permissions.system(), storefront_id=shop().id, number=3)
+    assert states() == [VersionState.ACTIVE, VersionState.DRAFT]
+    with pytest.raises(ProfileVersionNotFound):
+        activate(3, 1)
+    assert draft(pace=SLOW).number == 4
+    event = db.session.scalars(select(AuditEvent).where(AuditEvent.action == "profile_version.delete")).one()
+    assert event.before is not None
+    assert (event.before["number"], event.before["profile"]["pace"]) == (3, SLOW)
+
+
+@pytest.mark.parametrize(
+    ("number", "refusal"), [(1, ProfileVersionUsed), (2, ProfileVersionUsed), (9, ProfileVersionNotFound)]
+)
+def test_a_version_that_was_ever_active_is_not_deleted(farm: FarmDriver, number: int, refusal: type[Exception]) -> None:
+    save(1, pace=SLOW)
+    id_ = shop().id
+    db.session.rollback()
+    with pytest.raises(refusal):
+        profiles.delete_draft(actor=permissions.system(), storefront_id=id_, number=number)
+    assert states() == [VersionState.PAST, VersionState.ACTIVE]
+    assert db.session.scalar(select(func.count()).where(AuditEvent.action == "profile_version.delete")) == 0
+
+
+def test_of_one_that_deletes_a_draft_and_one_that_activates_it_only_one_succeeds(
+    farm: FarmDriver, in_threads: Threads
+) -> None:
+    draft(pace=SLOW)
+    id_ = shop().id
+    db.session.rollback()
+    deleted, activated = in_threads([
+        lambda: profiles.delete_draft(actor=permissions.system(), storefront_id=id_, number=2),
+        lambda: activate(2, 1).number,
+    ])  # fmt: skip
+    if deleted is None:
+        assert (type(activated), states(), shop().profile_version) == (ProfileVersionNotFound, ["ACTIVE"], 1)
+    else:
+        assert (type(deleted), activated, states()) == (ProfileVersionUsed, 2, ["PAST", "ACTIVE"])
+
+
+@on_sqlite
+def test_a_draft_is_deleted_over_the_api_with_the_permission_to_write_storefronts(
+    farm: FarmDriver, client: FlaskClient, auth_headers: dict[str, str]
+) -> None:
+    path = f"/api/v1/storefronts/{shop().id}/profile-versions"
+    draft(pace=SLOW)
+    assert client.delete(f"{path}/2").status_code == 401
+    assert client.delete(f"{path}/2", headers=auth_headers).status_code == 204
+    assert client.get(f"{path}/2", headers=auth_headers).status_code == 404
+    refused = client.delete(f"{path}/1", headers=auth_headers)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "PROFILE_VERSION_USED")

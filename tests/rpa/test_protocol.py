@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -12,18 +13,19 @@ from sqlalchemy import func, select, update
 
 from app.core import permissions
 from app.core.extensions import db
+from app.core.many_rows import upsert
 from app.core.orm import utc_now
 from app.core.queues import BATCH, doorbell
 from app.products.models.products import ProductUpdate
 from app.products.services.products import delete_product
-from app.rpa.codes import Code
 from app.rpa.models.jobs import Action, Attempt, Job, JobState, Task, TaskState
 from app.rpa.models.observations import Observation, ObservationCurrent
 from app.rpa.models.storefronts import Storefront
-from app.rpa.readings import Availability, TaskOutcome
-from app.rpa.services import controlling, dispatch, ending, leading, leases, preparing, submitting
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import Availability, TaskOutcome
+from app.rpa.rules.turns import Turns
+from app.rpa.services import controlling, dispatch, ending, leading, leases, observing, preparing, submitting
 from app.rpa.services.outcomes import finish_task
-from app.rpa.turns import Turns
 from tests.rpa.conftest import ASINS, SUCCESS, FarmDriver, reading
 
 Threads = Callable[[list[Callable[[], Any]]], list[Any]]
@@ -173,6 +175,27 @@ def test_a_result_without_the_lease_is_dropped_whole(farm: FarmDriver) -> None:
     assert not finish_task(lease=replace(lease, token="0" * 32), outcome=changed)
     assert farm.task(task_id).state == TaskState.LEASED
     assert (_count(Observation), _told(), farm.job(job.id).current_count) == (0, 0, 0)
+
+
+def test_the_loss_of_a_shared_browser_does_not_count_and_is_followed_by_a_visit_that_is_alone_and_counts(
+    farm: FarmDriver,
+) -> None:
+    farm.storefront("strict", retry={"attempts": 1, "losses": 0})
+    job = farm.submit([ASINS[0]], storefront="strict")
+    (task_id,) = farm.task_ids(job)
+    farm.release()
+    lost = TaskOutcome(Code.CHROME_CRASH, counts=False)
+    first = farm.leased(task_id)
+    assert not first.is_alone
+    assert finish_task(lease=first, outcome=lost)
+    assert (farm.task(task_id).state, farm.task(task_id).loss_count) == (TaskState.READY, 0)
+    db.session.execute(update(Task).values(not_before=utc_now() - timedelta(seconds=1)))
+    db.session.commit()
+    farm.release()
+    second = farm.leased(task_id)
+    assert second.is_alone
+    assert finish_task(lease=second, outcome=lost)
+    assert (farm.task(task_id).state, farm.task(task_id).code) == (TaskState.FAILED, Code.POISON)
 
 
 def test_a_result_is_recorded_once_however_often_it_is_reported(farm: FarmDriver, in_threads: Threads) -> None:
@@ -417,3 +440,24 @@ def test_what_the_dispatcher_saw_overdue_and_was_then_cancelled_ends_as_cancelle
     assert ending.end_open_tasks() == 1
     assert farm.task(farm.task_ids(job)[0]).state == TaskState.CANCELLED
     assert (farm.job(job.id).cancelled_count, farm.job(job.id).skipped_count) == (1, 0)
+
+
+def test_two_jobs_that_see_the_same_change_at_once_tell_it_once(
+    farm: FarmDriver, in_threads: Threads, monkeypatch: Any
+) -> None:
+    known = farm.submit([ASINS[0]])
+    farm.release()
+    _finish_all(farm, known)
+    jobs = [farm.submit([ASINS[0]]) for _ in range(2)]
+    farm.release()
+    held = [farm.leased(farm.task_ids(job)[0]) for job in jobs]
+
+    def write_slowly(*args: Any) -> None:
+        """As the others see it when the database takes its time until the commit."""
+        upsert(*args)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(observing, "upsert", write_slowly)
+    seen = TaskOutcome(None, reading=reading("11.00"))
+    assert in_threads([partial(finish_task, lease=lease, outcome=seen) for lease in held]) == [True, True]
+    assert (_count(Observation), _told()) == (3, 1)

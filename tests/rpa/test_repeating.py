@@ -18,10 +18,10 @@ from app.core.money import Money
 from app.core.orm import utc_now
 from app.products.services.filters import create_filter, delete_filter, update_filter
 from app.products.services.products import create_product, delete_product
-from app.rpa.codes import Code
 from app.rpa.errors import JobNotEnded, JobNotFound, NothingToDo, NothingToRetry, StorefrontUnknown
 from app.rpa.models.jobs import Action, Job, JobState, Task
-from app.rpa.readings import TaskOutcome
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import TaskOutcome
 from app.rpa.services import ending, preparing, submitting
 from app.rpa.services.controlling import cancel_job
 from app.rpa.services.outcomes import finish_task

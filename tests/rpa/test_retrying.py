@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app.rpa.codes import RULES, Code, Ending, Retry
 from app.rpa.models.jobs import TaskState
-from app.rpa.profile import RetryBudget
-from app.rpa.retrying import MAX_RETRY_AFTER_S, Spent, decide
+from app.rpa.profiles.profile import RetryBudget
+from app.rpa.rules.codes import RULES, Code, Ending, Retry
+from app.rpa.rules.retrying import MAX_RETRY_AFTER_S, Spent, decide
 
 BUDGET = RetryBudget(attempts=3, losses=2, rate_limited=2, backoff_s=(10, 30, 90))
 

@@ -27,7 +27,7 @@ from app.rpa.errors import (
     ObservedChangeOutdated,
 )
 from app.rpa.models.storefronts import Storefront
-from app.rpa.readings import Availability
+from app.rpa.rules.readings import Availability
 from app.rpa.services import storefronts
 from app.rpa.services.reviewing import accept_change, dismiss_change
 from tests.rpa.conftest import ASINS, FarmDriver, profile, stock_master

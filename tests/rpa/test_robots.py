@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.rpa.models.jobs import Action
-from app.rpa.profile import Profile
-from app.rpa.robots import (
+from app.rpa.profiles.profile import Profile
+from app.rpa.rules.robots import (
     LONGEST_DELAY_MS,
     MAX_BYTES,
     address_in,

@@ -17,18 +17,19 @@ from app.core import permissions
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.outbox import Outbox
-from app.rpa.codes import Code
 from app.rpa.models.jobs import Job, JobState, Task, TaskState
 from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import Storefront
 from app.rpa.queries.storefronts import with_standing
-from app.rpa.robots import ALLOWED, KEPT, MAX_BYTES, State, Verdict
+from app.rpa.rules.codes import Code
+from app.rpa.rules.robots import ALLOWED, KEPT, MAX_BYTES, State, Verdict
+from app.rpa.rules.standstill import Reason
 from app.rpa.schemas.politeness import PolitenessIn
 from app.rpa.services import robots, storefronts
 from app.rpa.services.leases import Lease, claim_task
-from app.rpa.standstill import Reason
 from tests.rpa.conftest import FarmDriver
 from tests.servers import on_sqlite
+from tests.workers.allowing import allowed
 from tests.workers.shop import Shop
 
 Threads = Callable[[list[Callable[[], Any]]], list[Any]]
@@ -197,10 +198,11 @@ def test_a_profile_that_leads_elsewhere_does_not_wait_for_the_server_that_was_aw
     assert row.waits.reason is Reason.ROBOTS
     other = Shop()
     try:
-        storefronts.update_storefront(
-            actor=permissions.system(), now=utc_now(), storefront_id=row.id, expected_version=row.version, name="Real",
-            profile=other.document(), is_active=True,
-        )  # fmt: skip
+        with allowed(other.port):
+            storefronts.update_storefront(
+                actor=permissions.system(), now=utc_now(), storefront_id=row.id, expected_version=row.version,
+                name="Real", profile=other.document(), is_active=True,
+            )  # fmt: skip
     finally:
         other.close()
     assert _storefront().waits is None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import func, select, update
 
 from app.core import permissions
 from app.core.extensions import db
@@ -17,12 +15,12 @@ from app.core.money import Money
 from app.core.orm import utc_now
 from app.products.models.products import ProductUpdate
 from app.products.services.products import create_product
-from app.rpa.codes import Code
 from app.rpa.models.jobs import Attempt, Job, Task, TaskState
 from app.rpa.models.observations import Observation, ObservationCurrent, ObservedChange
 from app.rpa.models.storefronts import Storefront
-from app.rpa.profile import RetryBudget
-from app.rpa.readings import Availability, ProductReading, Read, TaskOutcome
+from app.rpa.profiles.profile import RetryBudget
+from app.rpa.rules.codes import Code
+from app.rpa.rules.readings import ProductReading, Read, TaskOutcome
 from app.rpa.services import controlling, leases, outcomes
 from app.rpa.services.outcomes import finish_task
 from tests.rpa.conftest import ASINS, FarmDriver, reading
@@ -321,27 +319,3 @@ def test_what_was_back_and_forth_long_ago_does_not_flap(farm: FarmDriver) -> Non
     visit(farm, seen("10.00"))
     marks = select(ProductUpdate.is_flapping).where(ProductUpdate.task_id.is_not(None))
     assert not any(db.session.scalars(marks))
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """What is sent to the database."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
-        sent.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
-
-
-@on_sqlite
-def test_an_unchanged_product_costs_ten_statements(farm: FarmDriver) -> None:
-    visit(farm, seen("10.00"))
-    lease = begin(farm)
-    with statements() as sent:
-        assert finish_task(lease=lease, outcome=seen("10.00", availability=Availability.IN_STOCK))
-    assert len(sent) == 10, "\n".join(sent)

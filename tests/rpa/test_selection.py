@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.rpa.selection import LISTED, report, sort_asins
+from app.rpa.rules.selection import LISTED, report, sort_asins
 
 
 def test_asins_are_merged_trimmed_and_kept_in_order() -> None:

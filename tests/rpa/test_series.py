@@ -20,7 +20,7 @@ from app.rpa.errors import StorefrontUnknown
 from app.rpa.models.jobs import Task
 from app.rpa.models.observations import Observation, ObservationDay
 from app.rpa.queries.observations import list_days, list_observations
-from app.rpa.series import fold, new_day
+from app.rpa.rules.series import fold, new_day
 from app.rpa.services import folding
 from app.rpa.services.folding import fold_observations, purge_observations
 from tests.rpa.conftest import ASINS, FarmDriver, stock_master

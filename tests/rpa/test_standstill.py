@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.rpa.models.jobs import JobState
-from app.rpa.standstill import Reason, Standing, Wait, why_waiting
+from app.rpa.rules.standstill import Reason, Standing, Wait, why_waiting
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.money import Money
-from app.rpa.changes import Change, canonical, decide_changes, observed_values
-from app.rpa.readings import ProductReading, Read
-from app.rpa.suspicions import FirstLook, Judged, Reason, Verdict, are_many, is_flapping, judge, suspicions
+from app.rpa.rules.changes import Change, canonical, decide_changes, observed_values
+from app.rpa.rules.readings import ProductReading, Read
+from app.rpa.rules.suspicions import FirstLook, Judged, Reason, Verdict, are_many, is_flapping, judge, suspicions
 
 PRICES = st.integers(0, 10**12)
 CURRENCIES = st.sampled_from(["USD", "EUR", "JPY", "KWD"])

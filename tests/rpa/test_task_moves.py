@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.transactions import in_transaction
-from app.rpa.codes import Code
 from app.rpa.models.jobs import Task, TaskState
+from app.rpa.rules.codes import Code
 from app.rpa.services import task_moves
 from tests.rpa.conftest import ASINS, FarmDriver
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +12,9 @@ from sqlalchemy import select
 
 from app.core.extensions import db
 from app.core.orm import utc_now
-from app.rpa.codes import RULES, Code
 from app.rpa.models.jobs import Attempt
-from app.rpa.readings import Kind, PageFacts, TaskOutcome
+from app.rpa.rules.codes import RULES, Code
+from app.rpa.rules.readings import Kind, PageFacts, TaskOutcome
 from app.rpa.services import outcomes
 from tests.auth.people import new_person
 from tests.browsing import Visitor
@@ -68,6 +69,18 @@ def test_nothing_that_a_page_said_becomes_part_of_ours(app: Flask) -> None:
 def test_what_has_expired_is_not_on_the_page(app: Flask) -> None:
     task_id, _ = failed_task(app, expired=True)
     assert "/api/v1/evidence/" not in visitor(app).client.get(f"/admin/tasks/{task_id}").text
+
+
+@on_sqlite
+def test_html_is_looked_at_in_a_sandboxed_frame_that_only_this_page_may_have(app: Flask) -> None:
+    task_id, (html, _) = failed_task(app)
+    ada = visitor(app)
+    answer = ada.client.get(f"/admin/tasks/{task_id}")
+    frames = re.findall(r"<iframe ([^>]*)>", answer.text)
+    assert len(frames) == 1
+    assert frames[0].startswith(f'sandbox src="/api/v1/evidence/{html}?framed=true"')
+    assert "; frame-src 'self';" in answer.headers["Content-Security-Policy"]
+    assert "; frame-src 'none';" in ada.client.get("/admin/jobs").headers["Content-Security-Policy"]
 
 
 @on_sqlite

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.rpa.timing import Cron, Every, Timing, TimingRefused, check_cron, check_zone, due_slots, show_slots
+from app.rpa.rules.timing import Cron, Every, Timing, TimingRefused, check_cron, check_zone, due_slots, show_slots
 
 DAY: Final = datetime.fromisoformat("2025-01-01")
 MICROSECOND: Final = timedelta(microseconds=1)

@@ -16,17 +16,17 @@ from app.core.errors import Refusal
 from app.core.extensions import db
 from app.core.files import evidence_store
 from app.core.orm import table_of, utc_now
-from app.core.queues import INTERACTIVE, doorbell
+from app.core.queues import TRIALS, doorbell
 from app.core.transactions import in_transaction
-from app.rpa.codes import Code
 from app.rpa.models.observations import Observation
 from app.rpa.models.storefronts import Storefront
 from app.rpa.models.trials import Trial, TrialState
 from app.rpa.queries.storefronts import find_storefront, get_storefront
 from app.rpa.queries.trials import get_try
+from app.rpa.rules.codes import Code
+from app.rpa.rules.trials import screenshot_of
 from app.rpa.services import profiles, storefronts, trials
 from app.rpa.services.trial_upkeep import KEPT_MOST, look_after_trials, purge_trials
-from app.rpa.trials import screenshot_of
 from tests.rpa.conftest import ASINS, FarmDriver, profile
 from tests.rpa.keeping import end_trial
 
@@ -82,7 +82,7 @@ def save(**changes: Any) -> None:
 
 
 def messages() -> int:
-    return doorbell().queue(INTERACTIVE).count
+    return doorbell().queue(TRIALS).count
 
 
 def test_a_try_is_asked_for_done_once_and_nothing_of_it_is_observed(farm: FarmDriver) -> None:
@@ -192,7 +192,7 @@ def test_a_try_that_is_blocked_counts_among_the_blocks_in_a_row(farm: FarmDriver
 
 def test_a_try_whose_message_or_worker_is_lost_comes_to_an_end(farm: FarmDriver) -> None:
     unheard, lost, overdue, fine = ask(), ask(), ask(), ask()
-    doorbell().redis.delete(doorbell().queue(INTERACTIVE).key)
+    doorbell().redis.delete(doorbell().queue(TRIALS).key)
     lease = claimed(lost)
     claimed(fine)
     now = utc_now()

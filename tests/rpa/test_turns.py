@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.rpa.models.jobs import Priority
-from app.rpa.turns import WEIGHTS, Candidate, Turns
+from app.rpa.rules.turns import WEIGHTS, Candidate, Turns
 
 HIGH, NORMAL, LOW = (WEIGHTS[one] for one in (Priority.HIGH, Priority.NORMAL, Priority.LOW))
 MANY = 10**6

@@ -17,7 +17,8 @@ from app.core import audit
 from app.core.extensions import db
 from app.core.orm import count_changed, database_now
 from app.core.permissions import system
-from app.core.transactions import in_transaction
+from app.core.transactions import after_commit, in_transaction
+from app.notifications import metrics
 from app.notifications.kinds import TEST
 from app.notifications.models import DeliveryState, Webhook, WebhookDelivery, WebhookEvent
 from app.notifications.services import notices
@@ -185,16 +186,20 @@ def _note(outcome: Outcome, now: datetime, *, is_active: bool) -> None:
     attempts = parcel.attempts + 1
     state, due = _after(outcome, attempts, now, is_active=is_active)
     same = (WebhookDelivery.state == DeliveryState.PENDING, WebhookDelivery.attempts == parcel.attempts)
-    count_changed(
-        db.session(),
+    noted = (
         update(WebhookDelivery)
         .where(WebhookDelivery.id == parcel.delivery_id, *same)
         .values(
             state=state, attempts=attempts, next_attempt_at=due, is_requested=False, last_attempt_at=outcome.at,
             last_status=outcome.status, last_error=outcome.error, response=outcome.response,
             duration_ms=outcome.duration_ms,
-        ),
+        )
     )  # fmt: skip
+    if count_changed(db.session(), noted) == 0:
+        return
+    after_commit(metrics.ATTEMPTS.labels(metrics.outcome_of(outcome.status)).inc)
+    if state is not DeliveryState.PENDING:
+        after_commit(metrics.ENDED.labels(state.lower()).inc)
 
 
 def _after(outcome: Outcome, attempts: int, now: datetime, *, is_active: bool) -> tuple[DeliveryState, datetime]:
@@ -230,4 +235,5 @@ def _disable(hook: Webhook, now: datetime, reason: str) -> None:
     audit.record(
         actor=system(), action="webhook.disable", subject=("webhook", hook.id), before={"is_active": True}, after=after
     )
+    after_commit(metrics.DISABLED.inc)
     notices.request_disabled(hook)

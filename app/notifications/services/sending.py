@@ -11,6 +11,7 @@ from typing import Final
 from app.core.errors import AddressRefused, NotReachable
 from app.core.outgoing import fetch
 from app.core.resolving import Lookup, Target
+from app.core.retry_after import parse_retry_after
 from app.notifications.models import MAX_EXCERPT, MAX_REASON
 from app.notifications.services.signing import signed_headers
 
@@ -81,7 +82,7 @@ def attempt(
         status=answer.status,
         error=None if 200 <= answer.status < 300 else f"The receiver answers {answer.status}.",
         response=_clean(answer.body.decode(errors="replace"))[:MAX_EXCERPT],
-        retry_after=_wish(answer.headers.get("Retry-After")),
+        retry_after=_wish(answer.headers.get("Retry-After"), now),
     )
 
 
@@ -93,8 +94,6 @@ def _clean(text: str) -> str:
     return _CONTROL.sub("�", text)
 
 
-def _wish(header: str | None) -> timedelta | None:
-    """Retry-After in seconds; its other form, a date, is rare and taken for none."""
-    if header is None or not re.fullmatch(r"[0-9]{1,6}", header.strip()):
-        return None
-    return timedelta(seconds=int(header))
+def _wish(header: str | None, now: datetime) -> timedelta | None:
+    seconds = None if header is None else parse_retry_after(header, now.timestamp())
+    return None if seconds is None else timedelta(seconds=seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from app.core.money import Money
 from app.core.running import settings
 from app.products.errors import ProductNotFound
 from app.products.models.products import Product
-from app.products.queries.walks import ids_of
+from app.products.queries.walks import among_of, ids_of
 
 _CHUNK: Final = 1000
 _NARROW: Final = ("asin", "gtin", "category", "brand")
@@ -44,10 +44,26 @@ def find_fitting_ids(filters: Mapping[str, Any], *, limit: int) -> list[int]:
 
     At most ``limit`` of them, and then not the lowest ones. Prices are in the shop's currency.
     """
+    given = _compared(filters)
+    walk = next((name for name in _NARROW if name in given), "created")
+    found = db.session.connection().execute(ids_of(walk, frozenset(given)), {**given, "limit": limit})
+    return sorted(found.scalars())
+
+
+def find_fitting_among(filters: Mapping[str, Any], ids: Collection[int]) -> set[int]:
+    """Those of some products that fit a filter, as in ``find_fitting_ids``."""
+    given, fitting = _compared(filters), set[int]()
+    remaining = iter(sorted(ids))
+    while chunk := list(islice(remaining, _CHUNK)):
+        part = db.session.connection().execute(among_of(frozenset(given)), {**given, "ids": chunk})
+        fitting.update(part.scalars())
+    return fitting
+
+
+def _compared(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that a filter compares with."""
     given = dict(filters)
     for name in ("price_min", "price_max"):
         if name in given:
             given[name] = Money.parse(given[name], settings().currency).minor
-    walk = next((name for name in _NARROW if name in given), "created")
-    found = db.session.connection().execute(ids_of(walk, frozenset(given)), {**given, "limit": limit})
-    return sorted(found.scalars())
+    return given

@@ -109,6 +109,15 @@ def list_following(
     return Following(rows, horizon, is_end)
 
 
+def number_before(at: datetime | None) -> int:
+    """A number behind which all rows are that were made at an instant or later, and few others; None: the last one."""
+    if at is None:
+        return db.session.scalar(select(func.max(ProductUpdate.id))) or 0
+    first = select(func.min(ProductUpdate.id)).where(ProductUpdate.id >= _first_id(at - _LATE))
+    found = db.session.scalar(first)  # from a row on, because a number that is missing may end what follows it
+    return number_before(None) if found is None else found - 1
+
+
 def _filters(which: Mapping[str, Any]) -> dict[str, list[ColumnElement[bool]]] | None:
     """Conditions by the filter they belong to; None where a filter fits nothing."""
     named = dict(which)

@@ -156,6 +156,15 @@ def ids_of(name: str, filters: frozenset[str]) -> Select[Any]:
 
 
 @lru_cache(maxsize=64)
+def among_of(filters: frozenset[str]) -> Select[Any]:
+    """Those of some ``ids`` whose products fit, in no order; the other parameters are the filters."""
+    walk = WALKS["created"]
+    chosen = _from(walk, select(PRODUCT.id)).where(PRODUCT.id.in_(bindparam("ids", expanding=True)))
+    chosen = chosen.where(plain(PRODUCT.deleted_at).is_(None))
+    return chosen.where(*(_compare(one, walk) for one in sorted(filters)))
+
+
+@lru_cache(maxsize=64)
 def size_of(name: str, filters: frozenset[str]) -> Select[Any]:
     """How many rows of an index its own filters leave, counted up to ``limit``."""
     walk = WALKS[name]

@@ -9,15 +9,22 @@ from flask.views import MethodView
 
 from app.core.api import ApiBlueprint, current_principal, if_match
 from app.core.fields import PageArguments
-from app.rpa.queries.alerts import get_alert, get_rule, list_alerts, list_rules
+from app.rpa.queries.alert_previews import Wish, preview_rule
+from app.rpa.queries.alerts import count_unread, get_alert, get_rule, list_alerts, list_rules
 from app.rpa.schemas.alerts import (
     RULE_IN,
+    WISH_IN,
     AlertArguments,
     AlertPage,
+    AlertPreviewSchema,
     AlertRuleIn,
     AlertRulePage,
     AlertRuleSchema,
     AlertSchema,
+    AlertsReadIn,
+    AlertsReadSchema,
+    AlertUnreadSchema,
+    AlertWishIn,
 )
 from app.rpa.services import alerts
 
@@ -68,6 +75,40 @@ class AlertRule(MethodView):
         alerts.delete_rule(actor=current_principal(), rule_id=rule_id, expected_version=if_match())
 
 
+@blp.route("/alert-rules/<int:rule_id>/pause")
+class AlertRulePause(MethodView):
+    """Stopping for a while."""
+
+    @blp.requires("storefronts:write")
+    @blp.answers(200, AlertRuleSchema, etag=True)
+    def post(self, rule_id: int) -> Any:
+        """Pause an alert rule; what it has told is over then. Asking again changes nothing."""
+        return alerts.set_active(actor=current_principal(), rule_id=rule_id, is_active=False)
+
+
+@blp.route("/alert-rules/<int:rule_id>/resume")
+class AlertRuleResume(MethodView):
+    """Going on."""
+
+    @blp.requires("storefronts:write")
+    @blp.answers(200, AlertRuleSchema, etag=True)
+    def post(self, rule_id: int) -> Any:
+        """Let a paused alert rule look again from now on. Asking again changes nothing."""
+        return alerts.set_active(actor=current_principal(), rule_id=rule_id, is_active=True)
+
+
+@blp.route("/alert-rules/preview")
+class AlertRulePreview(MethodView):
+    """What there would have been."""
+
+    @blp.requires("storefronts:read")
+    @blp.arguments(AlertWishIn, example=WISH_IN)
+    @blp.answers(200, AlertPreviewSchema)
+    def post(self, sent: dict[str, Any]) -> Any:
+        """Show what a rule on prices or availability would have told of the last seven days; nothing is kept of it."""
+        return preview_rule(Wish(**sent))
+
+
 @blp.route("/alerts")
 class Alerts(MethodView):
     """All alerts."""
@@ -78,6 +119,29 @@ class Alerts(MethodView):
     def get(self, which: dict[str, Any]) -> Any:
         """List alerts, the newest first, without those that were put away."""
         return list_alerts(**which)
+
+
+@blp.route("/alerts/unread")
+class AlertsUnread(MethodView):
+    """What nobody has read."""
+
+    @blp.requires("storefronts:read")
+    @blp.answers(200, AlertUnreadSchema)
+    def get(self) -> Any:
+        """Count the alerts that nobody has read or put away, up to 1,000."""
+        return count_unread()
+
+
+@blp.route("/alerts/read")
+class AlertsRead(MethodView):
+    """Having seen them all."""
+
+    @blp.requires("storefronts:write")
+    @blp.arguments(AlertsReadIn, example={"up_to_id": 12})
+    @blp.answers(200, AlertsReadSchema)
+    def post(self, sent: dict[str, Any]) -> Any:
+        """Say that the alerts up to one were read, the newest 1,000 first; later ones stay unread."""
+        return alerts.mark_read(actor=current_principal(), **sent)
 
 
 @blp.route("/alerts/<int:alert_id>")

@@ -15,7 +15,6 @@ from app.rpa.queries.tasks import get_task, is_task_ended
 from app.rpa.schemas.jobs import CartErrandIn, ErrandIn, WaitArguments
 from app.rpa.schemas.tasks import TaskDetailSchema
 from app.rpa.services.submitting import submit_errand
-from app.rpa.waiting import WaitingRoom
 
 blp = ApiBlueprint("errands", __name__, description="One product, visited now")
 
@@ -54,9 +53,13 @@ def _task_url(task: Task) -> str:
 
 def _run_errand(action: Action, wait_s: float, sent: dict[str, Any]) -> Any:
     task = submit_errand(actor=current_principal(), action=action, **sent)
-    room: WaitingRoom = current_app.extensions["waiting_room"]
-    ended = room.wait(partial(is_task_ended, task.id), db.session.remove, seconds=wait_s)
+    if wait_s <= 0:
+        return task
+    task_id, room = task.id, current_app.extensions["waiting_room"]
+    ended = room.wait(partial(is_task_ended, task_id), db.session.remove, seconds=wait_s)
+    db.session.remove()  # what was submitted is still in it where the wait had no pause, and as it was then
+    task = get_task(task_id)
     if not ended:
         return task
-    body = TaskDetailSchema().dumps(get_task(task.id))
+    body = TaskDetailSchema().dumps(task)
     return Response(body, 200, {"Location": _task_url(task)}, mimetype="application/json")

@@ -65,6 +65,14 @@ class Version(MethodView):
         """Get a version of a storefront's profile."""
         return get_version(storefront_id, version_no)
 
+    @blp.unversioned
+    @blp.requires("storefronts:write")
+    @blp.answers(204)
+    @blp.alt_response(409, description="The version is or was active")
+    def delete(self, storefront_id: int, version_no: int) -> Any:
+        """Delete a draft; a version that is or was ever active stays, and no number is given twice."""
+        profiles.delete_draft(actor=current_principal(), storefront_id=storefront_id, number=version_no)
+
 
 @blp.route("/storefronts/<int:storefront_id>/profile-versions/<int:version_no>/diff")
 class VersionDiff(MethodView):
@@ -86,10 +94,13 @@ class VersionActivation(MethodView):
     @blp.requires("storefronts:write")
     @blp.arguments(ProfileActivationIn)
     @blp.answers(200, ProfileActivationSchema)
+    @blp.alt_response(409, description="It is active, or not confirmed though it loses values or was not replayed")
     def post(self, sent: dict[str, Any], storefront_id: int, version_no: int) -> Any:
         """Let a version hold from the next task on; an earlier one comes back as a new version.
 
-        If-Match names the storefront's version that this is based on.
+        If-Match names the storefront's version that this is based on. A version whose replay against the active one
+        lost values needs confirm (PROFILE_VERSION_LOSES), and so does a draft that was not replayed against it while
+        pages are kept (PROFILE_VERSION_NOT_REPLAYED). What was active before needs no replay.
         """
         return profiles.activate_version(
             actor=current_principal(), now=utc_now(), storefront_id=storefront_id, expected_version=if_match(),

@@ -18,6 +18,7 @@ class Evidence(Base):
         Index("ix_evidence_task", "task_id", "id"),
         Index("ix_evidence_product", "product_id"),
         Index("ix_evidence_attempt", "attempt_id"),
+        Index("ix_evidence_pages", "pages_of", "id"),
     )
 
     id: Mapped[PrimaryKey]
@@ -25,6 +26,8 @@ class Evidence(Base):
     job_id: Mapped[int] = mapped_column(BigId)
     task_id: Mapped[int] = mapped_column(BigId)
     product_id: Mapped[int] = mapped_column(BigId)
+    pages_of: Mapped[int | None] = mapped_column(BigId)
+    """The storefront, where it is the HTML of a page that was read well."""
     kind: Mapped[str] = mapped_column(key_text(12))
     why: Mapped[str] = mapped_column(key_text(12))
     code: Mapped[str | None] = mapped_column(key_text(24))

@@ -20,7 +20,7 @@ class Action(StrEnum):
 
 
 class JobState(StrEnum):
-    """``app/rpa/job_moves.py`` has which follows which."""
+    """``app/rpa/rules/job_moves.py`` has which follows which."""
 
     PREPARING = "PREPARING"
     QUEUED = "QUEUED"
@@ -33,7 +33,7 @@ class JobState(StrEnum):
 
 
 class Priority(StrEnum):
-    """How large a job's share is beside others; ``app/rpa/turns.py`` has the weights."""
+    """How large a job's share is beside others; ``app/rpa/rules/turns.py`` has the weights."""
 
     LOW = "low"
     NORMAL = "normal"
@@ -122,7 +122,7 @@ class Job(Timestamps, Attributed, Base):
     """Tasks per minute over the last minute of work; filled in by reads that show progress."""
     seconds_left: ClassVar[int | None] = None
     waits: ClassVar[Any] = None
-    """Why nothing of it runs (``app.rpa.standstill.Wait``); like the two above."""
+    """Why nothing of it runs (``app.rpa.rules.standstill.Wait``); like the two above."""
     estimate: ClassVar[Any] = None
     """How long the rest takes (``app.rpa.queries.estimates.Outlook``); filled in by reads of one open job."""
 

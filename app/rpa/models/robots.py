@@ -19,7 +19,7 @@ class RobotsFile(Base):
     origin: Mapped[str] = mapped_column(key_text(300))
     """Scheme, host and port: ``https://shop.example:443``."""
     state: Mapped[str] = mapped_column(key_text(12))
-    """``app.rpa.robots.State``."""
+    """``app.rpa.rules.robots.State``."""
     status: Mapped[int | None]
     """The last answer's HTTP status, None where there was none."""
     body: Mapped[str | None] = mapped_column(LongText, deferred=True)

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.orm import Attributed, Base, BigId, Instant, JsonText, PrimaryKey, UtcDateTime, key_text, utc_now
-from app.rpa.timing import Shown, Timing, TimingRefused, read_timing, show_slots
+from app.rpa.rules.timing import Shown, Timing, TimingRefused, read_timing, show_slots
 
 
 class RunState(StrEnum):

@@ -10,7 +10,7 @@ from sqlalchemy import JSON, Boolean, ForeignKey, Index, String, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.orm import Attributed, Base, BigId, Instant, PrimaryKey, Timestamps, UtcDateTime, key_text, utc_now
-from app.rpa.cooling import Cooling
+from app.rpa.rules.cooling import Cooling
 
 
 class VersionState(StrEnum):
@@ -35,6 +35,8 @@ class Storefront(Timestamps, Base):
     profile: Mapped[dict[str, Any]] = mapped_column(JSON)
     """That of the active version, which ``profile_version`` is the number of."""
     profile_version: Mapped[int] = mapped_column(default=1)
+    versions_made: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The highest number that a version of its profile has had; none comes twice, though drafts may be deleted."""
     gap_ms: Mapped[int]
     concurrency: Mapped[int]
     updated_at: Mapped[Instant] = mapped_column(default=utc_now)
@@ -45,7 +47,7 @@ class Storefront(Timestamps, Base):
     timezone: Mapped[str] = mapped_column(key_text(64), default="UTC")
     """Of the hours and of the day that the cap is for."""
     hours: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
-    """When it may be visited (``app.rpa.hours``); None: always."""
+    """When it may be visited (``app.rpa.rules.hours``); None: always."""
     daily_cap: Mapped[int | None]
     pages_day: Mapped[str | None] = mapped_column(key_text(10))
     """The date in its time zone of which ``pages_count`` are the pages."""
@@ -63,14 +65,16 @@ class Storefront(Timestamps, Base):
     """Visits in a row that it blocked."""
     cooldown_s: Mapped[int] = mapped_column(default=0)
     cooldown_until: Mapped[Instant | None] = mapped_column(UtcDateTime)
-    """While it cools down: when the next probe may start (``app.rpa.cooling``)."""
+    """While it cools down: when the next probe may start (``app.rpa.rules.cooling``)."""
+    misses: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Parts of the profile that the last visits did not find (``app.rpa.rules.rotting``)."""
     updates_master: Mapped[bool | None] = mapped_column(Boolean)
     """True for the one storefront whose changes the product master follows, NULL for all others."""
     reviews_jumps: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     """Whether people look at price jumps that a second visit has confirmed."""
 
     waits: ClassVar[Any] = None
-    """Why nothing of it starts now (``app.rpa.standstill.Wait``); filled in by reads that show it."""
+    """Why nothing of it starts now (``app.rpa.rules.standstill.Wait``); filled in by reads that show it."""
     pages_today: ClassVar[int] = 0
     """Like ``waits``."""
 

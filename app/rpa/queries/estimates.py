@@ -7,23 +7,27 @@ from datetime import datetime
 from statistics import fmean
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from app.core.extensions import db
 from app.core.orm import database_now
 from app.core.running import settings
-from app.rpa.holds import hours_of, next_day_at, pages_left, pages_of
-from app.rpa.job_moves import LIVES
-from app.rpa.models.jobs import BATCH, Action, Attempt, Job, Task
+from app.rpa.models.jobs import BATCH, Action, Attempt, Job, Task, TaskState
 from app.rpa.models.storefronts import Storefront
-from app.rpa.planning import Cap, Estimate, Facts, estimate
 from app.rpa.queries.workers import count_live_workers
+from app.rpa.rules.codes import TAKES_ITS_TIME
+from app.rpa.rules.holds import hours_of, next_day_at, pages_left, pages_of
+from app.rpa.rules.job_moves import LIVES
+from app.rpa.rules.planning import Cap, Estimate, Facts, estimate
 
 SECONDS_UNKNOWN: Final = {Action.VIEW_PRODUCT: 3.0, Action.ADD_TO_CART: 10.0}
 """What a page is taken to need on a storefront that was not visited yet."""
-_JOBS: Final = 3
-_TASKS: Final = 100
-"""How many of the last tasks of each of the last jobs are looked at."""
+_VISITS: Final = 100
+"""How many of the last visits say how long one takes."""
+_JOBS: Final = 300
+"""How many of the last jobs are looked at for them, most of which may be errands and small scheduled jobs."""
+_LARGE: Final = 3
+"""Jobs of more than _VISITS tasks of which the last tasks are looked at; each is a query of its own."""
 _SHORTEST_S: Final = 0.01
 
 
@@ -85,17 +89,53 @@ def _find_cap(shop: Storefront, action: Action, now: datetime) -> Cap | None:
 
 
 def find_seconds_per_task(storefront_id: int, action: Action) -> float | None:
-    """How long the last visits of this kind took on a storefront, from the claim to the record; None without any."""
-    of_kind = select(Job.id).where(Job.storefront_id == storefront_id, Job.action == action)
-    visited = Job.succeeded_count + Job.refused_count + Job.failed_count
-    job_ids = db.session.scalars(of_kind.where(visited > 0).order_by(Job.id.desc()).limit(_JOBS)).all()
-    spent: list[float] = []
-    for job_id in job_ids:
+    """How long the last visits of this kind took on a storefront, from the claim to the record; None without any.
+
+    The mean of the newest _VISITS of whatever job: of those that read a page, were refused by the shop, or failed after
+    the page's time (TAKES_ITS_TIME), since these keep a worker busy as well. Not of those that ended before a page was
+    there (robots.txt, no document), nor of browsers and workers that were lost.
+    """
+    small, large = _jobs_with_visits(storefront_id, action)
+    visits = _visits(Task.job_id.in_(small)) if small else []
+    for job_id in large:
         last = select(Task.id).where(Task.job_id == job_id, Task.finished_at.is_not(None))
-        ids = db.session.scalars(last.order_by(Task.finished_at.desc()).limit(_TASKS)).all()
-        times = select(Attempt.started_at, Attempt.ended_at).where(Attempt.task_id.in_(ids))
-        spent += [(end - start).total_seconds() for start, end in db.session.execute(times) if end is not None]
+        ids = db.session.scalars(last.order_by(Task.finished_at.desc()).limit(_VISITS)).all()
+        visits += _visits(Task.id.in_(ids))
+    newest = sorted(visits, key=lambda visit: visit[1], reverse=True)[:_VISITS]
+    spent = [(end - start).total_seconds() for start, end in newest]
     return max(_SHORTEST_S, fmean(spent)) if spent else None
+
+
+def _jobs_with_visits(storefront_id: int, action: Action) -> tuple[list[int], list[int]]:
+    """The newest jobs that have _VISITS visits with an answer of the shop together: the small ones, and the large."""
+    of_kind = select(Job.id, Job.total_count, (Job.succeeded_count + Job.refused_count).label("visited"))
+    newest = of_kind.where(Job.storefront_id == storefront_id, Job.action == action).order_by(Job.id.desc())
+    small: list[int] = []
+    large: list[int] = []
+    known = 0
+    for job in db.session.execute(newest.limit(_JOBS)):
+        if not job.visited:
+            continue
+        if job.total_count > _VISITS:
+            large.append(job.id)
+        elif known < _VISITS:
+            small.append(job.id)
+            known += job.visited
+    return small, large[:_LARGE]
+
+
+def _visits(which: ColumnElement[bool]) -> list[tuple[datetime, datetime]]:
+    """When the newest visits of these tasks began and ended."""
+    told = (TaskState.SUCCEEDED, TaskState.REFUSED, "VERIFY")  # the last: read well, and looked at once more
+    took_time = or_(Attempt.outcome.in_(told), Attempt.code.in_(TAKES_ITS_TIME))
+    query = (
+        select(Attempt.started_at, Attempt.ended_at)
+        .join(Task, Task.id == Attempt.task_id)
+        .where(which, Task.finished_at.is_not(None), took_time)
+        .order_by(Task.finished_at.desc(), Attempt.id.desc())
+        .limit(_VISITS)
+    )
+    return [(start, end) for start, end in db.session.execute(query) if end is not None]
 
 
 def count_others(storefront_id: int, job_id: int | None) -> int:

@@ -10,10 +10,12 @@ from app.core.extensions import db
 from app.core.files import evidence_store
 from app.core.orm import database_now
 from app.core.pagination import Page, fetch_page
+from app.core.running import settings
 from app.rpa.errors import EvidenceAway, EvidenceNotFound
-from app.rpa.evidence import PER_CODE
 from app.rpa.models.evidence import Evidence
 from app.rpa.queries.tasks import get_task
+from app.rpa.rules import evidence
+from app.rpa.rules.evidence import PER_CODE
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,13 @@ def read_evidence(row: Evidence) -> bytes:
     except Exception as error:  # every kind of store has errors of its own
         log.exception("evidence %d cannot be read", row.id)
         raise EvidenceAway("The store of evidence does not answer; try again in a moment.") from error
+
+
+def wants_page(storefront_id: int) -> bool:
+    """Whether one more page of a storefront that was read well is worth keeping for replays."""
+    most, now = settings().evidence.replay_samples, database_now(db.session())
+    kept = select(Evidence.created_at).where(Evidence.pages_of == storefront_id, Evidence.expires_at > now)
+    return evidence.wants_page(list(db.session.scalars(kept.order_by(Evidence.id.desc()).limit(most))), now, most=most)
 
 
 def has_room(job_id: int, code: str) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from app.core.extensions import db
 from app.rpa.errors import JobNotFound
-from app.rpa.job_moves import OPEN
-from app.rpa.models.jobs import ENDS, Job, JobState, Task
+from app.rpa.models.jobs import ENDS, Job, JobState, Task, TaskState
+
+_CODED: Final = tuple(end for end in ENDS if end is not TaskState.SUCCEEDED)
+"""Ends that have a code; without the others a large job that goes well is counted at once."""
 
 
 def get_job(job_id: int) -> Job:
@@ -23,14 +25,9 @@ def get_job(job_id: int) -> Job:
 
 def count_codes(job_id: int) -> dict[str, int]:
     """How many of a job's tasks ended with which code, the most frequent first; successes have none."""
-    query = select(Task.code, func.count()).where(Task.job_id == job_id, Task.state.in_(ENDS), Task.code.is_not(None))
+    query = select(Task.code, func.count()).where(Task.job_id == job_id, Task.state.in_(_CODED), Task.code.is_not(None))
     rows = db.session.execute(query.group_by(Task.code).order_by(func.count().desc(), Task.code))
     return {code: count for code, count in rows if code}
-
-
-def has_open_jobs() -> bool:
-    """Whether any job has not ended."""
-    return db.session.scalar(select(Job.id).where(Job.state.in_(OPEN)).limit(1)) is not None
 
 
 def is_cancelled(job_id: int) -> bool:

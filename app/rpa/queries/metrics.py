@@ -18,15 +18,15 @@ from app.core.extensions import db
 from app.core.metrics import shown
 from app.core.orm import database_now
 from app.core.outbox import MAX_ATTEMPTS, Outbox
-from app.core.queues import BACKGROUND, BATCH, INTERACTIVE, doorbell
+from app.core.queues import BACKGROUND, TASK_QUEUES, doorbell
 from app.core.tallies import read_total
 from app.rpa import metrics  # noqa: F401  # what it defines is shown here
-from app.rpa.holds import find_hold
-from app.rpa.job_moves import OPEN, WORKS
 from app.rpa.models.jobs import Job, Task, TaskState
 from app.rpa.models.storefronts import Storefront
 from app.rpa.models.workers import Leader, Worker, WorkerState
 from app.rpa.queries.workers import with_work
+from app.rpa.rules.holds import find_hold
+from app.rpa.rules.job_moves import OPEN, WORKS
 
 _JOBS: Final = 1_000
 """Open jobs that are looked at for the oldest task that waits, the oldest jobs first."""
@@ -159,7 +159,7 @@ def _of_outbox(now: datetime) -> Iterator[Metric]:
 def _of_queues() -> Iterator[Metric]:
     depths, is_up = {}, 1
     try:
-        depths = {name: doorbell().queue(name).count for name in (INTERACTIVE, BATCH, BACKGROUND)}
+        depths = {name: doorbell().queue(name).count for name in (*TASK_QUEUES, BACKGROUND)}
     except (RedisError, OSError):
         is_up = 0
     yield _gauge("cartwright_queue_depth", "Messages that wait in Redis", depths, "queue")

@@ -14,7 +14,7 @@ from app.products.models.products import Product
 from app.rpa.errors import StorefrontUnknown
 from app.rpa.models.observations import Observation, ObservationDay, ObservationFold
 from app.rpa.models.storefronts import Storefront
-from app.rpa.series import day_of, fold, new_day
+from app.rpa.rules.series import day_of, fold, new_day
 
 MOST: Final = 10_000
 """Observations that are not summed up yet and are looked at for one page: of one product, some days' worth."""

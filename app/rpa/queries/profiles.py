@@ -13,7 +13,7 @@ from app.core.extensions import db
 from app.core.pagination import Page, fetch_page
 from app.rpa.errors import ProfileVersionNotFound
 from app.rpa.models.storefronts import ProfileVersion
-from app.rpa.profile_diff import Difference, differences
+from app.rpa.profiles.diff import Difference, differences
 from app.rpa.queries.storefronts import get_storefront
 
 

@@ -13,14 +13,14 @@ from app.core.extensions import db
 from app.core.orm import database_now
 from app.core.pagination import Page, fetch_page
 from app.core.running import settings
-from app.rpa.holds import find_hold, pages_of
-from app.rpa.job_moves import OPEN
 from app.rpa.models.jobs import BATCH, Action, Job, JobState, Task, TaskState
 from app.rpa.models.storefronts import Storefront
 from app.rpa.queries.estimates import look_ahead
 from app.rpa.queries.jobs import get_job
 from app.rpa.queries.workers import count_live_workers
-from app.rpa.standstill import Standing, why_waiting
+from app.rpa.rules.holds import find_hold, pages_of
+from app.rpa.rules.job_moves import OPEN
+from app.rpa.rules.standstill import Standing, why_waiting
 
 RATE_WINDOW: Final = timedelta(seconds=60)
 _VISITED: Final = (TaskState.SUCCEEDED, TaskState.REFUSED, TaskState.FAILED)

@@ -14,10 +14,10 @@ from app.core.running import settings
 from app.rpa.models.jobs import Action
 from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import Storefront
-from app.rpa.naming import product_of
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
 from app.rpa.queries.storefronts import get_storefront
-from app.rpa.robots import Rules, State, address_in, origin_of, origins_of, pages_of, read_rules
+from app.rpa.rules.naming import product_of
+from app.rpa.rules.robots import Rules, State, address_in, origin_of, origins_of, pages_of, read_rules
 
 SAMPLE: Final = "B000000000"
 """The product that the farm's addresses are shown of where nobody names one."""

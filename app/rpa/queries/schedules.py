@@ -16,7 +16,7 @@ from app.core.pagination import Page, fetch_page
 from app.rpa.errors import ScheduleNotFound
 from app.rpa.models.schedules import JobSchedule, JobScheduleRun
 from app.rpa.models.storefronts import Storefront
-from app.rpa.timing import Shown, TimingRefused, read_timing, show_slots
+from app.rpa.rules.timing import Shown, TimingRefused, read_timing, show_slots
 
 LATE: Final = timedelta(minutes=10)
 """A run that is noted so long after its slot was missed: somebody should look why."""

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from app.core.extensions import db
 from app.core.orm import database_now
 from app.core.pagination import Page, fetch_page
-from app.rpa import holds
 from app.rpa.errors import StorefrontNotFound
 from app.rpa.models.storefronts import Storefront
+from app.rpa.rules import holds
 
 
 def get_storefront(storefront_id: int) -> Storefront:

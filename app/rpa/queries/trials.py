@@ -15,7 +15,7 @@ from app.core.pagination import Page, fetch_page
 from app.rpa.errors import EvidenceAway, EvidenceNotFound, TrialNotFound
 from app.rpa.models.trials import Trial, TrialKind, TrialState
 from app.rpa.queries.storefronts import get_storefront
-from app.rpa.trials import screenshot_of
+from app.rpa.rules.trials import screenshot_of
 
 log = logging.getLogger(__name__)
 

@@ -30,9 +30,9 @@ class AtWork:
     since: datetime
 
 
-def count_live_workers(*, silent_s: float) -> int:
-    """Workers that take tasks: heard of within the last ``silent_s`` seconds, and not drained."""
-    since = database_now(db.session(), plus_s=-silent_s)
+def count_live_workers(*, silent_s: float, now: datetime | None = None) -> int:
+    """Workers that take tasks: heard of within the last ``silent_s`` seconds (before ``now``), and not drained."""
+    since = (now or database_now(db.session())) - timedelta(seconds=silent_s)
     alive = select(func.count()).where(
         Worker.heartbeat_at > since, Worker.stopped_at.is_(None), Worker.wanted == Wanted.WORK
     )

@@ -8,7 +8,8 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, page_of
 from app.core.money import Money, MoneyError
-from app.rpa.alerting import OF_CHANGES, AlertKind
+from app.rpa.models.alerts import Rhythm
+from app.rpa.rules.alerting import OF_PRODUCTS, AlertKind
 
 MAX_ASINS: Final = 1000
 _KINDS: Final = [kind.value for kind in AlertKind]
@@ -18,14 +19,25 @@ _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}
 _NONE_YET = {"examples": [None, *_WHEN["examples"]]}
 _NAME = {"examples": ["Price drops of kettles"]}
 _KIND = {
-    "description": "price and availability of products, storefronts that have blocked us, schedules that were missed, "
-    "and jobs that ended with failed tasks",
+    "description": "price and availability of products, products that cannot be put into the cart, selectors of a "
+    "profile that six visits in a row did not find, storefronts that have blocked us, schedules that were missed, and "
+    "jobs that ended with failed tasks",
     "examples": ["price"],
 }
 _CODE = {"description": "Only on the storefront of this code", "examples": [None, "my-shop"]}
 _ASINS = {"description": "Only of these products", "examples": [None, ["B0CW1A0001"]]}
+_CATEGORY = {"description": "Only of products in this category or below it", "examples": [None, 4]}
+_FILTER = {"description": "Only of products that fit this saved filter", "examples": [None, 2]}
+_RHYTHMS: Final = [rhythm.value for rhythm in Rhythm]
+_MAIL = {
+    "description": "Mail to who may change storefronts and wants to know: never, within a minute, or as one mail of "
+    "what was told in an hour or a day of the shop's time zone",
+    "examples": ["daily"],
+}
+_WEBHOOKS = {"description": "Whether webhooks get alert.fired", "examples": [True]}
 LIMIT = {"percent": 10, "direction": "down"}
-RULE_IN: dict[str, Any] = {"name": "Price drops", "kind": "price", "when": LIMIT, "storefront": "my-shop"}
+WISH_IN: dict[str, Any] = {"kind": "price", "when": LIMIT, "storefront": "my-shop"}
+RULE_IN: dict[str, Any] = {"name": "Price drops", "mail": "daily", **WISH_IN}
 
 
 class WhenIn(StrictSchema):
@@ -55,10 +67,9 @@ class WhenIn(StrictSchema):
     )
 
 
-class AlertRuleIn(StrictSchema):
-    """A rule about what is told."""
+class AlertWishIn(StrictSchema):
+    """What is watched, and of which products."""
 
-    name = Text(longest=120, required=True, metadata=_NAME)
     kind = fields.String(required=True, validate=validate.OneOf(_KINDS), metadata=_KIND)
     when = fields.Nested(
         WhenIn,
@@ -69,7 +80,12 @@ class AlertRuleIn(StrictSchema):
     asins = fields.List(
         Asin(), load_default=None, allow_none=True, validate=validate.Length(1, MAX_ASINS), metadata=_ASINS
     )
-    is_active = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+    category_id = fields.Integer(
+        load_default=None, allow_none=True, validate=validate.Range(1, 2**63 - 1), metadata=_CATEGORY
+    )
+    product_filter_id = fields.Integer(
+        load_default=None, allow_none=True, validate=validate.Range(1, 2**63 - 1), metadata=_FILTER
+    )
 
     @validates_schema(skip_on_field_errors=True)
     def fitting_limits(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -81,8 +97,19 @@ class AlertRuleIn(StrictSchema):
             _refuse({"when": {"becomes": ["say gone or back."]}})
         if kind is AlertKind.PRICE:
             _check_price(when)
-        if kind not in OF_CHANGES and data["asins"] is not None:
-            _refuse({"asins": ["does not belong to this kind."]})
+        about = [name for name in ("asins", "category_id", "product_filter_id") if data[name] is not None]
+        if kind not in OF_PRODUCTS:
+            _refuse({name: ["does not belong to this kind."] for name in about})
+        _refuse({name: [f"{about[0]} says already which products."] for name in about[1:]})
+
+
+class AlertRuleIn(AlertWishIn):
+    """A rule about what is told."""
+
+    name = Text(longest=120, required=True, metadata=_NAME)
+    mail = fields.String(load_default=Rhythm.NEVER.value, validate=validate.OneOf(_RHYTHMS), metadata=_MAIL)
+    tells_webhooks = fields.Boolean(load_default=True, truthy={True}, falsy={False}, metadata=_WEBHOOKS)
+    is_active = fields.Boolean(load_default=True, truthy={True}, falsy={False})
 
 
 def _check_price(when: dict[str, Any]) -> None:
@@ -115,6 +142,10 @@ class AlertRuleSchema(Schema):
     when = fields.Raw(metadata={"type": "object", "description": "Its limits", "examples": [LIMIT]})
     storefront = fields.String(allow_none=True, metadata=_CODE)
     asins = fields.List(fields.String(), allow_none=True, metadata=_ASINS)
+    category_id = fields.Integer(allow_none=True, metadata=_CATEGORY)
+    product_filter_id = fields.Integer(allow_none=True, metadata=_FILTER)
+    mail = fields.String(validate=validate.OneOf(_RHYTHMS), metadata=_MAIL)
+    tells_webhooks = fields.Boolean(metadata=_WEBHOOKS)
     is_active = fields.Boolean(metadata={"description": "False while it is paused"})
     version = fields.Integer(metadata={"description": "The number in the ETag", "examples": [1]})
     created_at = Instant(metadata=_WHEN)
@@ -154,6 +185,62 @@ class AlertSchema(Schema):
     read_at = Instant(allow_none=True, metadata=_NONE_YET)
     dismissed_at = Instant(allow_none=True, metadata=_NONE_YET)
     dismissed_by = fields.String(allow_none=True, metadata={"examples": [None, "user:7"]})
+
+
+class AlertUnreadSchema(Schema):
+    """How many alerts nobody has read."""
+
+    count = fields.Integer(metadata={"examples": [7]})
+    is_capped = fields.Boolean(
+        metadata={"description": "Whether there may be more than the count", "examples": [False]}
+    )
+
+
+class AlertsReadIn(StrictSchema):
+    """Which alerts were read."""
+
+    up_to_id = fields.Integer(
+        required=True,
+        validate=validate.Range(1, 2**63 - 1),
+        metadata={"description": "The newest alert that was seen", "examples": [12]},
+    )
+    rule_id = fields.Integer(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(1, 2**63 - 1),
+        metadata={"description": "Only what this rule told", "examples": [None, 3]},
+    )
+
+
+class AlertsReadSchema(Schema):
+    """How many alerts were marked as read."""
+
+    count = fields.Integer(metadata={"examples": [7]})
+    is_complete = fields.Boolean(metadata={"description": "False: ask again for the older ones", "examples": [True]})
+
+
+class WouldTellSchema(Schema):
+    """An alert that there would have been."""
+
+    asin = fields.String(metadata={"examples": ["B0CW1A0001"]})
+    storefront = fields.String(metadata={"examples": ["my-shop"]})
+    detail = fields.String(metadata={"examples": ["B0CW1A0001 on my-shop: price from 24.99 USD to 19.99 USD."]})
+    job_id = fields.Integer(allow_none=True, metadata={"examples": [5]})
+    task_id = fields.Integer(allow_none=True, metadata={"examples": [73]})
+    at = Instant(metadata=_WHEN)
+
+
+class AlertPreviewSchema(Schema):
+    """What a rule would have told."""
+
+    since = Instant(metadata=_WHEN | {"description": "From when on changes were looked at"})
+    is_complete = fields.Boolean(
+        metadata={"description": "False: there were too many changes to look at seven days", "examples": [True]}
+    )
+    count = fields.Integer(metadata={"description": "How many alerts that would have been", "examples": [1]})
+    items = fields.List(
+        fields.Nested(WouldTellSchema), metadata={"description": "The newest 100 of them, the newest first"}
+    )
 
 
 AlertRulePage = page_of(AlertRuleSchema)

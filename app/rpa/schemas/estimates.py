@@ -7,8 +7,8 @@ from typing import Any, Final
 from marshmallow import Schema, fields, validate
 
 from app.core.fields import Instant
-from app.rpa.planning import Limit
-from app.rpa.standstill import Reason
+from app.rpa.rules.planning import Limit
+from app.rpa.rules.standstill import Reason
 
 _LATER = {"examples": ["2026-11-21T10:04:30.000000Z"]}
 _LIMIT = {"examples": ["2026-11-22T10:00:00.000000Z"]}

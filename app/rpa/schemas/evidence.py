@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from app.core.fields import Instant, page_of
-from app.rpa.evidence import CONTENT_TYPES, Why
-from app.rpa.readings import Kind
+from app.core.fields import Instant, StrictSchema, page_of
+from app.rpa.rules.evidence import CONTENT_TYPES, Why
+from app.rpa.rules.readings import Kind
+
+
+class EvidenceArguments(StrictSchema):
+    """How to get a piece of evidence."""
+
+    framed = fields.Boolean(
+        load_default=False,
+        metadata={
+            "description": "HTML to be looked at in a frame, not as a file: no script of it runs and it loads nothing"
+        },
+    )
 
 
 class EvidenceSchema(Schema):

@@ -9,7 +9,7 @@ from marshmallow import fields, validate, validates_schema
 from app.core.fields import Instant, Text
 from app.operations.schemas.imports import ReadingFields
 from app.rpa.models.jobs import Action, Priority
-from app.rpa.readings import MAX_QUANTITY
+from app.rpa.rules.readings import MAX_QUANTITY
 from app.rpa.schemas.jobs import (
     JOB_NAME,
     MAX_CONCURRENCY,

@@ -10,9 +10,9 @@ from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, pa
 from app.products.schemas.bulk import BulkFilterIn
 from app.products.schemas.kinds import Flag
 from app.rpa.models.jobs import BATCH, INTERACTIVE, Action, JobState, Priority
-from app.rpa.planning import LONGEST
 from app.rpa.queries.jobs import outcomes
-from app.rpa.readings import MAX_QUANTITY
+from app.rpa.rules.planning import LONGEST
+from app.rpa.rules.readings import MAX_QUANTITY
 from app.rpa.schemas.estimates import ESTIMATED, REPORT_SHOWN, WAITS, EstimateSchema, WaitSchema
 from app.rpa.schemas.options import Options, require_cart_for_options
 from app.rpa.services.choosing import MAX_TASKS

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from app.core.fields import Instant, PageArguments, page_of
 from app.rpa.models.observations import ReviewState
-from app.rpa.suspicions import Reason, Verdict
+from app.rpa.rules.suspicions import Reason, Verdict
 
 _STATES = [state.value for state in ReviewState]
 _WHEN = ["2026-11-21T10:00:00.000000Z"]

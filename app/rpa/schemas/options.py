@@ -21,13 +21,14 @@ _SHOWN: Final = {
 
 
 class Options(fields.Dict):
-    """Wanted values by option; ``as_text`` takes them as JSON in a text, as forms send it."""
+    """Wanted values by option, ``least`` of them; ``as_text`` takes them as JSON in a text, as forms send it."""
 
-    def __init__(self, *, as_text: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, as_text: bool = False, least: int | None = None, **kwargs: Any) -> None:
         self._as_text = as_text
         name = fields.String(validate=validate.Regexp(r"^[a-z0-9_-]{1,50}\Z", error="is no name of an option."))
         value = Text(longest=100)
-        super().__init__(keys=name, values=value, validate=validate.Length(max=MAX_OPTIONS), metadata=_SHOWN, **kwargs)
+        count = validate.Length(min=least, max=MAX_OPTIONS)
+        super().__init__(keys=name, values=value, validate=count, metadata=_SHOWN, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if self._as_text:

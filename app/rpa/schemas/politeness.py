@@ -7,9 +7,9 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.core.fields import Instant, StrictSchema, Text
-from app.rpa.hours import DAYS, MOST_WINDOWS, HoursRefused, check_window, read_hours
+from app.rpa.rules.hours import DAYS, MOST_WINDOWS, HoursRefused, check_window, read_hours
+from app.rpa.rules.timing import check_zone
 from app.rpa.schemas.zones import Zone
-from app.rpa.timing import check_zone
 
 LARGEST_CAP: Final = 10_000_000
 _WINDOW: Final = {"days": ["mon", "tue", "wed", "thu", "fri"], "start": "22:00", "end": "06:00"}

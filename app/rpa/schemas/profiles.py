@@ -8,8 +8,9 @@ from marshmallow import Schema, fields, validate
 
 from app.core.fields import Instant, StrictSchema, Text, page_of
 from app.rpa.models.storefronts import VersionState
-from app.rpa.profile_diff import ADDED, CHANGED, REMOVED
-from app.rpa.profile_schemas import ProfileSchema
+from app.rpa.profiles.diff import ADDED, CHANGED, REMOVED
+from app.rpa.profiles.fields import Flag
+from app.rpa.profiles.schemas import ProfileSchema
 from app.rpa.schemas.storefronts import PROFILE
 
 NOTE: dict[str, Any] = {"description": "Why it is as it is", "examples": ["New layout of the price"]}
@@ -29,6 +30,14 @@ class ProfileActivationIn(StrictSchema):
     """Why a version becomes the active one."""
 
     note = Text(longest=500, load_default=None, allow_none=True, metadata=NOTE)
+    confirm = Flag(
+        load_default=False,
+        metadata={
+            "description": "true: also when its replay has shown that it loses values that are read now, "
+            "or when it is a draft that was not replayed though pages are kept",
+            "examples": [True],
+        },
+    )
 
 
 class ProfileVersionSchema(Schema):

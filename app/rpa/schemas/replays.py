@@ -15,11 +15,13 @@ _REPLAYED: Final[dict[str, Any]] = {
             "evidence_id": 31,
             "asin": "B0CW1A0001",
             "url": "https://www.kettles.example/dp/B0CW1A0001",
+            "was_read": False,
             "before": _SIDE | {"code": "PRICE_MISSING", "price": None},
             "after": _SIDE,
             "differs": ["code", "price"],
         }
     ],
+    "read_well": 0,
     "counts": {"price": {"same": 0, "changed": 0, "gained": 1, "lost": 0}},
     "lost": 0,
     "skipped": 0,
@@ -39,7 +41,8 @@ class ReplaySchema(TrialSchema):
         metadata={
             "type": "object",
             "description": "Per page what the active version (before) and this one (after) read: a code where the "
-            "visit would have failed, and each field; counts per field; lost: what only the active one reads",
+            "visit would have failed, and each field; was_read: a page that was read well when it was visited, "
+            "read_well: how many of them; counts per field; lost: what only the active one reads",
             "examples": [_REPLAYED],
         },
     )

@@ -7,7 +7,7 @@ from typing import Final
 from marshmallow import Schema, fields, validate
 
 from app.core.fields import Asin, Instant, StrictSchema
-from app.rpa.robots import State
+from app.rpa.rules.robots import State
 from app.rpa.schemas.politeness import OverrideSchema
 
 _WHEN: Final = {"examples": ["2026-11-21T10:00:00.000000Z"]}

@@ -9,9 +9,9 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app.core.fields import Instant, PageArguments, StrictSchema, Text, page_of
 from app.rpa.models.schedules import RunState
+from app.rpa.rules.timing import LONGEST_S, SHORTEST_S, TimingRefused, check_cron
 from app.rpa.schemas.jobs import JOB_IN, JobIn
 from app.rpa.schemas.zones import Zone
-from app.rpa.timing import LONGEST_S, SHORTEST_S, TimingRefused, check_cron
 
 _WHEN = {"examples": ["2026-11-21T05:00:00.000000Z"]}
 _NEXT = {"examples": ["2026-11-22T05:00:00.000000Z"]}

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from app.core.fields import Instant, StrictSchema, Text, page_of
-from app.rpa.profile_schemas import ProfileSchema
+from app.rpa.profiles.schemas import ProfileSchema
 from app.rpa.schemas.estimates import WAITS, WaitSchema
 from app.rpa.schemas.politeness import POLITENESS, OverrideSchema, PolitenessIn
 

@@ -7,8 +7,8 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from app.core.fields import Instant, PageArguments, page_of, utc_text
-from app.rpa.codes import RULES, Code
 from app.rpa.models.jobs import ENDS, TaskState
+from app.rpa.rules.codes import RULES, Code
 from app.rpa.schemas.options import Options
 
 _WHEN = {"examples": ["2026-11-21T10:00:00.000000Z"]}

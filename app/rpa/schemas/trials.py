@@ -8,9 +8,9 @@ from flask import url_for
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.core.fields import Asin, Instant, StrictSchema, page_of
-from app.rpa.codes import RULES, Code
 from app.rpa.models.trials import TrialState
-from app.rpa.profile_schemas import ProfileSchema
+from app.rpa.profiles.schemas import ProfileSchema
+from app.rpa.rules.codes import RULES, Code
 from app.rpa.schemas.storefronts import PROFILE
 
 _WHEN: Final = {"examples": ["2026-11-21T10:00:00.000000Z"]}

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from app.rpa.timing import TimingRefused, check_zone
+from app.rpa.rules.timing import TimingRefused, check_zone
 
 
 class Zone(fields.String):

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, delete, update
 
 from app.core.extensions import db
+from app.core.money import Money
 from app.core.orm import clock, count_changed
 from app.products.events import ProductDeleted
-from app.products.models.products import Product
 from app.rpa.models.observations import ObservationCurrent, ObservedChange, ReviewState
-from app.rpa.readings import Availability
+from app.rpa.rules.readings import Availability
 
 EXPECTED_AVAILABILITY: Final = Availability.IN_STOCK
 """What the master says of an active product's availability; it has no field of its own."""
 
 
-def expected_of(product: Product) -> dict[str, str | None]:
-    """What the master says of what a visit reads."""
+def expected_of(product: Row[Any]) -> dict[str, str | None]:
+    """What the master says of what a visit reads; of a row with the product's name, brand, price and is_active."""
     return {
         "name": product.name,
         "brand": product.brand,
-        "price": str(product.price),
+        "price": str(Money(product.price_minor, product.currency)),
         "availability": EXPECTED_AVAILABILITY.value if product.is_active else None,
     }
 
@@ -38,17 +39,10 @@ class Baseline:
     """Attributes whose value is what the storefront showed before."""
 
 
-def read_baseline(*, product_id: int, storefront_id: int) -> Baseline:
-    """What a visit is likely to see."""
-    session = db.session()
-    product = session.get_one(Product, product_id)
-    rows = session.execute(
-        select(ObservationCurrent.attribute, ObservationCurrent.value).where(
-            ObservationCurrent.product_id == product_id, ObservationCurrent.storefront_id == storefront_id
-        )
-    )
-    known: dict[str, str | None] = {row.attribute: row.value for row in rows}
-    return Baseline(expected_of(product) | known, frozenset(known))
+def baseline_of(rows: Sequence[Row[Any]]) -> Baseline:
+    """What a visit is likely to see: of rows with the product and, if any, one attribute that was seen each."""
+    known: dict[str, str | None] = {row.attribute: row.value for row in rows if row.attribute is not None}
+    return Baseline(expected_of(rows[0]) | known, frozenset(known))
 
 
 def forget_product(event: ProductDeleted) -> None:

@@ -16,7 +16,7 @@ from app.products.queries.filters import get_filter
 from app.products.queries.products import find_fitting_ids, find_products_by_asins
 from app.rpa.errors import NothingToDo
 from app.rpa.models.jobs import Job, Task, TaskState
-from app.rpa.selection import report, sort_asins
+from app.rpa.rules.selection import report, sort_asins
 
 MAX_TASKS: Final = 200_000
 _PART: Final = 1_000

@@ -16,10 +16,10 @@ from app.core.orm import database_now
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.rpa.errors import JobFinished, JobMoveRefused, JobNotFound, JobStale
-from app.rpa.job_moves import LIVES, OPEN, Move, allowed, ask
 from app.rpa.models.jobs import Job, JobState
-from app.rpa.planning import LONGEST
 from app.rpa.queries.progress import with_outlook
+from app.rpa.rules.job_moves import LIVES, OPEN, Move, allowed, ask
+from app.rpa.rules.planning import LONGEST
 
 _CHANGEABLE: Final = ("priority", "deadline_at", "concurrency")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,24 +10,25 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Row, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, case, func, select, update
+from sqlalchemy.orm import Session, defer
 
 from app.config import Farm
 from app.core import queues
 from app.core.extensions import db
-from app.core.orm import count_changed, database_now
+from app.core.orm import clock, count_changed, database_now
 from app.core.queues import doorbell
 from app.core.transactions import after_commit, in_transaction
-from app.rpa.holds import find_hold, pages_left, pages_of
-from app.rpa.job_moves import WORKS
 from app.rpa.models.jobs import BATCH, INTERACTIVE, Action, Job, JobState, Priority, Task, TaskState
 from app.rpa.models.storefronts import Storefront
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
 from app.rpa.queries.workers import count_live_workers
+from app.rpa.rules.holds import pages_left, pages_of
+from app.rpa.rules.job_moves import WORKS
+from app.rpa.rules.supply import Crew, may_be_out
+from app.rpa.rules.turns import WEIGHTS, Candidate, Turns
 from app.rpa.services import task_moves
 from app.rpa.services.outcomes import reap_task
-from app.rpa.turns import WEIGHTS, Candidate, Turns
 
 _QUEUES: Final = {BATCH: queues.BATCH, INTERACTIVE: queues.INTERACTIVE}
 _PER_KIND: Final = 50
@@ -52,9 +53,19 @@ def release_tasks(*, farm: Farm, turns: Turns) -> int:
     job more than its own concurrency. ``turns`` is the memory of who had how much.
     """
     session = db.session()
-    now = database_now(session)
-    shops = _open_shops(session)
-    slots = _free_slots(session, shops, now)
+    found = _open_shops(session)
+    if not found:
+        return 0
+    shops, now = [row.Storefront for row in found], found[0].now
+    crew = Crew(count_live_workers(silent_s=farm.worker_silent_s, now=now), farm.release_window)
+    out = _count_out(session)
+    slots = {
+        shop.id: may_be_out(shop, now, leased=out[shop.id, TaskState.LEASED], crew=crew, turn_s=farm.dispatch_s)
+        - out[shop.id, TaskState.QUEUED]
+        for shop in shops
+    }
+    if all(free <= 0 for free in slots.values()):
+        return 0
     jobs = _startable_jobs(session, [id_ for id_, free in slots.items() if free > 0], now)
     most = _mosts(session, jobs, slots, {shop.id: pages_left(shop, now) for shop in shops})
     served: set[int] = set()
@@ -64,7 +75,7 @@ def release_tasks(*, farm: Farm, turns: Turns) -> int:
         slots[job.storefront_id] -= len(taken)
         released += taken
         served |= {job.id} if taken else set()
-    room = _room(session, farm)
+    room = crew.most - sum(count for (_, state), count in out.items() if state == TaskState.QUEUED)
     batch = {job.id: job for job in jobs if job.lane == BATCH and most[job.id] > 0}
     for _ in range(_ROUNDS):
         candidates = [_candidate(job, most[job.id]) for job in batch.values()]
@@ -128,42 +139,31 @@ def _release_lost(*, lost: list[_Release]) -> int:
     session = db.session()
     released: list[_Release] = []
     for lane in _QUEUES:
-        rows = [(one.task_id, one.release_no) for one in lost if one.lane == lane]
+        wanted = {one.task_id: one.release_no for one in lost if one.lane == lane}
+        as_they_are = select(Task.id, Task.release_no).where(Task.id.in_(wanted)).order_by(Task.id).with_for_update()
+        found = session.execute(as_they_are).all() if wanted else []
+        rows = [(row.id, row.release_no) for row in found if wanted[row.id] == row.release_no]
         released += _release(session, rows, lane, TaskState.QUEUED, database_now(session))
     _ring_after_commit(released)
     return len(released)
-
-
-def _room(session: Session, farm: Farm) -> int:
-    """How many more tasks may wait for workers: some for each that is alive."""
-    waiting = session.scalar(select(func.count()).where(Task.state == TaskState.QUEUED)) or 0
-    return max(1, count_live_workers(silent_s=farm.worker_silent_s)) * farm.release_window - waiting
 
 
 def _candidate(job: Row[Any], most: int) -> Candidate:
     return Candidate(job.id, job.storefront_id, WEIGHTS[Priority(job.priority)], most)
 
 
-def _open_shops(session: Session) -> list[Storefront]:
-    """The active storefronts that jobs which work are on."""
+def _open_shops(session: Session) -> Sequence[Row[Any]]:
+    """The active storefronts that jobs which work are on, and the time."""
     wanted = select(Job.storefront_id).where(Job.state.in_(WORKS))
-    return list(session.scalars(select(Storefront).where(Storefront.id.in_(wanted), Storefront.is_active)))
+    shops: Any = select(Storefront, clock().label("now")).options(defer(Storefront.profile))
+    return session.execute(shops.where(Storefront.id.in_(wanted), Storefront.is_active)).all()
 
 
-def _free_slots(session: Session, shops: Sequence[Storefront], now: datetime) -> dict[int, int]:
-    """How many more tasks each storefront could start soon; one more than its free slots, so that no worker waits."""
-    counts = select(Task.storefront_id, Task.state, func.count()).where(
-        Task.storefront_id.in_([shop.id for shop in shops]), Task.state.in_(_OUT)
-    )
-    open_tasks: dict[tuple[int, str], int] = defaultdict(int)
-    grouped = session.execute(counts.group_by(Task.storefront_id, Task.state))
-    open_tasks.update({(row[0], row[1]): row[2] for row in grouped})
-    slots: dict[int, int] = {}
-    for shop in shops:
-        queued, leased = (open_tasks[shop.id, state] for state in _OUT)
-        may_start = min(shop.most_at_once + 1 - leased, _starts_within(shop, now, seconds=1))
-        slots[shop.id] = may_start - queued
-    return slots
+def _count_out(session: Session) -> Counter[tuple[int, str]]:
+    """How many tasks of each storefront are released, and how many are under way."""
+    counts = select(Task.storefront_id, Task.state, func.count()).where(Task.state.in_(_OUT))
+    rows = session.execute(counts.group_by(Task.storefront_id, Task.state))
+    return Counter({(row[0], row[1]): row[2] for row in rows})
 
 
 def _startable_jobs(session: Session, storefront_ids: list[int], now: datetime) -> Sequence[Row[Any]]:
@@ -209,16 +209,6 @@ def _mosts(
     return most
 
 
-def _starts_within(shop: Storefront, now: datetime, *, seconds: float) -> int:
-    """How many tasks the storefront's pace lets start within the next seconds."""
-    if find_hold(shop, now) is not None:
-        return 0
-    if not shop.gap:
-        return shop.most_at_once + 1
-    left_s = seconds - max(0.0, (shop.next_start_at - now).total_seconds())
-    return 0 if left_s < 0 else 1 + int(left_s // shop.gap.total_seconds())
-
-
 def _take(session: Session, job: Row[Any], count: int, now: datetime) -> list[_Release]:
     """Release the next tasks of a job that are due, at most ``count``."""
     if count <= 0:
@@ -228,6 +218,7 @@ def _take(session: Session, job: Row[Any], count: int, now: datetime) -> list[_R
         .where(Task.job_id == job.id, Task.state == TaskState.READY, Task.not_before <= now)
         .order_by(Task.not_before, Task.id)
         .limit(count)
+        .with_for_update()  # so that of two leaders one finds them released, however close their clocks are
     ).all()
     return _release(session, [(row.id, row.release_no) for row in rows], job.lane, TaskState.READY, now)
 
@@ -247,12 +238,16 @@ def _number(row: tuple[int, int]) -> int:
 
 
 def _mark_started(session: Session, job_ids: Sequence[int], now: datetime) -> None:
-    """Note of jobs that tasks of theirs were released; of one that was QUEUED, that it runs."""
+    """Note of jobs that tasks of theirs were released: they have started, and one that is QUEUED runs.
+
+    One that was paused since it was looked at has started, too: what was released of it may be claimed as soon as it
+    is resumed.
+    """
     if not job_ids:
         return
-    count_changed(session, update(Job).where(Job.id.in_(job_ids)).values(last_released_at=now))
-    queued = update(Job).where(Job.id.in_(job_ids), Job.state == JobState.QUEUED)
-    count_changed(session, queued.values(state=JobState.RUNNING, started_at=now))
+    runs = case((Job.state == JobState.QUEUED, JobState.RUNNING), else_=Job.state)
+    started = update(Job).where(Job.id.in_(job_ids)).values(state=runs, started_at=func.coalesce(Job.started_at, now))
+    count_changed(session, started.values(last_released_at=now))
 
 
 def _ring_after_commit(released: list[_Release]) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core.extensions import db
-from app.core.orm import count_changed, database_now
+from app.core.orm import clock, count_changed, database_now
 from app.core.transactions import after_commit, in_transaction
 from app.rpa import metrics
-from app.rpa.codes import Code
-from app.rpa.job_moves import COMPLETES, LIVES
 from app.rpa.models.jobs import Job, JobState, Task, TaskState
+from app.rpa.rules.codes import Code
+from app.rpa.rules.job_moves import COMPLETES, LIVES, OPEN
 from app.rpa.services import task_moves
 from app.rpa.services.notices import request_job_notices
 from app.rpa.services.outcomes import count_ends
@@ -26,6 +27,34 @@ _JOBS: Final = 100
 _ENDS_AS: Final = {Code.CANCELLED: TaskState.CANCELLED, Code.DEADLINE: TaskState.SKIPPED}
 _AT_A_TIME_S: Final = 0.5
 """How long one call ends tasks before the dispatcher's other steps have their turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What there is to do about jobs, so that a step with nothing to do asks nothing."""
+
+    open: bool
+    """Some have not ended."""
+    over: bool
+    """Tasks of some may have to end unvisited."""
+    out: bool
+    """Something is released of one that is paused."""
+    through: bool
+    """All tasks of one have ended."""
+
+
+def look_at_jobs() -> Look:
+    """Say in one read which steps have something to do; they look again themselves.
+
+    ``over`` is for ``end_open_tasks``, ``out`` for ``withdraw_paused``, ``over`` and ``through`` for ``finish_jobs``.
+    """
+    session = db.session()
+    over = or_(*(_is_over(code, clock()) for code in _ENDS_AS))
+    ending = Job.state.in_((JobState.CANCELLING, *COMPLETES)) & (Job.current_count == Job.total_count)
+    conditions = (Job.state.in_(OPEN), over, _is_out(), ending)
+    found = session.execute(select(*(exists().where(condition) for condition in conditions))).one()
+    session.rollback()
+    return Look(*(bool(flag) for flag in found))
 
 
 def end_open_tasks() -> int:
@@ -48,8 +77,7 @@ def end_open_tasks() -> int:
 def withdraw_paused() -> int:
     """Take back what was released of jobs that were paused since, so that it takes no place; returns how many."""
     session = db.session()
-    queued = select(Task.id).where(Task.job_id == Job.id, Task.state == TaskState.QUEUED)
-    paused = list(session.scalars(select(Job.id).where(Job.state == JobState.PAUSED, queued.exists()).limit(_JOBS)))
+    paused = list(session.scalars(select(Job.id).where(_is_out()).limit(_JOBS)))
     session.rollback()
     return sum(_withdraw(job_id=job_id) for job_id in paused)
 
@@ -95,7 +123,13 @@ def _write_off_unprepared(session: Session, now: datetime) -> None:
         )
 
 
-def _is_over(code: Code, now: datetime) -> ColumnElement[bool]:
+def _is_out() -> ColumnElement[bool]:
+    """Which jobs are paused and have released tasks."""
+    queued = select(Task.id).where(Task.job_id == Job.id, Task.state == TaskState.QUEUED)
+    return (Job.state == JobState.PAUSED) & queued.exists()
+
+
+def _is_over(code: Code, now: datetime | clock) -> ColumnElement[bool]:
     """Which jobs are over because they are cancelled, or because their deadline has passed."""
     if code is Code.CANCELLED:
         return Job.state == JobState.CANCELLING

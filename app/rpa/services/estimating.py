@@ -10,8 +10,8 @@ from typing import Any
 from app.core.extensions import db
 from app.core.orm import database_now
 from app.rpa.models.jobs import Action
-from app.rpa.planning import default_deadline
 from app.rpa.queries.estimates import Outlook, find_facts, look_ahead
+from app.rpa.rules.planning import default_deadline
 from app.rpa.services.choosing import Chosen, choose
 from app.rpa.services.submitting import find_active
 

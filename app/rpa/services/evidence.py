@@ -19,12 +19,14 @@ from app.core.extensions import db
 from app.core.files import evidence_store
 from app.core.orm import count_changed, database_now
 from app.core.running import settings
-from app.core.transactions import in_transaction
+from app.core.transactions import after_commit, in_transaction
 from app.products.events import ProductDeleted
 from app.products.models.products import Product
-from app.rpa.evidence import CONTENT_TYPES, FOLDER, Kept, Why
+from app.rpa import metrics
+from app.rpa.metrics import Dropped
 from app.rpa.models.evidence import Evidence
 from app.rpa.models.jobs import Attempt
+from app.rpa.rules.evidence import CONTENT_TYPES, FOLDER, Kept, Why
 from app.rpa.services.leases import Lease
 
 log = logging.getLogger(__name__)
@@ -53,9 +55,11 @@ def record_evidence(session: Session, lease: Lease, kept: Sequence[Kept], code: 
         row = Evidence(attempt_id=attempt_id, code=code, created_at=now)
         row.job_id, row.task_id, row.product_id = lease.job_id, lease.task_id, lease.product_id
         row.kind, row.why, row.content_type = piece.kind, piece.why, CONTENT_TYPES[piece.kind]
+        row.pages_of = lease.storefront_id if piece.why is Why.PAGE else None
         row.path, row.bytes, row.sha256 = piece.path, piece.size, piece.sha256
         row.expires_at = now + timedelta(days=limits.sample_days if piece.why is Why.SAMPLE else limits.days)
         session.add(row)
+        after_commit(partial(metrics.count_kept, str(piece.kind), str(piece.why), piece.size))
 
 
 def forget_evidence(event: ProductDeleted) -> None:
@@ -67,13 +71,17 @@ def forget_evidence(event: ProductDeleted) -> None:
 
 
 def purge_evidence() -> int:
-    """Delete what has expired, then the oldest of what is more than a job or all of them may have; returns how many."""
+    """Delete what has expired, then the oldest of what is too much; returns how many.
+
+    A storefront may have so many pages that were read well, a job and all of them so many bytes.
+    """
     limits = settings().evidence
     done = _delete(_take_expired)
+    for storefront_id in _supplied_storefronts(limits.replay_samples):
+        done += _delete(partial(_take_old_pages, storefront_id=storefront_id, most=limits.replay_samples))
     for job_id in _large_jobs(limits.job_mb * MEGABYTE):
-        of_job = partial(_take_oldest, which=Evidence.job_id == job_id, most=limits.job_mb * MEGABYTE)
-        done += _delete(of_job)
-    return done + _delete(partial(_take_oldest, which=true(), most=limits.max_mb * MEGABYTE))
+        done += _shrink(Evidence.job_id == job_id, limits.job_mb, Dropped.JOB_FULL)
+    return done + _shrink(true(), limits.max_mb, Dropped.STORE_FULL)
 
 
 def sweep_evidence(*, now: datetime) -> int:
@@ -85,10 +93,16 @@ def sweep_evidence(*, now: datetime) -> int:
             for path in sorted(set(some) - _known(paths=some)):
                 written = store.changed_at(path)
                 if written is not None and written < before:
+                    size = _size_of(path)
                     store.delete(path)
+                    metrics.count_dropped(Dropped.NO_ROW, [size])
                     done += 1
         store.prune(f"{FOLDER}/{name}", before=before)
     return done
+
+
+def _shrink(which: ColumnElement[bool], most_mb: int, reason: Dropped) -> int:
+    return _delete(partial(_take_oldest, which=which, most=most_mb * MEGABYTE, reason=reason))
 
 
 def _delete(take: Callable[[], list[str]]) -> int:
@@ -104,6 +118,13 @@ def _delete(take: Callable[[], list[str]]) -> int:
     return done
 
 
+def _size_of(path: str) -> int:
+    try:
+        return evidence_store().size(path)
+    except FileNotFoundError:  # another sweep was faster
+        return 0
+
+
 def _delete_file(path: str) -> None:
     try:
         evidence_store().delete(path)
@@ -114,12 +135,13 @@ def _delete_file(path: str) -> None:
 @in_transaction
 def _take_expired() -> list[str]:
     session = db.session()
-    due = select(Evidence.id, Evidence.path).where(Evidence.expires_at <= database_now(session))
-    return _take(session, session.execute(due.order_by(Evidence.expires_at, Evidence.id).limit(_BATCH)).all())
+    due = select(Evidence.id, Evidence.path, Evidence.bytes).where(Evidence.expires_at <= database_now(session))
+    rows = session.execute(due.order_by(Evidence.expires_at, Evidence.id).limit(_BATCH)).all()
+    return _take(session, rows, Dropped.EXPIRED)
 
 
 @in_transaction
-def _take_oldest(*, which: ColumnElement[bool], most: int) -> list[str]:
+def _take_oldest(*, which: ColumnElement[bool], most: int, reason: Dropped) -> list[str]:
     session = db.session()
     too_much = int(session.scalar(select(func.coalesce(func.sum(Evidence.bytes), 0)).where(which)) or 0) - most
     taken = []
@@ -129,12 +151,27 @@ def _take_oldest(*, which: ColumnElement[bool], most: int) -> list[str]:
             break
         too_much -= row.bytes
         taken.append(row)
-    return _take(session, taken)
+    return _take(session, taken, reason)
 
 
-def _take(session: Session, rows: Sequence[Any]) -> list[str]:
+@in_transaction
+def _supplied_storefronts(most: int) -> list[int]:
+    supplied = select(Evidence.pages_of).where(Evidence.pages_of.is_not(None)).group_by(Evidence.pages_of)
+    return [one for one in db.session.scalars(supplied.having(func.count() > most).limit(_BATCH)) if one is not None]
+
+
+@in_transaction
+def _take_old_pages(*, storefront_id: int, most: int) -> list[str]:
+    session = db.session()
+    pages = select(Evidence.id, Evidence.path, Evidence.bytes).where(Evidence.pages_of == storefront_id)
+    rows = session.execute(pages.order_by(Evidence.id.desc()).offset(most).limit(_BATCH)).all()
+    return _take(session, rows, Dropped.PAGES_FULL)
+
+
+def _take(session: Session, rows: Sequence[Any], reason: Dropped) -> list[str]:
     """Delete these rows; the paths of their files."""
     if rows:
+        after_commit(partial(metrics.count_dropped, reason, [row.bytes for row in rows]))
         session.execute(delete(Evidence).where(Evidence.id.in_([row.id for row in rows])))
     return [row.path for row in rows]
 

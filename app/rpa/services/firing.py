@@ -23,13 +23,13 @@ from app.core.orm import database_now
 from app.core.permissions import Principal, system
 from app.core.transactions import after_commit, in_transaction, is_retryable
 from app.rpa.errors import ScheduleJobOpen, ScheduleJobRefused, ScheduleTimezoneUnknown
-from app.rpa.job_moves import OPEN
 from app.rpa.models.jobs import Job
 from app.rpa.models.schedules import JobSchedule, JobScheduleRun, RunState
 from app.rpa.queries.schedules import LATE
+from app.rpa.rules.job_moves import OPEN
+from app.rpa.rules.timing import TimingRefused, due_slots
 from app.rpa.services.schedules import lock_schedule
 from app.rpa.services.submitting import submit_job
-from app.rpa.timing import TimingRefused, due_slots
 
 LISTED: Final = 100
 """How many missed slots of one outage get a row each; the oldest of them says since when there were more."""

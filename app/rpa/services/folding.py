@@ -20,7 +20,7 @@ from app.core.pagination import behind
 from app.core.running import settings
 from app.core.transactions import in_transaction
 from app.rpa.models.observations import Observation, ObservationDay, ObservationFold
-from app.rpa.series import day_of, fold, new_day
+from app.rpa.rules.series import day_of, fold, new_day
 
 CHUNK: Final = 1_000
 GRACE: Final = timedelta(hours=1)

@@ -9,26 +9,28 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.core.extensions import db
-from app.core.orm import count_changed, database_now
+from app.core.orm import count_changed, database_now, table_of
 from app.core.tallies import Reporter
-from app.core.transactions import after_commit, in_transaction
+from app.core.transactions import after_commit, connection, in_transaction
 from app.rpa import metrics
-from app.rpa.holds import count_pages, find_hold, pages_of
-from app.rpa.job_moves import WORKS
-from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
+from app.rpa.models.jobs import Action, Attempt, TaskState
 from app.rpa.models.storefronts import Storefront
-from app.rpa.models.trials import Trial, TrialKind, TrialState
 from app.rpa.models.workers import Wanted, Worker
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile, read_profile
+from app.rpa.queries import claims
+from app.rpa.queries.cart_options import find_options
 from app.rpa.queries.jobs import is_cancelled
 from app.rpa.queries.workers import count_live_workers
-from app.rpa.robots import ALLOWED, Verdict
+from app.rpa.rules.codes import Code
+from app.rpa.rules.holds import count_pages, find_hold, pages_of
+from app.rpa.rules.job_moves import WORKS
+from app.rpa.rules.robots import ALLOWED, Verdict
 from app.rpa.services import task_moves
-from app.rpa.services.baselines import Baseline, read_baseline
+from app.rpa.services.baselines import Baseline, baseline_of
 
 _NOT_NOW: Final = timedelta(seconds=1)
 _WHEN_FULL: Final = timedelta(milliseconds=200)
@@ -37,6 +39,9 @@ _LONGEST: Final = timedelta(minutes=1)
 _FOR_ANOTHER: Final = timedelta(seconds=10)
 """How long a second visit is left to other workers than the one that made the first."""
 _HEARD_OF_S: Final = 60
+_ATTEMPT: Final = insert(table_of(Attempt)).inline()
+_TAKE: Final = update(table_of(Storefront)).where(table_of(Storefront).c.id == bindparam("locked_id"))
+_LOST: Final = (Code.CHROME_CRASH, Code.TAB_CRASH, Code.DRIVER_TIMEOUT, Code.WORKER_LOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +70,15 @@ class Lease:
     reviews_jumps: bool = False
     """Whether people look at price jumps that a second visit has confirmed."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """Which variant goes into a cart, by the profile's names for options."""
+    """Which variant goes into a cart, by the profile's names for options: the job's, else the product's own."""
     updates_master: bool = False
     """Whether the product follows this storefront."""
     verdict: Verdict = ALLOWED
     """With a code: nothing is visited, and it ends so."""
+    wait_s: float = 0
+    """How long after the claim it starts: its turn in the storefront's pace is taken already."""
+    is_alone: bool = False
+    """Whether it was lost before, so that no other page may be in its browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,13 @@ class Renewal:
 
 @in_transaction
 def claim_task(
-    *, task_id: int, release_no: int, worker_id: int | None, lease_s: float, verdict: Verdict = ALLOWED
+    *,
+    task_id: int,
+    release_no: int,
+    worker_id: int | None,
+    lease_s: float,
+    verdict: Verdict = ALLOWED,
+    patience_s: float = 0,
 ) -> Lease | None:
     """Turn a release into a lease; None when the release is old, the job does not work or there is no slot.
 
@@ -92,57 +107,50 @@ def claim_task(
     cool-down hold however many messages wait. A task that finds no slot goes back to READY without an attempt counted,
     and so does a second visit of a product, for a moment, before the worker that made the first one.
     ``verdict`` is what the shop's robots.txt says of it (``robots.judge_task``): what is not to be visited takes no
-    slot and no page of the day.
+    slot and no page of the day. Who claims waits as long as the lease says, at most ``patience_s``, before the visit.
     """
     session = db.session()
-    known = session.execute(
-        select(
-            Task.state,
-            Task.release_no,
-            Task.released_at,
-            Task.storefront_id,
-            Task.job_id,
-            Task.asin,
-            Task.product_id,
-            Task.first_look.is_not(None).label("again"),
-        ).where(Task.id == task_id)  # what is read of it stands as long as the release does
-    ).one_or_none()
-    if known is None or known.state != TaskState.QUEUED or known.release_no != release_no:
+    known = claims.find_released(connection(), task_id)
+    task = known[0] if known else None
+    if task is None or task.state != TaskState.QUEUED or task.release_no != release_no:
         return None
-    storefront = session.scalars(select(Storefront).where(Storefront.id == known.storefront_id).with_for_update()).one()
-    job = session.execute(
-        select(Job.state, Job.action, Job.quantity, Job.options, Job.concurrency, Job.deadline_at).where(
-            Job.id == known.job_id
-        )
-    ).one()
-    now, pages = database_now(session), pages_of(Action(job.action))
-    start_at = _next_slot(session, storefront, known.job_id, job, now, pages, verdict)
-    if start_at is None and known.again and verdict.code is None:
-        start_at = _when_free_for_me(session, task_id, worker_id, now)
-    if start_at is not None:
-        task_moves.give_back(session, task_id, release_no, start_at)
+    storefront, document = claims.lock_storefront(session, task.storefront_id)
+    job = claims.read_situation(connection(), storefront_id=task.storefront_id, job_id=task.job_id)
+    action, now = Action(task.action), job.now
+    pages = pages_of(action)
+    start_at = _turn_at(storefront, now, patience_s) if verdict.code is None else now
+    later = _next_slot(storefront, job, start_at, pages, verdict)
+    if later is None and task.again and verdict.code is None:
+        later = _when_free_for_me(session, task_id, worker_id, now)
+    if later is not None:
+        task_moves.give_back(session, task_id, release_no, later)
         return None
     token, until = secrets.token_hex(16), now + timedelta(seconds=lease_s)
-    if not task_moves.claim(
-        session, task_id, release_no, token=token, until=until, worker_id=worker_id,
-        profile_version=storefront.profile_version,
-    ):  # fmt: skip
+    held = {"token": token, "until": until, "worker_id": worker_id, "profile_version": storefront.profile_version}
+    if not task_moves.claim(session, task_id, release_no, **held):
         return None
     if verdict.code is None:
-        take_slot(storefront, now, pages)
-    session.add(Attempt(task_id=task_id, number=release_no, lease_token=token, worker_id=worker_id, started_at=now))
-    after_commit(partial(metrics.observe, job.action, {"queue": (now - (known.released_at or now)).total_seconds()}))
-    likely = Baseline()
-    if job.action == Action.VIEW_PRODUCT:
-        likely = read_baseline(product_id=known.product_id, storefront_id=storefront.id)
+        take_slot(storefront, start_at, pages)
+    connection().execute(
+        _ATTEMPT,
+        {"task_id": task_id, "number": release_no, "lease_token": token, "worker_id": worker_id}
+        | {"started_at": start_at},
+    )
+    after_commit(partial(metrics.observe, action, {"queue": (now - (task.released_at or now)).total_seconds()}))
+    likely, options = Baseline(), task.options or {}
+    if action is Action.VIEW_PRODUCT:
+        likely = baseline_of(known)
+    elif not options:
+        options = find_options(task.product_id, storefront.id)
     return Lease(
-        task_id=task_id, job_id=known.job_id, token=token, action=Action(job.action), asin=known.asin,
-        product_id=known.product_id, quantity=job.quantity, storefront_id=storefront.id,
-        storefront_version=storefront.version, profile=Profile.from_document(storefront.profile), worker_id=worker_id,
-        number=release_no, baseline=likely.values, seen=likely.seen, profile_version=storefront.profile_version,
-        started_at=now, reviews_jumps=storefront.reviews_jumps,
-        options=job.options or {},
+        task_id=task_id, job_id=task.job_id, token=token, action=action, asin=task.asin, product_id=task.product_id,
+        quantity=task.quantity, storefront_id=storefront.id, storefront_version=storefront.version,
+        profile=read_profile(document), worker_id=worker_id, number=release_no, baseline=likely.values,
+        seen=likely.seen, profile_version=storefront.profile_version, started_at=start_at,
+        reviews_jumps=storefront.reviews_jumps, options=options,
         updates_master=bool(storefront.updates_master), verdict=verdict,
+        wait_s=(start_at - now).total_seconds(),
+        is_alone=release_no > 1 and _was_lost(session, task_id),
     )  # fmt: skip
 
 
@@ -223,49 +231,56 @@ def beat(
     return Wanted(session.scalar(select(Worker.wanted).where(Worker.id == worker_id)) or Wanted.WORK)
 
 
-def shop_slot(session: Session, storefront: Storefront, now: datetime, pages: int) -> datetime | None:
-    """When a locked storefront may be visited again, None for right now; visits are tasks and tries of its profiles."""
-    hold = find_hold(storefront, now, pages=pages)
+def shop_slot(storefront: Storefront, start_at: datetime, pages: int, visits: int) -> datetime | None:
+    """When a locked storefront with so many visits may be visited, None for ``start_at``."""
+    hold = find_hold(storefront, start_at, pages=pages)
     if hold is not None:
-        return min(hold.until or now + _LONGEST, now + _LONGEST)
-    if storefront.next_start_at > now:
+        return min(hold.until or start_at + _LONGEST, start_at + _LONGEST)
+    if storefront.next_start_at > start_at:
         return storefront.next_start_at
-    return _shop_place(session, storefront, now)
+    return _shop_place(storefront, start_at, visits)
 
 
-def _shop_place(session: Session, storefront: Storefront, now: datetime) -> datetime | None:
+def _turn_at(storefront: Storefront, now: datetime, patience_s: float) -> datetime:
+    """When a visit would start: at the storefront's next turn where that comes soon enough to be waited for."""
+    is_near = now < storefront.next_start_at <= now + timedelta(seconds=patience_s)
+    return storefront.next_start_at if is_near else now
+
+
+def _shop_place(storefront: Storefront, now: datetime, visits: int) -> datetime | None:
     """When there may be a place among the visits that run at once, None where there is one."""
-    tasks = select(func.count()).where(Task.state == TaskState.LEASED, Task.storefront_id == storefront.id)
-    tries = select(func.count()).where(
-        Trial.storefront_id == storefront.id, Trial.kind == TrialKind.TRY, Trial.state == TrialState.RUNNING
-    )
-    visits = session.scalar(select(tasks.scalar_subquery() + tries.scalar_subquery())) or 0
     return now + _WHEN_FULL if visits >= storefront.most_at_once else None
 
 
-def take_slot(storefront: Storefront, now: datetime, pages: int) -> None:
-    """Note that a visit of so many pages of a locked storefront starts now."""
-    if storefront.gap:
-        storefront.next_start_at = max(storefront.next_start_at, now) + storefront.gap
-    count_pages(storefront, now, pages)
+def take_slot(storefront: Storefront, start_at: datetime, pages: int) -> None:
+    """Note in the open transaction that a visit of so many pages of a locked storefront starts then."""
+    gap, next_start_at = storefront.gap, storefront.next_start_at
+    taken = {"locked_id": storefront.id, "next_start_at": max(next_start_at, start_at) + gap if gap else next_start_at}
+    connection().execute(_TAKE, taken | count_pages(storefront, start_at, pages))
 
 
 def _next_slot(
-    session: Session, storefront: Storefront, job_id: int, job: Any, now: datetime, pages: int, verdict: Verdict
+    storefront: Storefront, job: Row[Any], start_at: datetime, pages: int, verdict: Verdict
 ) -> datetime | None:
-    """When the task may be tried again, or None when it may start right now; the storefront is locked."""
+    """When the task may be tried again, or None when it may start at its turn; the storefront is locked."""
+    now: datetime = job.now
     if job.state not in WORKS or job.deadline_at < now:
         return now + _NOT_NOW
     if verdict.wait_until is not None:
         return min(verdict.wait_until, now + _LONGEST)
     is_visit = verdict.code is None
-    later = shop_slot(session, storefront, now, pages) if is_visit else _shop_place(session, storefront, now)
+    later = shop_slot(storefront, start_at, pages, job.visits) if is_visit else _shop_place(storefront, now, job.visits)
     if later is not None:
         return later
-    in_job = select(func.count()).where(Task.state == TaskState.LEASED, Task.job_id == job_id)
-    if job.concurrency is not None and (session.scalar(in_job) or 0) >= job.concurrency:
+    if job.concurrency is not None and job.leased >= job.concurrency:
         return now + _WHEN_FULL
     return None
+
+
+def _was_lost(session: Session, task_id: int) -> bool:
+    """Whether a browser or worker died with an earlier visit."""
+    lost = select(Attempt.id).where(Attempt.task_id == task_id, Attempt.code.in_(_LOST))
+    return session.scalar(lost.limit(1)) is not None
 
 
 def _when_free_for_me(session: Session, task_id: int, worker_id: int | None, now: datetime) -> datetime | None:

@@ -4,28 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Row, Select, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from app.core import outbox
+from app.core.many_rows import upsert
+from app.core.orm import table_of
 from app.core.permissions import for_job
+from app.core.transactions import after_commit, connection
 from app.products.models.products import Product, ProductUpdate, Source
 from app.products.services.observations import record_observed_change
-from app.rpa import changes, suspicions
-from app.rpa.cart_findings import differs, findings
+from app.rpa import metrics
 from app.rpa.models.observations import Observation, ObservationCurrent, ObservedChange, ReviewState
-from app.rpa.readings import CartReading, ChoicesReading, ProductReading, Read, Reading
+from app.rpa.rules import changes, suspicions
+from app.rpa.rules.cart_findings import differs, findings
+from app.rpa.rules.readings import CartReading, ChoicesReading, ProductReading, Read, Reading
+from app.rpa.rules.suspicions import FirstLook, Judged, Reason, Verdict
 from app.rpa.services.baselines import expected_of
 from app.rpa.services.leases import Lease
-from app.rpa.suspicions import FirstLook, Judged, Reason, Verdict
 
 _ALWAYS_REVIEWED: Final = frozenset({Reason.CURRENCY, Reason.MANY_AT_ONCE})
 FOLLOW: Final = "follow_storefront"
 """Kind of the outbox row."""
 _LOOKED_BACK: Final = 50
 """Changes of one attribute that are looked at for flapping."""
+_PRODUCT, _CURRENT = table_of(Product).c, table_of(ObservationCurrent).c
+_MASTER: Final[Select[Any]] = (
+    select(
+        _PRODUCT.id, _PRODUCT.asin, _PRODUCT.name, _PRODUCT.brand, _PRODUCT.price_minor, _PRODUCT.currency,
+        _PRODUCT.is_active, _PRODUCT.deleted_at,
+    )
+    .where(_PRODUCT.id == bindparam("product_id"))
+    .with_for_update()
+)  # fmt: skip
+_KNOWN: Final = select(_CURRENT.attribute, _CURRENT.value).where(
+    _CURRENT.product_id == bindparam("product_id"), _CURRENT.storefront_id == bindparam("storefront_id")
+)
+_OBSERVATION: Final = insert(table_of(Observation)).inline()
 
 
 def look_first(lease: Lease, reading: ProductReading, *, read: int, changed: int) -> FirstLook | None:
@@ -51,13 +69,13 @@ def record_observation(
 
     Suspicious values that no first look confirms stay out of all but ``observed_change``. Locks the product.
     """
-    master = session.scalars(select(Product).where(Product.id == lease.product_id).with_for_update()).one()
+    master = connection().execute(_MASTER, {"product_id": lease.product_id}).one()
     if master.deleted_at is not None:
-        session.add(_observation(lease, reading, changes.observed_values(reading), now))
+        connection().execute(_OBSERVATION, _observation(lease, reading, changes.observed_values(reading), now))
         return False  # what was last seen of it is forgotten, so that it is measured against the master when it is back
     observed = changes.observed_values(reading)
-    current = _current(session, lease)
-    known = {attribute: row.value for attribute, row in current.items()}
+    seen = {"product_id": lease.product_id, "storefront_id": lease.storefront_id}
+    known: dict[str, str] = {row.attribute: row.value for row in connection().execute(_KNOWN, seen)}
     found = changes.decide_changes(observed, known, expected_of(master))
     trusted = suspicions.trusted(known, expected_of(master), observed) if lease.updates_master else known
     reasons = suspicions.suspicions(found, trusted, many=False)
@@ -66,28 +84,21 @@ def record_observation(
         _record(session, lease, master, one, now)
     held = {one.change.attribute for one in judged if not one.is_recorded}
     believed = {name: value for name, value in observed.items() if name not in held}
-    session.add(_observation(lease, reading, believed, now))
-    for attribute, value in believed.items():
-        row = current.get(attribute) or ObservationCurrent(
-            product_id=lease.product_id, storefront_id=lease.storefront_id, attribute=attribute
-        )
-        row.value, row.observed_at, row.task_id = value, now, lease.task_id
-        session.add(row)
+    connection().execute(_OBSERVATION, _observation(lease, reading, believed, now))
+    if believed:
+        last = {**seen, "observed_at": now, "task_id": lease.task_id}
+        rows = [{**last, "attribute": name, "value": value} for name, value in sorted(believed.items())]
+        upsert(connection(), table_of(ObservationCurrent), rows)
     return any(one.is_recorded and one.change.attribute in known for one in judged)
 
 
-def _current(session: Session, lease: Lease) -> dict[str, ObservationCurrent]:
-    rows = select(ObservationCurrent).where(
-        ObservationCurrent.product_id == lease.product_id, ObservationCurrent.storefront_id == lease.storefront_id
-    )
-    return {row.attribute: row for row in session.scalars(rows)}
-
-
-def _record(session: Session, lease: Lease, master: Product, judged: Judged, now: datetime) -> None:
+def _record(session: Session, lease: Lease, master: Row[Any], judged: Judged, now: datetime) -> None:
     """Write a change into the history if it is believed, and flag it where people shall or may look at it."""
     update_id = None
     if judged.is_recorded:
         update_id = _into_history(session, lease, master, judged.change, now)
+        about = lease.storefront_id, judged.change.attribute
+        after_commit(partial(metrics.count_change, *about, is_suspicious=judged.reason is not None))
     if judged.verdict is None or judged.reason is None or not _is_flagged(judged, lease):
         if update_id is not None and lease.updates_master:
             request_following(update_id)
@@ -122,7 +133,7 @@ def _is_flagged(judged: Judged, lease: Lease) -> bool:
     return judged.verdict is not Verdict.CONFIRMED or is_reviewed
 
 
-def _into_history(session: Session, lease: Lease, master: Product, change: changes.Change, now: datetime) -> int:
+def _into_history(session: Session, lease: Lease, master: Row[Any], change: changes.Change, now: datetime) -> int:
     return record_observed_change.joined(
         actor=for_job(lease.job_id),
         now=now,
@@ -153,21 +164,22 @@ def flaps(session: Session, product_id: int, storefront_id: int, change: changes
     return suspicions.is_flapping([*values, change.current])
 
 
-def _observation(lease: Lease, reading: ProductReading, believed: Mapping[str, str], now: datetime) -> Observation:
+def _observation(lease: Lease, reading: ProductReading, believed: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """The row of a visit."""
     price = reading.price.value if reading.price and "price" in believed else None
-    return Observation(
-        task_id=lease.task_id,
-        product_id=lease.product_id,
-        storefront_id=lease.storefront_id,
-        observed_at=now,
-        name=believed.get("name"),
-        brand=believed.get("brand"),
-        price_minor=price.minor if price else None,
-        currency=price.currency if price else None,
-        availability=believed.get("availability"),
-        sources=describe(reading),
-        profile_version=lease.profile_version,
-    )
+    return {
+        "task_id": lease.task_id,
+        "product_id": lease.product_id,
+        "storefront_id": lease.storefront_id,
+        "observed_at": now,
+        "name": believed.get("name"),
+        "brand": believed.get("brand"),
+        "price_minor": price.minor if price else None,
+        "currency": price.currency if price else None,
+        "availability": believed.get("availability"),
+        "sources": describe(reading),
+        "profile_version": lease.profile_version,
+    }
 
 
 def describe(reading: Reading) -> dict[str, Any]:

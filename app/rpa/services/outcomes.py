@@ -8,36 +8,61 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.core.extensions import db
-from app.core.orm import count_changed, database_now
-from app.core.transactions import after_commit, in_transaction
-from app.rpa import metrics, retrying
-from app.rpa.codes import Code
-from app.rpa.evidence import Kept
+from app.core.orm import clock, database_now, table_of
+from app.core.transactions import after_commit, connection, in_transaction
+from app.rpa import metrics
 from app.rpa.models.jobs import Attempt, Job, JobState, Task, TaskState
 from app.rpa.models.storefronts import Storefront
-from app.rpa.profile import RetryBudget
-from app.rpa.readings import PageFacts, ProductReading, TaskOutcome
+from app.rpa.profiles.profile import RetryBudget
+from app.rpa.rules import retrying, rotting
+from app.rpa.rules.codes import Code
+from app.rpa.rules.evidence import Kept
+from app.rpa.rules.readings import PageFacts, ProductReading, TaskOutcome
+from app.rpa.rules.suspicions import FirstLook
 from app.rpa.services import task_moves
 from app.rpa.services.evidence import record_evidence
 from app.rpa.services.leases import Lease
 from app.rpa.services.observing import describe, look_first, record_observation
-from app.rpa.suspicions import FirstLook
 
+_TASK, _JOB, _SHOP = table_of(Task).c, table_of(Job).c, table_of(Storefront).c
 _COUNTERS: Final = {
-    TaskState.SUCCEEDED: Job.succeeded_count,
-    TaskState.REFUSED: Job.refused_count,
-    TaskState.FAILED: Job.failed_count,
-    TaskState.SKIPPED: Job.skipped_count,
-    TaskState.CANCELLED: Job.cancelled_count,
+    TaskState.SUCCEEDED: _JOB.succeeded_count,
+    TaskState.REFUSED: _JOB.refused_count,
+    TaskState.FAILED: _JOB.failed_count,
+    TaskState.SKIPPED: _JOB.skipped_count,
+    TaskState.CANCELLED: _JOB.cancelled_count,
 }
 _LOOKED_AT: Final = (
-    Task.attempt_count, Task.loss_count, Task.rate_limited_count, Task.first_look, Job.state, Job.succeeded_count,
-    Job.changed_count, Storefront.blocks,
+    select(
+        _TASK.attempt_count, _TASK.loss_count, _TASK.rate_limited_count, _TASK.first_look, _JOB.state,
+        _JOB.succeeded_count, _JOB.changed_count, _SHOP.blocks, _SHOP.misses, clock().label("now"),
+    )
+    .select_from(
+        table_of(Task)
+        .join(table_of(Job), _JOB.id == _TASK.job_id)
+        .join(table_of(Storefront), _SHOP.id == _TASK.storefront_id)
+    )
+    .where(
+        _TASK.id == bindparam("task_id"), _TASK.lease_token == bindparam("token"), _TASK.state == TaskState.LEASED
+    )
 )  # fmt: skip
+_ATTEMPT: Final = update(table_of(Attempt)).where(table_of(Attempt).c.lease_token == bindparam("token"))
+_COUNT: Final = {
+    state: update(table_of(Job))
+    .where(_JOB.id == bindparam("counted_id"))
+    .values(
+        {
+            _JOB.current_count: _JOB.current_count + bindparam("by"),
+            _JOB.changed_count: _JOB.changed_count + bindparam("changed"),
+            counter: counter + bindparam("by"),
+        }
+    )
+    for state, counter in _COUNTERS.items()
+}
 
 
 @in_transaction
@@ -49,19 +74,15 @@ def finish_task(*, lease: Lease, outcome: TaskOutcome, kept: Sequence[Kept] = ()
     Lock order: storefront, task, product, job last.
     """
     session = db.session()
-    now = database_now(session)
-    task = session.execute(
-        select(*_LOOKED_AT)
-        .join(Job, Job.id == Task.job_id)
-        .join(Storefront, Storefront.id == Task.storefront_id)
-        .where(Task.id == lease.task_id, Task.lease_token == lease.token, Task.state == TaskState.LEASED)
-    ).one_or_none()
+    task = connection().execute(_LOOKED_AT, {"task_id": lease.task_id, "token": lease.token}).one_or_none()
     if task is None:
         return False
+    now: datetime = task.now
     after, doubtful = _decide(lease, outcome, task)
     reading = outcome.reading
-    shop = None
-    if after.storefront_pause_s or task.blocks or outcome.code is Code.BLOCKED:
+    shop, fields = None, rotting.fields_of(outcome, lease.seen)
+    is_told = after.storefront_pause_s or task.blocks or outcome.code is Code.BLOCKED
+    if is_told or rotting.count(task.misses, fields, lease.task_id) != (task.misses or {}):
         shop = session.scalars(select(Storefront).where(Storefront.id == lease.storefront_id).with_for_update()).one()
     values: dict[str, Any] = {} if doubtful is None else {"first_look": doubtful.as_json()}
     values["result"] = None if reading is None or doubtful is not None else describe(reading)
@@ -69,6 +90,7 @@ def finish_task(*, lease: Lease, outcome: TaskOutcome, kept: Sequence[Kept] = ()
         return False
     if shop is not None:
         tell_shop(shop, outcome.code, pause_s=after.storefront_pause_s, started_at=lease.started_at, now=now)
+        shop.misses = rotting.count(shop.misses, fields, lease.task_id) or None
     _close_attempt(session, lease.token, after, outcome, now)
     record_evidence(session, lease, kept, outcome.code, now)
     is_changed = False
@@ -114,7 +136,10 @@ def reap_task(*, task_id: int, token: str, budget: RetryBudget) -> bool:
 def _decide(lease: Lease, outcome: TaskOutcome, task: Row[Any]) -> tuple[retrying.Next, FirstLook | None]:
     """What becomes of a task after an attempt, and what the visit read if that is looked at twice."""
     spent, doubtful = retrying.Spent(*task[:3]), None
-    after = retrying.decide(outcome.code, spent, lease.profile.retry, retry_after_s=outcome.retry_after_s)
+    counts = outcome.counts or lease.is_alone  # so that what does not count happens once
+    after = retrying.decide(
+        outcome.code, spent, lease.profile.retry, retry_after_s=outcome.retry_after_s, counts=counts
+    )
     reading = outcome.reading
     if after.state is TaskState.SUCCEEDED and isinstance(reading, ProductReading) and task.first_look is None:
         doubtful = look_first(lease, reading, read=task.succeeded_count, changed=task.changed_count)
@@ -147,21 +172,8 @@ def count_ends(session: Session, job_id: int, state: TaskState, count: int, *, c
 
     ``changed`` of them showed something new.
     """
-    counter = _COUNTERS.get(state)
-    if counter is None or count == 0:
-        return
-    count_changed(
-        session,
-        update(Job)
-        .where(Job.id == job_id)
-        .values(
-            {
-                Job.current_count: Job.current_count + count,
-                Job.changed_count: Job.changed_count + changed,
-                counter: counter + count,
-            }
-        ),
-    )
+    if state in _COUNT and count:
+        session.connection().execute(_COUNT[state], {"counted_id": job_id, "by": count, "changed": changed})
 
 
 def _settle(
@@ -194,18 +206,14 @@ def _settle(
 
 
 def _close_attempt(session: Session, token: str, after: retrying.Next, outcome: TaskOutcome, now: datetime) -> None:
-    count_changed(
-        session,
-        update(Attempt)
-        .where(Attempt.lease_token == token)
-        .values(
-            ended_at=now,
-            outcome=_shown(after),
-            code=outcome.code,
-            detail=_kept(outcome.detail),
-            facts=asdict(outcome.facts) if outcome.facts != PageFacts() else None,
-        ),
-    )
+    ended = {
+        "ended_at": now,
+        "outcome": _shown(after),
+        "code": outcome.code,
+        "detail": _kept(outcome.detail),
+        "facts": asdict(outcome.facts) if outcome.facts != PageFacts() else None,
+    }
+    session.connection().execute(_ATTEMPT, ended | {"token": token})
 
 
 def _shown(after: retrying.Next) -> str:

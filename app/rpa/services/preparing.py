@@ -12,8 +12,8 @@ from app.core.extensions import db
 from app.core.orm import count_changed, database_now, table_of
 from app.core.transactions import in_transaction
 from app.products.models.products import Product
-from app.rpa.job_moves import LIVES
 from app.rpa.models.jobs import Job, JobState, Task, TaskState
+from app.rpa.rules.job_moves import LIVES
 
 CHUNK: Final = 2_000
 """Tasks in a transaction, and so how many exist when the first of them may start."""

@@ -13,9 +13,9 @@ from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.rpa.errors import JobNotEnded, JobNotFound, NothingToDo, NothingToRetry
-from app.rpa.job_moves import OPEN
 from app.rpa.models.jobs import Action, Job, TaskState
-from app.rpa.planning import LONGEST
+from app.rpa.rules.job_moves import OPEN
+from app.rpa.rules.planning import LONGEST
 from app.rpa.services.choosing import Chosen, choose, products_of
 from app.rpa.services.submitting import add_job, find_active
 

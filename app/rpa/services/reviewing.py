@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -11,13 +12,14 @@ from app.core import audit
 from app.core.extensions import db
 from app.core.orm import count_changed, database_now
 from app.core.permissions import Principal
-from app.core.transactions import in_transaction
+from app.core.transactions import after_commit, in_transaction
 from app.products.models.products import Product
 from app.products.services.observations import record_observed_change
-from app.rpa.changes import Change
+from app.rpa import metrics
 from app.rpa.errors import ObservedChangeDecided, ObservedChangeNotFound, ObservedChangeOutdated
 from app.rpa.models.observations import ObservationCurrent, ObservedChange, ReviewState
 from app.rpa.models.storefronts import Storefront
+from app.rpa.rules.changes import Change
 from app.rpa.services.observing import flaps, request_following
 
 
@@ -38,6 +40,7 @@ def accept_change(*, actor: Principal, change_id: int) -> ObservedChange:
         raise ObservedChangeOutdated("The product is deleted; dismiss the change.")
     if row.update_id is None:
         row.update_id = _record(session, row, actor, now)
+        after_commit(partial(metrics.count_change, row.storefront_id, row.attribute, is_suspicious=True))
     followed = select(Storefront.updates_master).where(Storefront.id == row.storefront_id)
     if session.scalar(followed):
         request_following(row.update_id)

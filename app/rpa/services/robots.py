@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
@@ -21,14 +21,15 @@ from app.core.extensions import db
 from app.core.orm import count_changed, database_now
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
-from app.rpa.codes import Code
 from app.rpa.errors import StorefrontNotFound
-from app.rpa.holds import find_hold
-from app.rpa.models.jobs import Action, Job, Task
+from app.rpa.models.jobs import Action
 from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import Storefront
-from app.rpa.profile import Profile
-from app.rpa.robots import (
+from app.rpa.profiles.profile import Profile, read_profile
+from app.rpa.queries.claims import find_judged
+from app.rpa.rules.codes import Code
+from app.rpa.rules.holds import find_hold
+from app.rpa.rules.robots import (
     ALLOWED,
     KEPT,
     REFRESHED_AFTER,
@@ -41,6 +42,7 @@ from app.rpa.robots import (
     pages_of,
     read_rules,
     retry_s,
+    unread_code,
 )
 from app.rpa.services.robots_reading import DEADLINE_S, Reading, read_robots
 
@@ -56,23 +58,22 @@ _READING: Final = timedelta(seconds=2 * DEADLINE_S)
 def judge_task(*, task_id: int) -> Verdict:
     """Say what robots.txt means for the pages of a task; what of it is due is read first.
 
-    No transaction may be open. Takes the time of a request or two where something is due, else two reads.
+    No transaction may be open. Takes the time of a request or two where something is due, else one read.
     """
-    found = db.session.execute(
-        select(Storefront, Task.asin, Job.action, Job.quantity)
-        .join(Task, Task.storefront_id == Storefront.id)
-        .join(Job, Job.id == Task.job_id)
-        .where(Task.id == task_id)
-    ).one_or_none()
-    if found is None or not found.Storefront.obeys_robots:
-        db.session.rollback()
+    session = db.session()
+    files = find_judged(session.connection(), task_id)
+    task = files[0] if files else None
+    if task is None or not task.obeys_robots:
+        session.rollback()
         return ALLOWED
-    shop, storefront_id = found.Storefront, found.Storefront.id
-    profile = Profile.from_document(shop.profile)
-    urls = pages_of(profile, Action(found.action), found.asin, found.quantity)
-    _read_due(shop, profile, _origins(urls))
-    verdict = _judge(storefront_id, urls)
-    db.session.rollback()
+    profile = read_profile(task.document)
+    urls = pages_of(profile, Action(task.action), task.asin, task.quantity)
+    known: Mapping[str, Any] = {file.origin: file for file in files}
+    now, origins = task.now, _origins(urls)
+    if _due(origins, known, now):
+        known, now = _read_due(session.get_one(Storefront, task.storefront_id), profile, origins)
+    verdict = _judge(urls, known, now)
+    session.rollback()
     return verdict
 
 
@@ -81,8 +82,7 @@ def judge_pages(*, storefront_id: int, profile: Profile, urls: list[str]) -> Ver
     shop = db.session.get(Storefront, storefront_id)
     verdict = ALLOWED
     if shop is not None and shop.obeys_robots:
-        _read_due(shop, profile, _origins(urls), is_wanted=True)
-        verdict = _judge(storefront_id, urls)
+        verdict = _judge(urls, *_read_due(shop, profile, _origins(urls), is_wanted=True))
     db.session.rollback()
     return verdict
 
@@ -110,40 +110,58 @@ def request_refresh(*, actor: Principal, storefront_id: int) -> None:
     outbox.add(REFRESH, key=f"robots-{storefront_id}-{secrets.token_hex(8)}", storefront_id=storefront_id)
 
 
-def _read_due(shop: Storefront, profile: Profile, origins: list[str], *, is_wanted: bool = False) -> None:
-    """Read what is due and nobody reads; nothing on a storefront that is not to be visited now, unless it is wanted."""
+def _read_due(
+    shop: Storefront, profile: Profile, origins: list[str], *, is_wanted: bool = False
+) -> tuple[dict[str, RobotsFile], datetime]:
+    """Read what is due and nobody reads; nothing on a storefront that is not to be visited now, unless it is wanted.
+
+    Returns the files that are known then, by their origins, and when that was; a read is open.
+    """
     session = db.session()
-    now, storefront_id = database_now(session), shop.id
-    known = {file.origin: file for file in _files(session, storefront_id)}
-    due = [origin for origin in origins if origin not in known or known[origin].due_at <= now]
-    is_held = not is_wanted and due and find_hold(shop, now) is not None
+    storefront_id = shop.id
+    known, now = _known(session, storefront_id)
+    due = _due(origins, known, now)
+    if not due or (not is_wanted and find_hold(shop, now) is not None):
+        return known, now
     session.rollback()
-    for origin in [] if is_held else due:
+    for origin in due:
         if _take(storefront_id=storefront_id, origin=origin):
             reading = read_robots(origin, profile.allowed_hosts)
             _keep(storefront_id=storefront_id, origin=origin, reading=reading)
+    return _known(session, storefront_id)
+
+
+def _known(session: Session, storefront_id: int) -> tuple[dict[str, RobotsFile], datetime]:
+    """What is known of the servers of a storefront by their origins, and when."""
+    now = database_now(session)
+    return {file.origin: file for file in _files(session, storefront_id)}, now
+
+
+def _due(origins: list[str], known: Mapping[str, Any], now: datetime) -> list[str]:
+    """Those servers of which something is to be read, by what is known of them."""
+    return [origin for origin in origins if origin not in known or known[origin].due_at <= now]
 
 
 def _origins(urls: list[str]) -> list[str]:
     return list(dict.fromkeys(origin_of(url) for url in urls))
 
 
-def _judge(storefront_id: int, urls: list[str]) -> Verdict:
-    session = db.session()
-    now = database_now(session)
-    known = {file.origin: file for file in _files(session, storefront_id)}
+def _judge(urls: list[str], known: Mapping[str, Any], now: datetime) -> Verdict:
     verdicts = [_verdict(known, url, now) for url in urls]
     ends = [verdict for verdict in verdicts if verdict.code is not None]
-    waits = [verdict.wait_until for verdict in verdicts if verdict.wait_until is not None]
-    return ends[0] if ends else Verdict(wait_until=max(waits)) if waits else ALLOWED
+    waits = [verdict for verdict in verdicts if verdict.wait_until is not None]
+    return ends[0] if ends else max(waits, key=lambda wait: wait.wait_until or now) if waits else ALLOWED
 
 
-def _verdict(known: Mapping[str, RobotsFile], url: str, now: datetime) -> Verdict:
+def _verdict(known: Mapping[str, Any], url: str, now: datetime) -> Verdict:
     origin = origin_of(url)
     file = known.get(origin)
     if file is None or file.expires_at is None or file.expires_at <= now:
-        is_failing = file is not None and file.failures > 0
-        return Verdict(wait_until=max(file.due_at, now + _IN_A_MOMENT) if file and is_failing else now + _IN_A_MOMENT)
+        if file is None or not file.failures:
+            return Verdict(wait_until=now + _IN_A_MOMENT)
+        problem = file.problem or ""
+        again_at = max(file.due_at, now + _IN_A_MOMENT)
+        return Verdict(detail=problem, wait_until=again_at, unread=unread_code(file.status, problem))
     if file.state == State.REFUSED:
         return Verdict(Code.ADDRESS_REFUSED, file.problem or "")
     try:

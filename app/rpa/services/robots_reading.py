@@ -14,8 +14,8 @@ from app.core.outgoing import Answer, fetch
 from app.core.resolving import Target
 from app.core.retry_after import parse_retry_after
 from app.core.running import settings
-from app.rpa.naming import product_of
-from app.rpa.robots import MAX_BYTES, State, address_in, read_rules
+from app.rpa.rules.naming import product_of
+from app.rpa.rules.robots import MAX_BYTES, State, address_in, read_rules
 
 DEADLINE_S: Final = 10.0
 """For all of it, redirects included."""
@@ -62,7 +62,7 @@ def read_robots(origin: str, allowed: Collection[Target]) -> Reading:
     except NotReachable as failure:
         return Reading(None, problem=failure.detail[:500])
     except (HostError, KeyError, ValueError):
-        return Reading(None, problem="It sent us to something that is no web address.")
+        return Reading(None, status, problem="It sent us to something that is no web address.")
     return Reading(None, status, problem=f"It sent us on more than {MOST_REDIRECTS} times.")
 
 

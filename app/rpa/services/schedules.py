@@ -17,7 +17,7 @@ from app.rpa.errors import ScheduleNotFound, ScheduleStale, ScheduleTimezoneUnkn
 from app.rpa.models.schedules import JobSchedule, JobScheduleRun
 from app.rpa.queries.schedules import with_warnings
 from app.rpa.queries.storefronts import find_storefront
-from app.rpa.timing import TimingRefused
+from app.rpa.rules.timing import TimingRefused
 
 
 @in_transaction

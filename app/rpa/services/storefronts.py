@@ -14,10 +14,11 @@ from app.core.extensions import db
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.rpa.errors import MasterFollowsAnother, StorefrontCodeTaken, StorefrontInUse
+from app.rpa.models.cart_options import CartOptions
 from app.rpa.models.jobs import Job
 from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import ProfileVersion, Storefront
-from app.rpa.profile import Profile
+from app.rpa.profiles.profile import Profile
 from app.rpa.services.profiles import give_profile, lock_storefront
 
 
@@ -36,7 +37,7 @@ def create_storefront(
 ) -> Storefront:
     """Add a storefront from a checked profile document, its version 1.
 
-    Raises StorefrontCodeTaken, MasterFollowsAnother.
+    Raises StorefrontCodeTaken, MasterFollowsAnother, and AddressRefused for hosts that are not on the internet.
     """
     pace = Profile.from_document(profile).pace
     row = Storefront(
@@ -75,8 +76,8 @@ def update_storefront(
     """Replace a storefront's name and profile; another profile is a new version and holds from the next claim on.
 
     ``politeness`` replaces all that is said of hours, cap and robots.txt, ``changes`` what happens with the changes
-    that are seen on it; None leaves either as it is. Raises StorefrontNotFound, MasterFollowsAnother, or
-    StorefrontStale when it is no longer at ``expected_version``.
+    that are seen on it; None leaves either as it is. Raises StorefrontNotFound, MasterFollowsAnother, AddressRefused
+    for hosts that are not on the internet, or StorefrontStale when it is no longer at ``expected_version``.
     """
     row = lock_storefront(storefront_id, expected_version)
     before = _audited(row)
@@ -115,7 +116,7 @@ def delete_storefront(*, actor: Principal, storefront_id: int, expected_version:
     if session.scalar(select(Job.id).where(Job.storefront_id == row.id).limit(1)) is not None:
         raise StorefrontInUse("Jobs refer to this storefront; set is_active to false instead of deleting it.")
     audit.record(actor=actor, action="storefront.delete", subject=("storefront", row.id), before=_audited(row))
-    for of_it in (ProfileVersion, RobotsFile):
+    for of_it in (CartOptions, ProfileVersion, RobotsFile):
         session.execute(delete(of_it).where(of_it.storefront_id == row.id))
     session.delete(row)
 

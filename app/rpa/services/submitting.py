@@ -20,11 +20,12 @@ from app.products.queries.products import find_products_by_asins
 from app.rpa.errors import NothingToDo, StorefrontUnknown
 from app.rpa.models.jobs import BATCH, INTERACTIVE, Action, Job, JobState, Priority, Task, TaskState
 from app.rpa.models.storefronts import Storefront
-from app.rpa.planning import default_deadline
-from app.rpa.profile import CartPage, Profile
+from app.rpa.profiles.profile import CartPage, Profile
 from app.rpa.queries.estimates import find_facts
 from app.rpa.queries.progress import with_outlook
-from app.rpa.readings import MAX_CLICKED
+from app.rpa.rules.planning import default_deadline
+from app.rpa.rules.readings import MAX_CLICKED
+from app.rpa.services.cart_options import unknown_options
 from app.rpa.services.choosing import Chosen, choose
 
 _INTERACTIVE_DEADLINE: Final = timedelta(hours=1)
@@ -116,11 +117,8 @@ def _require_buyable(cart: CartPage | None, quantity: int, options: Mapping[str,
     if quantity > MAX_CLICKED and cart.quantity_field is None:
         told = f"is more than {MAX_CLICKED}, and the storefront's profile names no quantity_field."
         raise NothingToDo.field("/quantity", told)
-    known = {option.name for option in cart.options}
-    for name in options:
-        if name not in known:
-            told = f"is no option of the storefront's profile; it has {', '.join(sorted(known)) or 'none'}."
-            raise NothingToDo.field(f"/options/{name}", told)
+    for name, told in unknown_options(cart, options).items():
+        raise NothingToDo.field(f"/options/{name}", told)
 
 
 def add_job(

@@ -12,7 +12,7 @@ from app.core.permissions import Principal
 from app.core.running import settings
 from app.core.transactions import in_transaction
 from app.rpa.models.trials import Trial, TrialKind
-from app.rpa.product_addresses import NoAsin, read_addresses
+from app.rpa.profiles.addresses import NoAsin, read_addresses
 from app.rpa.services.trials import add_trial
 
 MOST_URLS: Final = 2

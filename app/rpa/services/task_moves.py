@@ -1,22 +1,30 @@
 """Every change of a task's state, as one statement each that does nothing unless the task is as it was looked at.
 
-All guards of the protocol are here, in ``leases.claim_task`` (who may start now) and in ``app/rpa/job_moves.py``. Each
-of these runs in the caller's transaction.
+All guards of the protocol are here, in ``leases.claim_task`` (who may start now) and in ``rules/job_moves.py``. Each of
+these runs in the caller's transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import Update, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from app.core.orm import count_changed
-from app.rpa.codes import Code
+from app.core.orm import count_changed, table_of
 from app.rpa.models.jobs import Task, TaskState
+from app.rpa.rules.codes import Code
 
+_TASK = table_of(Task).c
+_RELEASED: Final = update(table_of(Task)).where(
+    _TASK.id == bindparam("released_id"), _TASK.state == TaskState.QUEUED, _TASK.release_no == bindparam("number")
+)
+_HELD: Final = update(table_of(Task)).where(
+    _TASK.id == bindparam("held_id"), _TASK.lease_token == bindparam("held_by"), _TASK.state == TaskState.LEASED
+)
+_EXPIRED: Final = _HELD.where(_TASK.leased_until < bindparam("expired_at"))
 _NOT_STARTED = (TaskState.READY, TaskState.QUEUED)
 
 
@@ -78,21 +86,24 @@ def end(session: Session, job_id: int, state: TaskState, code: Code, now: dateti
 
 def renew(session: Session, task_id: int, token: str, until: datetime) -> bool:
     """Prolong a lease that is still held."""
-    held = update(Task).where(Task.id == task_id, Task.lease_token == token, Task.state == TaskState.LEASED)
-    return count_changed(session, held.values(leased_until=until)) == 1
+    return _changes_one(session, _HELD, held_id=task_id, held_by=token, leased_until=until)
 
 
 def settle(session: Session, task_id: int, token: str, *, expired_at: datetime | None = None, **values: Any) -> bool:
     """LEASED -> READY or an end, for who holds the lease; with ``expired_at`` only where it has run out by then."""
-    held = update(Task).where(Task.id == task_id, Task.lease_token == token, Task.state == TaskState.LEASED)
-    if expired_at is not None:
-        held = held.where(Task.leased_until < expired_at)
-    return count_changed(session, held.values(lease_token=None, leased_until=None, **values)) == 1
+    changed = {"lease_token": None, "leased_until": None, **values}
+    if expired_at is None:
+        return _changes_one(session, _HELD, held_id=task_id, held_by=token, **changed)
+    return _changes_one(session, _EXPIRED, held_id=task_id, held_by=token, expired_at=expired_at, **changed)
 
 
 def _of_release(session: Session, task_id: int, release_no: int, **values: Any) -> bool:
-    queued = update(Task).where(Task.id == task_id, Task.state == TaskState.QUEUED, Task.release_no == release_no)
-    return count_changed(session, queued.values(**values)) == 1
+    return _changes_one(session, _RELEASED, released_id=task_id, number=release_no, **values)
+
+
+def _changes_one(session: Session, statement: Update, **values: Any) -> bool:
+    """Whether the statement met its row; ``values`` are what it asks for and what it writes."""
+    return session.connection().execute(statement, values).rowcount == 1
 
 
 def _some(session: Session, job_id: int, states: Sequence[TaskState], limit: int) -> list[int]:

@@ -12,10 +12,10 @@ from app.core.extensions import db
 from app.core.files import evidence_store
 from app.core.orm import count_changed, database_now
 from app.core.transactions import after_commit, in_transaction
-from app.rpa.codes import Code
 from app.rpa.models.trials import Trial, TrialState
+from app.rpa.rules.codes import Code
+from app.rpa.rules.trials import folder_of
 from app.rpa.services.trials import ring
-from app.rpa.trials import folder_of
 
 log = logging.getLogger(__name__)
 

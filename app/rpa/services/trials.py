@@ -16,15 +16,16 @@ from app.core import audit
 from app.core.extensions import db
 from app.core.orm import count_changed, database_now, json_text
 from app.core.permissions import Principal
-from app.core.queues import INTERACTIVE, doorbell
-from app.core.transactions import after_commit, in_transaction
-from app.rpa.codes import Code
+from app.core.queues import TRIALS, doorbell
+from app.core.transactions import after_commit, connection, in_transaction
 from app.rpa.errors import StorefrontInactive, TooManyTrials
 from app.rpa.models.storefronts import Storefront
 from app.rpa.models.trials import Trial, TrialKind, TrialState
 from app.rpa.models.workers import Wanted
+from app.rpa.queries.claims import count_visits
 from app.rpa.queries.profiles import get_version
 from app.rpa.queries.storefronts import get_storefront
+from app.rpa.rules.codes import Code
 from app.rpa.services import leases
 from app.rpa.services.outcomes import tell_shop
 
@@ -169,7 +170,7 @@ def add_trial(
 
 def ring(trial_ids: list[int], number: int) -> None:
     """Tell the workers of trials; ``number`` sets this message apart from earlier ones."""
-    doorbell().ring(INTERACTIVE, "run_trial", [(f"trial-{id_}-{number}", (id_,)) for id_ in trial_ids])
+    doorbell().ring(TRIALS, "run_trial", [(f"trial-{id_}-{number}", (id_,)) for id_ in trial_ids])
 
 
 def _takes_slot(session: Session, trial_id: int, storefront_id: int | None, now: datetime) -> bool:
@@ -179,7 +180,7 @@ def _takes_slot(session: Session, trial_id: int, storefront_id: int | None, now:
         ended = {"state": TrialState.FAILED, "code": Code.CANCELLED, "finished_at": now}
         _of_waiting(session, trial_id, **ended, detail="The storefront is not active any more.")
         return False
-    start_at = leases.shop_slot(session, shop, now, _PAGES)
+    start_at = leases.shop_slot(shop, now, _PAGES, count_visits(connection(), shop.id))
     if start_at is not None:
         _of_waiting(session, trial_id, not_before=start_at, rung_at=None)
         return False

@@ -1,0 +1,1 @@
+"""What a storefront profile may say, and what it means."""

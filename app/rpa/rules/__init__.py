@@ -1,0 +1,1 @@
+"""What the farm decides, with plain values: no statement is sent from here."""
