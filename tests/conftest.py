@@ -27,7 +27,7 @@ from app.auth.services.accounts import create_administrator
 from app.auth.services.roles import restore_built_in
 from app.config import Files, Settings
 from app.core.extensions import db
-from app.core.orm import utc_now
+from app.core.orm import WRITE, utc_now
 from app.core.permissions import system
 from tests.servers import DATABASES, SERVERS, make_settings, private_folder, redis_server
 
@@ -150,7 +150,7 @@ def client(app: Flask) -> FlaskClient:
 
 def empty_tables() -> None:
     """Delete every row of every table but the migrations' own, children first; numbers begin anew on SQLite only."""
-    with db.engine.connect() as connection:
+    with db.engine.connect().execution_options(**{WRITE: True}) as connection:
         existing = set(sa.inspect(connection).get_table_names())
         tables = [table for table in reversed(db.metadata.sorted_tables) if table.name in existing]
         filled = sa.union_all(

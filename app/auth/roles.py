@@ -20,7 +20,7 @@ class BuiltIn:
 BUILT_IN: Final = {
     ADMIN: BuiltIn("May do everything, also what later versions add", ()),
     "catalogue manager": BuiltIn(
-        "Keeps the product master", ("products:read", "products:write", "stock:read", "stock:write")
+        "Keeps the product master", ("products:read", "products:write", "stock:read", "stock:write", "dashboard:read")
     ),
     "farm operator": BuiltIn(
         "Describes storefronts and sends the farm out",
@@ -32,15 +32,34 @@ BUILT_IN: Final = {
             "jobs:write",
             "farm:read",
             "farm:write",
+            "dashboard:read",
         ),
     ),
     "order desk": BuiltIn(
         "Serves customers",
-        ("products:read", "stock:read", "orders:read", "orders:write", "refunds:write", "coupons:read"),
+        (
+            "products:read",
+            "stock:read",
+            "orders:read",
+            "orders:write",
+            "refunds:write",
+            "coupons:read",
+            "dashboard:read",
+        ),
     ),
     "analyst": BuiltIn(
         "Reads figures and changes nothing",
-        ("products:read", "stock:read", "coupons:read", "sales:read", "storefronts:read", "jobs:read"),
+        (
+            "products:read",
+            "stock:read",
+            "coupons:read",
+            "sales:read",
+            "storefronts:read",
+            "jobs:read",
+            "dashboard:read",
+            "reports:read",
+            "reports:write",
+        ),
     ),
     CUSTOMER: BuiltIn("Buys in the shop", ()),
 }

@@ -144,7 +144,7 @@ def test_roles_that_are_there_stay_as_they_are_beside_those_of_the_first_day(fre
     found = {name: (granted, bool(built_in)) for name, granted, built_in in roles()}
     assert found["analyst"] == (1, False)
     assert found["admin"] == (0, True)
-    assert found["catalogue manager"] == (4, True)
+    assert found["catalogue manager"] == (5, True)
     assert set(found) == set(BUILT_IN)
     with db.engine.connect() as connection:
         assert connection.scalars(sa.select(User.email_verified_at)).one() == at

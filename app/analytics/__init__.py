@@ -1,0 +1,1 @@
+"""Sales and farm figures: rollups, their charts, the live dashboard, recommendations and reports."""

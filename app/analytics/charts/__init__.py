@@ -1,0 +1,1 @@
+"""Charts: pure functions from rows to Bokeh figures."""

@@ -1,0 +1,1 @@
+"""What the figures' API takes and answers."""
