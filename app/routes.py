@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from app.analytics.views import sales as sales_pages
 from app.auth.api import (
     api_keys,
     audit,
@@ -176,6 +177,7 @@ PAGES = (
     provider_pages,
     audit_pages,
     tracking_pages,
+    sales_pages,
     job_pages,
     task_pages,
     worker_pages,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, format_timedelta
+from babel.numbers import format_decimal
 from flask import Flask, current_app, g
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
@@ -56,10 +59,10 @@ class Display:
 
 
 def register_display(app: Flask, find: Callable[[int], Display | None]) -> None:
-    """Give templates ``display()`` and ``instant``, ``day``, ``amount``, ``initials``; ``find`` reads preferences."""
+    """Give templates ``display()`` and all that writes values here; ``find`` reads preferences."""
     app.extensions["display"] = find
     app.jinja_env.globals |= {"display": display, "instant": instant, "day": day, "initials": initials}
-    app.jinja_env.globals |= {"amount": amount}
+    app.jinja_env.globals |= {"amount": amount, "number": number, "percent": percent, "day_on": day_on}
 
 
 def display() -> Display:
@@ -92,6 +95,24 @@ def day(value: datetime | None, absent: str = "Never") -> Markup:
 def amount(minor: int, currency: str) -> str:
     """An amount in minor units as the reader writes amounts."""
     return readable(minor, currency, str(display().locale).replace("_", "-"))
+
+
+def number(value: int | Decimal) -> str:
+    """A number as the reader writes numbers, with at most three decimals."""
+    return str(format_decimal(value, locale=display().locale))
+
+
+def percent(value: Decimal) -> str:
+    """A number of hundredths (12.5) as the reader writes percentages (12.5%), with at most one decimal."""
+    locale = display().locale
+    pattern = copy(locale.percent_formats[None])
+    pattern.frac_prec = (0, 1)
+    return str(pattern.apply(value / 100, locale))
+
+
+def day_on(value: date) -> str:
+    """A day of the shop as the reader writes days."""
+    return format_date(value, "medium", locale=display().locale)
 
 
 def initials(name: str) -> str:

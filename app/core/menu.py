@@ -22,6 +22,7 @@ class Entry:
 
 
 MAIN: Final[dict[str, tuple[Entry, ...]]] = {
+    "Figures": (Entry("Sales", "sales_pages.index", "chart-column", "/admin/sales"),),
     "Accounts": (
         Entry("Users", "admin_users.index", "users", "/admin/users"),
         Entry("Roles", "admin_roles.index", "shield", "/admin/roles"),

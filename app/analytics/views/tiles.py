@@ -1,0 +1,59 @@
+"""Tiles: a number in large letters, how it differs from the period before, and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from app.core.display import amount, number, percent
+
+_ARROWS: Final = {1: "▲", 0: "●", -1: "▼"}
+_WORDS: Final = {1: "more", -1: "less"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a number differs from what it was, in signs and in words; ``kind`` is the colour beside them."""
+
+    arrow: str
+    text: str
+    before: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One number as a page shows it; ``means`` is the name of its definition."""
+
+    label: str
+    value: str
+    means: str
+    change: Change | None = None
+
+
+def count_tile(label: str, means: str, now: int, before: int) -> Tile:
+    """A number of things."""
+    return Tile(label, number(now), means, _change(now, before, number(before), good=1))
+
+
+def money_tile(label: str, means: str, now: int | None, before: int | None, currency: str, *, good: int = 1) -> Tile:
+    """An amount in minor units, None where there is none; ``good`` is -1 where less is better, 0 where neither is."""
+    value = "–" if now is None else amount(now, currency)
+    was = "–" if before is None else amount(before, currency)
+    return Tile(label, value, means, _change(now, before, was, good=good))
+
+
+def _change(now: int | None, before: int | None, was: str, *, good: int) -> Change | None:
+    if now is None:
+        return None
+    if not before:
+        return Change("", "Nothing before", was, "") if now else Change(_ARROWS[0], "As before", was, "")
+    sign = (now > before) - (now < before)
+    text = f"{_grown(now, before)}{_WORDS[sign]}" if sign else "As before"
+    return Change(_ARROWS[sign], text, was, {1: "good", 0: "", -1: "bad"}[sign * good])
+
+
+def _grown(now: int, before: int) -> str:
+    """By how much a number has grown, as words begin; of what was below nothing there is no percentage."""
+    return "" if before < 0 else f"{percent(abs(Decimal(now - before)) * 100 / before)} "

@@ -1,0 +1,113 @@
+"""The page of sales figures: what it shows of a period, and how one asks for another."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from app.analytics.forms.periods import PRESETS
+from tests.analytics.page_facts import add_fact, days_ago, text_of, tiles
+from tests.auth.people import new_person
+from tests.browsing import Visitor
+from tests.servers import on_sqlite
+
+pytestmark = on_sqlite
+PAGE = "/admin/sales"
+
+
+def analyst(app: Flask) -> Visitor:
+    new_person(app, "ada@example.org", role="analyst")
+    return Visitor(app, "ada@example.org")
+
+
+def test_the_tiles_are_the_sums_of_the_period_beside_those_of_the_one_before(app: Flask) -> None:
+    with app.app_context():
+        add_fact(days_ago(0), net=10_00, units=2)
+        add_fact(days_ago(29), net=5_00)
+        add_fact(days_ago(3), net=-2_50, units=-1)
+        add_fact(days_ago(30), net=10_00)
+        add_fact(days_ago(60), net=99_00)
+        add_fact(days_ago(1), net=77_00, currency="EUR")
+    shown = tiles(analyst(app).get(PAGE).text)
+    assert shown["Net"] == "$12.50 ▲ 25% more $10.00 before"
+    assert shown["Gross"] == "$15.00 ▲ 50% more $10.00 before"
+    assert shown["Refunds"] == "$2.50 Nothing before $0.00 before"
+    assert shown["Orders"] == "2 ▲ 100% more 1 before"
+    assert shown["Units"] == "2 ▲ 100% more 1 before"
+
+
+def test_currencies_are_chosen_and_never_added_up(app: Flask) -> None:
+    ada = analyst(app)
+    assert "currency" not in ada.get(PAGE).text
+    with app.app_context():
+        add_fact(days_ago(0), net=10_00)
+        add_fact(days_ago(0), net=77_00, currency="EUR")
+    assert tiles(ada.get(f"{PAGE}?currency=EUR").text)["Net"].startswith("€77.00")
+    assert tiles(ada.get(f"{PAGE}?currency=XXX").text)["Net"].startswith("$10.00")
+
+
+@pytest.mark.parametrize("days", PRESETS)
+def test_a_preset_is_an_address_that_stays_at_today(app: Flask, days: int) -> None:
+    with app.app_context():
+        add_fact(days_ago(days - 1), net=10_00)
+        add_fact(days_ago(days), net=4_00)
+    page = analyst(app).get(f"{PAGE}?days={days}").text
+    assert tiles(page)["Net"].startswith("$10.00 ▲ 150% more $4.00")
+    assert f'aria-current="true">{days} days' in page
+
+
+def test_own_days_are_shared_by_their_address(app: Flask) -> None:
+    with app.app_context():
+        add_fact(days_ago(40), net=10_00)
+        first, last = days_ago(41), days_ago(40)
+    page = analyst(app).get(f"{PAGE}?from={first}&to={last}").text
+    assert tiles(page)["Net"].startswith("$10.00")
+    assert f'value="{first}"' in page
+    assert f'value="{last}"' in page
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("from=2026-02-30", "“2026-02-30” is no day; days are written like 2026-11-21."),
+        ("from=20260201", "“20260201” is no day"),
+        ("to=9999-12-31", "Must not be after today"),
+        ("from=2026-02-02&to=2026-02-01", "Must not be after the last day."),
+        ("from=1969-12-31", "Must not be before 1970-01-01."),
+        ("from=1999-01-01", "Must be within 3660 days of the last day."),
+        ("days=0", "The number of days must be a whole number from 1 to 3660."),
+        ("days=-7", "The number of days must be a whole number"),
+        ("days=99999999999999999999", "The number of days must be a whole number"),
+        ("days=٣", "The number of days must be a whole number"),
+        ('from="><script>alert(1)</script>', '“"><script>alert(1)</script>” is no day'),
+        ("from=%00", "is no day"),
+    ],
+    ids=["no day", "other writing", "future", "reversed", "early", "long", "none", "negative", "huge", "digits",
+         "markup", "nothing"],
+)  # fmt: skip
+def test_a_mistake_is_said_at_its_field_and_the_page_goes_on(app: Flask, asked: str, said: str) -> None:
+    with app.app_context():
+        add_fact(days_ago(0), net=10_00)
+    answer = analyst(app).get(f"{PAGE}?{asked}")
+    assert answer.status_code == 422
+    assert said in text_of(answer.text)
+    assert "<script>alert" not in answer.text
+    assert tiles(answer.text)["Net"].startswith("$10.00")
+    assert "What was asked for cannot be shown." in answer.text
+
+
+def test_who_may_not_read_sales_is_refused_and_has_no_entry(app: Flask) -> None:
+    new_person(app, "bob@example.org", role="farm operator")
+    bob = Visitor(app, "bob@example.org")
+    assert bob.get(PAGE).status_code == 403
+    assert f'href="{PAGE}"' not in bob.get("/admin/jobs").text
+    assert Visitor(app).get(PAGE).headers["Location"].startswith("/login?next=/admin/sales")
+
+
+def test_amounts_and_days_are_written_as_the_reader_writes_them(app: Flask) -> None:
+    with app.app_context():
+        add_fact(days_ago(0), net=1_234_50)
+    ada = analyst(app)
+    answer = ada.send("/account", {"name": "Ada", "language": "de", "time_zone": "", "theme": "system"})
+    assert answer.status_code == 302, answer.text
+    assert tiles(ada.get(PAGE).text)["Net"].startswith("1.234,50\xa0$")
