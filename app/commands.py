@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.local import LocalProxy
 
 GROUPS: Final = {
+    "analytics": "app.analytics.cli.analytics:analytics_commands",
     "category": "app.products.category_cli:group",
     "db": "flask_migrate.cli:db",
     "farm": "app.rpa.cli.farm:farm_commands",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from app.analytics.api import recommendations
 from app.analytics.views import sales as sales_pages
 from app.auth.api import (
     api_keys,
@@ -162,6 +163,7 @@ APIS = (
     metrics,
     webhooks,
     deliveries,
+    recommendations,
 )
 PAGES = (
     login,

@@ -304,6 +304,10 @@ def _product(world: World) -> int:
     return found
 
 
+def _asin_of(_product_id: int) -> dict[str, str]:
+    return {"asin": "B000000001"}
+
+
 def _category(world: World) -> int:
     made: int = world.run(create_category, actor=system(), now=utc_now(), name="Kettles").id
     return made
@@ -1007,6 +1011,7 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/coupons/<int:coupon_id>/restore"): lambda w: Sent(200, path=_coupon(w, is_deleted=True)),
     ("GET", "/coupons/<int:coupon_id>/uses"): lambda w: Sent(200, path=_coupon(w)),
     ("GET", "/sales/totals"): lambda _: Sent(200),
+    ("GET", "/products/<string:asin>/recommendations"): lambda w: Sent(200, path=_asin_of(_product(w))),
     # the farm
     ("POST", "/product-filters"): lambda _: Sent(201, {"name": "Kettles", "filter": {"brand": "Hearth"}}),
     ("GET", "/product-filters/<int:filter_id>"): lambda w: Sent(200, path={"filter_id": _saved_filter(w)}),

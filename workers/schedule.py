@@ -30,5 +30,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "sweep_alerts": timedelta(minutes=1),
     "request_alert_mails": timedelta(minutes=1),
     "purge_alerts": timedelta(hours=1),
+    "recommend": timedelta(minutes=5),
+    "rank_best_sellers": timedelta(hours=1),
     "sweep_holds": timedelta(seconds=30),
 }

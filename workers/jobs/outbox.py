@@ -8,6 +8,8 @@ from typing import Final
 
 from flask import Flask
 
+from app.analytics.services.best_sellers import rank_best_sellers
+from app.analytics.services.recommendations import recommend
 from app.auth.services import mails, second_factor
 from app.auth.services.links import purge_links
 from app.auth.services.registration import purge_registrations
@@ -151,6 +153,14 @@ def _sweep_holds() -> None:
     sweep_holds(clock=utc_now)
 
 
+def _recommend() -> None:
+    recommend(clock=utc_now)
+
+
+def _rank_best_sellers() -> None:
+    rank_best_sellers(now=utc_now())
+
+
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
     robots.REFRESH: robots.refresh_robots,
@@ -183,6 +193,8 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     notices.KIND: partial(_send_mail, notices.send_disabled),
     "tell_low_stock": _tell_low_stock,
     "mail_low_stock": partial(_send_mail, low_stock.send_low_stock),
+    "recommend": _recommend,
+    "rank_best_sellers": _rank_best_sellers,
     "mail_job_ended": partial(_send_mail, send_job_ended),
     **payments.HANDLERS,
     **{kind: partial(_send_mail, sender) for kind, sender in (mails.SENDERS | order_mails.SENDERS).items()},
