@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.analytics.api import recommendations
+from app.analytics.api import prices, recommendations
 from app.analytics.views import sales as sales_pages
 from app.auth.api import (
     api_keys,
@@ -156,6 +156,7 @@ APIS = (
     evidence,
     observations,
     observed_changes,
+    prices,
     errands,
     schedules,
     alerts,

@@ -21,6 +21,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
+from app.analytics.models.prices import PriceGap
 from app.auth import jwt, passwords
 from app.auth.models import (
     ApiKey,
@@ -473,6 +474,16 @@ def _observed(world: World) -> dict[str, int]:
     return {"product_id": task.product_id}
 
 
+def _price_gap(world: World) -> dict[str, int]:
+    """A product that a storefront sells at another price than we do."""
+    product_id = _product(world)
+    about = {"currency": "USD", "our_minor": 1000, "their_currency": "USD", "their_minor": 900, "log_ratio": -105360516}
+    gap = PriceGap(product_id=product_id, storefront_id=_storefront(world), **about)
+    gap.comparison, gap.observed_at = "COMPARED", utc_now()
+    world.make(lambda: db.session.add(gap))
+    return {"product_id": product_id}
+
+
 def _evidence(world: World) -> dict[str, int]:
     """A screenshot of an attempt."""
     task = _errand(world)
@@ -775,7 +786,7 @@ _LISTS: Final = (
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/orders", "/permissions",
     "/product-filters",
     "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
-    "/observed-changes",
+    "/observed-changes", "/price-index", "/price-index/differences", "/price-index/series",
     "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks", "/workers",
 )  # fmt: skip
 
@@ -1106,6 +1117,7 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/workers/<int:worker_id>/stop"): lambda w: Sent(200, path=_worker(w)),
     ("GET", "/products/<int:product_id>/observations"): lambda w: Sent(200, path=_observed(w), query=_IN_SHOP),
     ("GET", "/products/<int:product_id>/observations/days"): lambda w: Sent(200, path=_observed(w), query=_IN_SHOP),
+    ("GET", "/products/<string:asin>/price-history"): lambda w: Sent(200, path={"asin": _stocked(w)["asin"]}),
     ("POST", "/observed-changes/<int:change_id>/accept"): lambda w: Sent(200, path=_flagged(w)),
     ("POST", "/observed-changes/<int:change_id>/dismiss"): lambda w: Sent(200, path=_flagged(w)),
     ("GET", "/tasks/<int:task_id>"): lambda w: Sent(200, path={"task_id": _errand(w).id}),

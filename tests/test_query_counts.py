@@ -125,6 +125,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/operations": _of(calls._bulk),
     "/orders": calls._own_order,
     "/orders/{number}/events": _own_order_shipped,
+    "/price-index/differences": _of(calls._price_gap),
     "/product-filters": _of(calls._saved_filter),
     "/product-updates": _renamed,
     "/product-updates/feed": _renamed,

@@ -9,6 +9,7 @@ from typing import Final
 from flask import Flask
 
 from app.analytics.services.best_sellers import rank_best_sellers
+from app.analytics.services.price_comparing import compare_prices
 from app.analytics.services.recommendations import recommend
 from app.auth.services import mails, second_factor
 from app.auth.services.links import purge_links
@@ -128,6 +129,10 @@ def _fold_observations() -> None:
     purge_observations()
 
 
+def _compare_prices() -> None:
+    compare_prices(now=utc_now())
+
+
 def _sweep_evidence() -> None:
     sweep_evidence(now=utc_now())
 
@@ -183,6 +188,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_trials": _purge_trials,
     "sweep_evidence": _sweep_evidence,
     "fold_observations": _fold_observations,
+    "compare_prices": _compare_prices,
     "purge_images": _purge_images,
     SWEEP_HOLDS: _sweep_holds,
     "purge_webhooks": _purge_webhooks,
