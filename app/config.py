@@ -18,6 +18,7 @@ from app.config_groups import (
     Farm,
     Files,
     Images,
+    Live,
     Mail,
     Payments,
     Rates,
@@ -29,6 +30,7 @@ from app.config_groups import (
     read_farm,
     read_files,
     read_images,
+    read_live,
     read_mail,
     read_payments,
     read_rates,
@@ -44,6 +46,7 @@ __all__ = [
     "Farm",
     "Files",
     "Images",
+    "Live",
     "Mail",
     "Payments",
     "Rates",
@@ -98,6 +101,7 @@ class Settings:
     evidence: Evidence = field(default_factory=Evidence)
     checkout: Checkout = field(default_factory=Checkout)
     payments: Payments = field(default_factory=Payments)
+    live: Live = field(default_factory=Live)
 
     @property
     def files_url(self) -> str:
@@ -181,6 +185,7 @@ class Settings:
             evidence=read_evidence(read),
             checkout=read_checkout(read, currency),
             payments=read_payments(read, production=production),
+            live=read_live(read, production=production),
         )
         keys = [key for key in (settings.secret_key, settings.jwt_secret_key, settings.encryption_key) if key]
         read.rule(len(keys) == len(set(keys)), "SECRET_KEY, JWT_SECRET_KEY and ENCRYPTION_KEY must differ.")

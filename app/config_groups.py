@@ -187,6 +187,23 @@ class Payments:
     stripe_url: str = "https://api.stripe.com"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """The live dashboard: where browsers find the process that keeps connections open, and how it treats them."""
+
+    url: str = ""
+    """Its own scheme and host; empty: where the pages are, or with ``port`` the same host at that port."""
+    port: int | None = None
+    max_clients: int = 2500
+    """Open connections of one process; whoever comes after them is told to come later."""
+    user_clients: int = 20
+    """Open connections of one person, with all of their keys, to one process."""
+    tick_s: float = 1
+    """How often the figures are read, by one process for all."""
+    recheck_s: float = 20
+    """How often it is asked whether those who are connected still may be."""
+
+
 def read_rates(read: Reader) -> Rates:
     def rate(name: str, default: str) -> str:
         return read.parsed(name, default, _rate, "is no rate such as 10 per minute")
@@ -298,6 +315,22 @@ def read_payments(read: Reader, *, production: bool) -> Payments:
     secure = payments.stripe_url.startswith("https://") or not production
     read.rule(secure, "STRIPE_URL must begin with https:// in production.")
     return payments
+
+
+def read_live(read: Reader, *, production: bool) -> Live:
+    """With neither an own address nor a public one of the pages, connections go to the port where ``live`` listens."""
+    url = read.text("LIVE_URL", "").rstrip("/")
+    read.rule(not url or is_origin(url), "LIVE_URL must be a scheme and a host, such as https://live.example.org.")
+    read.rule(not production or not url.startswith("http://"), "LIVE_URL must begin with https:// in production.")
+    is_embedded = not (production or url or read.text("PUBLIC_URL", ""))
+    return Live(
+        url=url,
+        port=read.integer("LIVE_PORT", 8001, 1, 65535) if is_embedded else None,
+        max_clients=read.integer("LIVE_MAX_CLIENTS", 2500, 1, 100_000),
+        user_clients=read.integer("LIVE_USER_CLIENTS", 20, 1, 10_000),
+        tick_s=read.number("LIVE_TICK_S", 1, 0.1, 60),
+        recheck_s=read.number("LIVE_RECHECK_S", 20, 0.2, 45),
+    )
 
 
 def read_farm(read: Reader, *, production: bool) -> Farm:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.analytics.api import prices, recommendations
+from app.analytics.api import dashboard, prices, recommendations
+from app.analytics.views import dashboard as dashboard_pages
 from app.analytics.views import sales as sales_pages
 from app.auth.api import (
     api_keys,
@@ -165,8 +166,10 @@ APIS = (
     webhooks,
     deliveries,
     recommendations,
+    dashboard,
 )
 PAGES = (
+    dashboard_pages,
     login,
     registration_pages,
     credential_pages,

@@ -23,7 +23,7 @@ _HSTS: Final = "max-age=31536000; includeSubDomains"
 _NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
 _PAGE: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; frame-src {frames}; "
+    "font-src 'self'; connect-src {connects}; frame-src {frames}; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _SENDABLE: Final = [
@@ -45,7 +45,7 @@ def register_headers(app: Flask, settings: Settings) -> None:
         present = {name.lower() for name, _ in response.headers}
         wanted = dict(always)
         wanted["Content-Security-Policy"] = (
-            _PAGE.format(nonce=nonce(), frames=g.get("frames", "'none'"))
+            _PAGE.format(nonce=nonce(), frames=g.get("frames", "'none'"), connects=g.get("connects", "'self'"))
             if response.mimetype == "text/html"
             else _NOTHING
         )
@@ -79,6 +79,11 @@ def register_headers(app: Flask, settings: Settings) -> None:
 def allow_frames() -> None:
     """Let the page that is being answered show documents of this site in frames; each must allow that itself."""
     g.frames = "'self'"
+
+
+def allow_connections(*origins: str) -> None:
+    """Let scripts of the page that is being answered connect to these origins too; each must allow that itself."""
+    g.connects = " ".join(("'self'", *origins))
 
 
 def nonce() -> str:

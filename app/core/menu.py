@@ -13,7 +13,10 @@ from app.core.permissions import Principal
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a menu; ``section`` is the part of the address below which it counts as the present one."""
+    """One line of a menu; ``section`` is the part of the address below which it counts as the present one.
+
+    On its own page it always does.
+    """
 
     label: str
     endpoint: str
@@ -22,6 +25,7 @@ class Entry:
 
 
 MAIN: Final[dict[str, tuple[Entry, ...]]] = {
+    "Overview": (Entry("Dashboard", "dashboard_pages.index", "layout-dashboard", ""),),
     "Figures": (Entry("Sales", "sales_pages.index", "chart-column", "/admin/sales"),),
     "Accounts": (
         Entry("Users", "admin_users.index", "users", "/admin/users"),
@@ -85,8 +89,9 @@ def home_of(principal: Principal) -> str:
 def _links(principal: Principal, entries: tuple[Entry, ...]) -> Iterator[Link]:
     for entry in entries:
         if _may_open(principal, entry):
-            is_current = bool(entry.section) and f"{request.path}/".startswith(f"{entry.section}/")
-            yield Link(entry.label, url_for(entry.endpoint), entry.icon, is_current)
+            href = url_for(entry.endpoint)
+            is_below = bool(entry.section) and f"{request.path}/".startswith(f"{entry.section}/")
+            yield Link(entry.label, href, entry.icon, is_below or request.path == href)
 
 
 def _may_open(principal: Principal, entry: Entry) -> bool:

@@ -77,7 +77,7 @@ def test_the_menu_shows_what_one_may_open_and_nothing_else(app: Flask, permissio
         assert (eve.get(address).status_code == 200) == (needed == permission)
 
 
-@pytest.mark.parametrize(("role", "home"), [("admin", "/admin/sales"), ("customer", "/account")])
+@pytest.mark.parametrize(("role", "home"), [("admin", "/admin"), ("customer", "/account")])
 def test_the_root_leads_to_the_first_page_that_one_may_open(app: Flask, role: str, home: str) -> None:
     new_person(app, "ada@example.org", role=role)
     assert Visitor(app, "ada@example.org").get("/").headers["Location"] == home

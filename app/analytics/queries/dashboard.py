@@ -1,0 +1,130 @@
+"""The figures of the dashboard, read together: a few statements along indexes, whoever looks at them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, case, func, or_, select
+
+from app.analytics.rules.figures import CAP
+from app.core.extensions import db
+from app.core.money import decimal_text
+from app.core.orm import database_now
+from app.core.running import settings
+from app.orders.models.orders import Order, OrderState
+from app.orders.models.sales import Sale
+from app.orders.queries.sales import sum_sales
+from app.orders.services.sales import day_of
+from app.products.models.products import Product
+from app.products.models.stock import Stock
+from app.rpa.models.jobs import BATCH, Job, JobState, Task, TaskState
+from app.rpa.models.storefronts import Storefront
+from app.rpa.queries.alerts import count_unread
+from app.rpa.queries.workers import count_live_workers
+from app.rpa.rules.job_moves import OPEN
+
+MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
+_VISITED: Final = (TaskState.SUCCEEDED, TaskState.REFUSED, TaskState.FAILED)
+"""Ends that a browser was sent out for; cancelled and skipped ones say nothing of how well the farm does."""
+_ENDED: Final = tuple(state for state in JobState if state not in OPEN)
+
+
+def read_figures(*, now: datetime) -> dict[str, Any]:
+    """Every figure by its name. Days are the shop's, ``now`` says which is today; the farm's hour ends now."""
+    return _of_sales(now) | _of_orders() | _of_stock() | _of_farm() | {"alerts.unread": count_unread().count}
+
+
+def _of_sales(now: datetime) -> dict[str, Any]:
+    today = day_of(now)
+    days = {"today": today, "yesterday": today - timedelta(days=1)}
+    figures: dict[str, Any] = {"sales.day": today.isoformat()}
+    for name, day in days.items():
+        sums = _sums_of(sum_sales(since=day, until=day))
+        figures |= {f"sales.{name}.{figure}": value for figure, value in sums.items()}
+    return figures
+
+
+def _sums_of(sums: dict[str, Any]) -> dict[str, Any]:
+    """Orders, units and what was paid, less what was paid back, in the shop's own currency."""
+    currency = settings().currency
+    found = {each["currency"]: each["altogether"] for each in sums["currencies"]}
+    own = found.get(currency, {"orders": 0, "quantity": 0, "total_minor": 0})
+    total = {"amount": decimal_text(own["total_minor"], currency), "currency": currency}
+    return {"orders": own["orders"], "units": own["quantity"], "total": total}
+
+
+def _of_orders() -> dict[str, Any]:
+    return {
+        "orders.open": _count(select(Order.id).where(Order.state == OrderState.PLACED)),
+        "orders.attention": _count(select(Order.id).where(Order.attention.is_not(None))),
+    }
+
+
+def _of_stock() -> dict[str, Any]:
+    return {"stock.low": _count(select(Stock.product_id).where(Stock.is_low.is_(True)))}
+
+
+def _of_farm() -> dict[str, Any]:
+    now = database_now(db.session())
+    jobs, left = db.session.execute(
+        select(func.count(case((Job.lane == BATCH, 1))), func.sum(Job.total_count - Job.current_count)).where(
+            Job.state.in_(OPEN)
+        )
+    ).one()
+    leased = select(func.count()).where(Task.state == TaskState.LEASED)
+    running = db.session.scalar(leased) or 0
+    ended = _ended(now)
+    visits = sum(count for count, _lately in ended.values())
+    failed = ended.get(TaskState.FAILED, (0, 0))[0]
+    return {
+        "farm.jobs": jobs,
+        "farm.waiting": max(0, int(left or 0) - running),
+        "farm.running": running,
+        "farm.workers": count_live_workers(silent_s=settings().farm.worker_silent_s, now=now),
+        "farm.minute.ended": sum(lately for _count, lately in ended.values()),
+        "farm.hour.ended": visits,
+        "farm.hour.success": _percent(visits - failed, visits),
+    }
+
+
+def _ended(now: datetime) -> dict[str, tuple[int, int]]:
+    """By state how many tasks have ended within the last hour, and how many of these within the last minute."""
+    recent = or_(Job.state.in_(OPEN), and_(Job.state.in_(_ENDED), Job.finished_at > now - HOUR))
+    lately = func.count(case((Task.finished_at > now - MINUTE, 1)))
+    rows = db.session.execute(
+        select(Task.state, func.count(), lately)
+        .join(Job, Job.id == Task.job_id)
+        .where(recent, Task.finished_at > now - HOUR, Task.state.in_(_VISITED))
+        .group_by(Task.state)
+    )
+    return {state: (count, within) for state, count, within in rows}
+
+
+def _percent(part: int, whole: int) -> str | None:
+    """A share in percent with one decimal; None of nothing."""
+    if whole == 0:
+        return None
+    return str((Decimal(part) * 100 / whole).quantize(Decimal("0.1"), ROUND_HALF_UP))
+
+
+def _count(rows: Select[Any]) -> int:
+    """How many rows there are, up to CAP."""
+    return db.session.scalar(select(func.count()).select_from(rows.limit(CAP).subquery())) or 0
+
+
+def find_beginnings() -> dict[str, bool]:
+    """What a new shop has already: products, storefronts, jobs, sales; by the permission that shows it."""
+    firsts = {
+        "products:read": Product.id,
+        "storefronts:read": Storefront.id,
+        "jobs:read": Job.id,
+        "sales:read": Sale.id,
+    }
+    asked = [
+        select(column).limit(1).scalar_subquery().label(f"first_{at}") for at, column in enumerate(firsts.values())
+    ]
+    found = db.session.execute(select(*asked)).one()
+    return {permission: first is not None for permission, first in zip(firsts, found, strict=True)}
