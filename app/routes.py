@@ -40,6 +40,7 @@ from app.config import Settings
 from app.core.api import SmorestApi
 from app.core.api_docs import register_api_docs
 from app.core.assets import register_assets
+from app.core.bokeh_files import register_bokeh
 from app.core.display import register_display
 from app.core.extensions import bootstrap
 from app.core.mailbox import register_mailbox
@@ -201,6 +202,7 @@ def register(app: Flask, settings: Settings) -> None:
     register_display(app, find_display)
     bootstrap.init_app(app)
     register_assets(app)
+    register_bokeh(app)
     app.extensions["authenticate"] = authenticate
     app.extensions["gallery"] = Gallery(settings)
     app.extensions["waiting_room"] = WaitingRoom(settings.web_threads)

@@ -52,6 +52,7 @@ OPEN: Final = {
     "/redoc",
     "/openapi.json",
     "/static/<path:filename>",
+    "/static/bokeh/<of_version>/bokeh.min.js",
     "/bootstrap/static/<path:filename>",
 }
 

@@ -1,0 +1,33 @@
+"""What the browser draws of a figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.analytics.charts.style import DARK, facts_of
+
+if TYPE_CHECKING:
+    from bokeh.plotting import figure as Figure  # noqa: N812
+
+
+def chart_item(figure: Figure) -> dict[str, Any]:
+    """A figure as JSON for ``charts.js``: BokehJS's ``json_item`` (doc, root_id), and what is said beside it.
+
+    ``caption`` is a sentence or empty; ``empty`` a sentence instead of a figure, else null; ``table`` the same figures
+    as ``columns`` and ``rows`` of text; ``dark`` says what each colour becomes in the dark look.
+    """
+    from bokeh.embed import json_item
+
+    facts, figure.tags = facts_of(figure), []
+    try:
+        item = dict(json_item(figure))
+    finally:
+        figure.tags = [facts.caption, facts.columns, facts.rows, facts.empty]
+    table = {"columns": list(facts.columns), "rows": [list(row) for row in facts.rows]}
+    return item | {
+        "caption": facts.caption,
+        "empty": facts.empty,
+        "table": table,
+        "dark": DARK,
+        "height": figure.height,
+    }

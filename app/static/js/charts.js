@@ -1,0 +1,233 @@
+// Figures with data-chart-url are drawn from what that address answers (a chart item) and drawn again when the theme or
+// the width changes. BokehJS is fetched when the first chart needs it. "charts:refresh", sent to the document, brings
+// all of them up to date; sent to a figure, that one.
+
+const NARROW_PX = 520;
+const LONG_MS = 30_000;
+const FAILED = "The figures could not be loaded.";
+
+const charts = new Map();
+let library;
+
+/** Draw every figure of a document or element that is not drawn yet. */
+export function drawCharts(root = document) {
+  for (const figure of root.querySelectorAll("figure[data-chart-url]")) {
+    if (!charts.has(figure)) charts.set(figure, new Chart(figure));
+  }
+}
+
+/** Bring the charts of a document or element up to date; what is shown stays until the new figures are there. */
+export function refreshCharts(root = document) {
+  for (const [figure, chart] of charts) {
+    if (!figure.isConnected) chart.forget();
+    else if (root === document || root.contains(figure)) chart.load();
+  }
+}
+
+class Chart {
+  constructor(figure) {
+    this.figure = figure;
+    this.place = figure.querySelector("[data-chart]");
+    this.turn = 0;
+    this.watcher = new ResizeObserver(() => this.fit());
+    this.watcher.observe(this.place);
+    figure.querySelector("[data-chart-retry]")?.addEventListener("click", () => this.load());
+    this.load();
+  }
+
+  async load() {
+    const turn = ++this.turn;
+    if (!this.item) this.show("loading");
+    try {
+      const item = await fetched(this.figure.dataset.chartUrl);
+      if (turn !== this.turn) return;
+      this.item = item;
+      this.fill();
+      await this.draw();
+    } catch (error) {
+      if (turn !== this.turn) return;
+      if (!(error instanceof Problem)) console.error(error);
+      this.item = undefined;
+      this.clear();
+      this.say(error instanceof Problem ? error.message : FAILED);
+      this.show("failed");
+    }
+  }
+
+  fit() {
+    const isNarrow = this.place.clientWidth < NARROW_PX;
+    if (this.item && this.place.clientWidth && this.drawn !== look(isNarrow)) this.draw();
+  }
+
+  async draw() {
+    if (this.item.empty) {
+      this.clear();
+      this.say(this.item.empty);
+      this.show("empty");
+      return;
+    }
+    const turn = (this.drawing = {});
+    const [Bokeh] = await Promise.all([loaded(this.figure), document.fonts.ready]);
+    if (turn !== this.drawing || !this.figure.isConnected) return;
+    this.show("drawn");
+    if (!this.place.clientWidth) return; // hidden: fit() draws when there is room
+    const isNarrow = this.place.clientWidth < NARROW_PX;
+    const inner = document.createElement("div");
+    inner.style.minHeight = `${this.item.height}px`; // so that nothing below it moves while it is drawn again
+    this.drawn = look(isNarrow);
+    this.root ??= this.place.attachShadow({ mode: "open" });
+    this.remove();
+    this.root.replaceChildren(inner);
+    this.views = await Bokeh.embed.embed_item({ doc: adapted(this.item, isNarrow), root_id: this.item.root_id }, inner);
+    if (turn === this.drawing) this.figure.dataset.chartDrawn = this.drawn;
+  }
+
+  fill() {
+    const caption = this.figure.querySelector("[data-chart-caption]");
+    if (caption) {
+      caption.textContent = this.item.caption;
+      caption.hidden = !this.item.caption;
+    }
+    const table = this.figure.querySelector("table[data-chart-table]");
+    if (!table || !this.item.table) return;
+    table.tHead.replaceChildren(row("th", this.item.table.columns));
+    table.tBodies[0].replaceChildren(...this.item.table.rows.map((cells) => row("td", cells)));
+    table.closest("details").hidden = !this.item.table.rows.length;
+  }
+
+  say(words) {
+    for (const place of this.figure.querySelectorAll("[data-chart-words]")) place.textContent = words;
+  }
+
+  show(state) {
+    this.figure.dataset.chartState = state;
+    this.figure.setAttribute("aria-busy", String(state === "loading"));
+    for (const part of this.figure.querySelectorAll("[data-chart-when]")) part.hidden = part.dataset.chartWhen !== state;
+  }
+
+  clear() {
+    this.drawing = undefined;
+    this.drawn = undefined;
+    this.remove();
+    this.root?.replaceChildren();
+  }
+
+  /** Let go of what was drawn: BokehJS keeps every document until it is taken from its list. */
+  remove() {
+    const documents = new Set([...(this.views ?? [])].map((view) => view.model.document));
+    this.views?.clear();
+    this.views = undefined;
+    for (const one of documents) window.Bokeh.documents.splice(window.Bokeh.documents.indexOf(one), 1);
+    delete this.figure.dataset.chartDrawn;
+  }
+
+  forget() {
+    this.clear();
+    this.turn += 1;
+    this.watcher.disconnect();
+    charts.delete(this.figure);
+  }
+}
+
+class Problem extends Error {}
+
+async function fetched(address) {
+  const answer = await fetch(address, {
+    headers: { Accept: "application/json" }, credentials: "same-origin", signal: AbortSignal.timeout(LONG_MS),
+  });
+  if (answer.ok) return answer.json();
+  if (answer.status === 401) throw new Problem("Your session is over. Load the page again to log in.");
+  if (answer.status >= 500) throw new Problem(FAILED);
+  const problem = await answer.json().catch(() => ({}));
+  const details = (problem.errors ?? []).map((error) => error.detail).filter(Boolean);
+  throw new Problem([problem.detail ?? FAILED, ...details].join(" "));
+}
+
+/** BokehJS, fetched once. Style elements that it creates carry the page's nonce: without it the policy refuses them. */
+function loaded(figure) {
+  library ??= new Promise((resolve, reject) => {
+    const { nonce } = document.querySelector("script[nonce]");
+    const create = Document.prototype.createElement;
+    Document.prototype.createElement = function createElement(name, ...more) {
+      const made = create.call(this, name, ...more);
+      if (String(name).toLowerCase() === "style") made.nonce = nonce;
+      return made;
+    };
+    const script = document.createElement("script");
+    script.src = figure.dataset.chartLibrary;
+    script.nonce = nonce;
+    script.addEventListener("load", () => {
+      window.Bokeh.logger.set_level("error"); // set_log_level() says so in the console
+      resolve(window.Bokeh);
+    });
+    script.addEventListener("error", () => {
+      library = undefined;
+      script.remove();
+      reject(new Error("BokehJS could not be loaded."));
+    });
+    document.head.append(script);
+  });
+  return library;
+}
+
+const theme = () => (document.documentElement.dataset.bsTheme === "dark" ? "dark" : "light");
+const look = (isNarrow) => `${theme()} ${isNarrow ? "narrow" : "wide"}`;
+
+/**
+ * The document of an item in the theme's colours and, where it is narrow, with fewer ticks and shorter labels.
+ * BokehJS must meet a model before what refers to it: they are put in that order, whatever order the JSON came in.
+ */
+function adapted(item, isNarrow) {
+  const colors = theme() === "dark" ? item.dark : {};
+  const models = new Map();
+  const collect = (part) => {
+    if (part === null || typeof part !== "object") return;
+    if (part.type === "object" && part.id) models.set(part.id, part);
+    Object.values(part).forEach(collect);
+  };
+  collect(item.doc);
+  const met = new Set();
+  const change = (part) => {
+    if (typeof part === "string") return colors[part] ?? part;
+    if (Array.isArray(part)) return part.map(change);
+    if (part === null || typeof part !== "object") return part;
+    const model = models.get(part.id);
+    if (model && met.has(part.id)) return { id: part.id };
+    if (model) met.add(part.id);
+    const changed = Object.fromEntries(Object.entries(model ?? part).map(([name, value]) => [name, change(value)]));
+    if (isNarrow) narrow(changed);
+    return changed;
+  };
+  return change(item.doc);
+}
+
+function narrow(part) {
+  if (part.type === "field" && part.field === "label") part.field = "short";
+  if (part.type !== "object" || !part.attributes) return;
+  if (part.attributes.desired_num_ticks > 4) part.attributes.desired_num_ticks = 4;
+  if (part.name === "Legend") part.attributes.ncols = 1;
+}
+
+function row(kind, cells) {
+  const made = document.createElement("tr");
+  made.append(...cells.map((text, at) => {
+    const cell = document.createElement(kind);
+    if (kind === "th") cell.scope = "col";
+    if (at) cell.className = "nums text-end";
+    cell.textContent = text;
+    return cell;
+  }));
+  return made;
+}
+
+new MutationObserver(() => {
+  for (const chart of charts.values()) chart.fit();
+}).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+
+document.addEventListener("charts:refresh", (event) => {
+  const chart = charts.get(event.target);
+  if (chart) chart.load();
+  else refreshCharts(event.target === document ? document : event.target);
+});
+
+drawCharts();
