@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.analytics.api import dashboard, prices, recommendations
+from app.analytics.api import sales as sales_figures
 from app.analytics.views import dashboard as dashboard_pages
 from app.analytics.views import sales as sales_pages
 from app.auth.api import (
@@ -142,6 +143,7 @@ APIS = (
     coupons,
     sales,
     sales_imports,
+    sales_figures,
     shipments,
     returns,
     tracking,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.analytics.services.sales_folding import folding, forget_imported
 from app.auth.events import LoggedIn
 from app.auth.services import privacy
 from app.cart import checkouts
@@ -13,7 +14,7 @@ from app.notifications.services import subscriptions
 from app.operations.kinds import register_kinds
 from app.operations.services.running import register_steps
 from app.orders import kinds as order_kinds
-from app.orders.events import OrderMoved
+from app.orders.events import ImportedSalesUndone, OrderMoved
 from app.orders.queries.checkouts import CHECKOUTS
 from app.orders.services import mails as order_mails
 from app.orders.services import privacy as order_privacy
@@ -40,9 +41,10 @@ def connect() -> None:
     events.subscribe(AllocationReleased, promises.ask_to_note)
     events.subscribe(OrderMoved, order_mails.tell_customer)
     events.subscribe(OrderMoved, subscriptions.tell_order_moved)
+    events.subscribe(ImportedSalesUndone, forget_imported)
     checkouts.register(CHECKOUTS)
     register_kinds((*product_kinds.KINDS, *order_kinds.KINDS))
-    register_steps({**product_steps.STEPS, **order_steps.STEPS})
+    register_steps({**product_steps.STEPS, **folding(order_steps.STEPS)})
     personal_data.register("auth", personal_data.Holding(export=privacy.export_person, erase=privacy.erase_person))
     carts = personal_data.Holding(export=cart_privacy.export_carts, erase=cart_privacy.erase_carts)
     personal_data.register("cart", carts)

@@ -1024,6 +1024,10 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", "/coupons/<int:coupon_id>/uses"): lambda w: Sent(200, path=_coupon(w)),
     ("GET", "/sales/totals"): lambda _: Sent(200),
     ("GET", "/products/<string:asin>/recommendations"): lambda w: Sent(200, path=_asin_of(_product(w))),
+    ("GET", "/sales/analytics"): lambda _: Sent(200),
+    ("GET", "/sales/revenue/comparison"): lambda _: Sent(200),
+    ("GET", "/sales/by-category"): lambda _: Sent(200),
+    ("GET", "/sales/top-products"): lambda _: Sent(200),
     # the farm
     ("POST", "/product-filters"): lambda _: Sent(201, {"name": "Kettles", "filter": {"brand": "Hearth"}}),
     ("GET", "/product-filters/<int:filter_id>"): lambda w: Sent(200, path={"filter_id": _saved_filter(w)}),

@@ -34,4 +34,6 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "recommend": timedelta(minutes=5),
     "rank_best_sellers": timedelta(hours=1),
     "sweep_holds": timedelta(seconds=30),
+    "fold_sales": timedelta(seconds=5),
+    "purge_sales_hours": timedelta(hours=1),
 }

@@ -17,3 +17,11 @@ class OrderMoved:
     order_id: int
     what: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedSalesUndone:
+    """Facts that came with an import are about to be deleted: those of the operation up to an id."""
+
+    operation_id: int
+    last_id: int

@@ -99,7 +99,8 @@ def table(count: int, *, prefix: str = "s", gross: str = "12.50") -> str:
 
 
 def facts(app: Flask) -> list[dict[str, Any]]:
-    """Every fact, in the order of its key, without what tells when it was written."""
+    """Every fact, in the order of its key, without what tells when it was written and counted."""
     with app.app_context():
         rows = db.session.execute(select(Sale.__table__).order_by(Sale.unique_key)).mappings()
-        return [{name: value for name, value in row.items() if name not in {"id", "created_at"}} for row in rows]
+        left_out = {"id", "created_at", "uncounted", "category_group_id"}
+        return [{name: value for name, value in row.items() if name not in left_out} for row in rows]

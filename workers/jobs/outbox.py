@@ -8,6 +8,7 @@ from typing import Final
 
 from flask import Flask
 
+from app.analytics.services import sales_folding
 from app.analytics.services.best_sellers import rank_best_sellers
 from app.analytics.services.price_comparing import compare_prices
 from app.analytics.services.recommendations import recommend
@@ -166,6 +167,14 @@ def _rank_best_sellers() -> None:
     rank_best_sellers(now=utc_now())
 
 
+def _fold_sales() -> None:
+    sales_folding.fold_sales()
+
+
+def _purge_sales_hours() -> None:
+    sales_folding.purge_hours()
+
+
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
     robots.REFRESH: robots.refresh_robots,
@@ -191,6 +200,8 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "compare_prices": _compare_prices,
     "purge_images": _purge_images,
     SWEEP_HOLDS: _sweep_holds,
+    sales_folding.FOLD: _fold_sales,
+    sales_folding.PURGE: _purge_sales_hours,
     "purge_webhooks": _purge_webhooks,
     "purge_carts": _purge_carts,
     purging_checkouts.PURGE: _purge_checkouts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, Index, Integer, String
+from sqlalchemy import BigInteger, CheckConstraint, Date, Index, Integer, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.orm import Base, BigId, Instant, PrimaryKey, UtcDateTime, key_text, utc_now
@@ -33,6 +33,14 @@ class Sale(Base):
         Index("ix_sale_order", "order_id", "id"),
         Index("ix_sale_operation", "operation_id", "id"),
         Index("ix_sale_sold", "sold_at", "id"),
+        Index(
+            "ix_sale_uncounted",
+            "uncounted",
+            "sold_on",
+            "id",
+            sqlite_where=text("uncounted = 1"),
+            postgresql_where=text("uncounted = 1"),
+        ),
     )
 
     id: Mapped[PrimaryKey]
@@ -68,6 +76,10 @@ class Sale(Base):
     """What the goods brought: without discount, tax and shipping."""
     total_minor: Mapped[int] = mapped_column(BigInteger)
     """What was paid: net + shipping + tax."""
+    uncounted: Mapped[int | None] = mapped_column(SmallInteger, server_default=text("1"))
+    """1 until the rollups of app.analytics have it, then nothing; the database itself gives it to every new fact."""
+    category_group_id: Mapped[int | None] = mapped_column(BigId)
+    """The categories that its product was in when it was counted."""
 
     @property
     def order_number(self) -> str | None:

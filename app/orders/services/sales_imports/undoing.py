@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import delete, select
 
-from app.core import audit
+from app.core import audit, events
 from app.core.extensions import db
 from app.core.orm import count_changed
 from app.core.permissions import Principal
@@ -18,6 +18,7 @@ from app.operations.services import operations
 from app.operations.services.chunks import Progress, go_on, note_progress
 from app.operations.services.leases import Work
 from app.operations.services.running import Clock
+from app.orders.events import ImportedSalesUndone
 from app.orders.kinds import SALES_IMPORT, SALES_UNDO
 from app.orders.models.sales import Sale
 from app.orders.queries import sales_imports as queries
@@ -80,6 +81,7 @@ def _delete_chunk(*, work: Work, now: datetime) -> Progress:  # noqa: ARG001  # 
     last = queries.last_of_chunk(import_id, CHUNK)
     gone = 0
     if last is not None:
+        events.publish(ImportedSalesUndone(import_id, last))
         added = delete(Sale).where(Sale.operation_id == import_id, Sale.id <= last)
         gone = count_changed(db.session(), added)
     return note_progress(work, {"changed": gone}, {}, is_over=gone < CHUNK)

@@ -1,0 +1,80 @@
+"""Reads that may take the database too long, and are given up then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import CompoundSelect
+
+from app.core.extensions import db
+
+MOST_S: Final = 2.0
+_STEPS: Final = 20_000
+"""Of SQLite's machine, between two looks at the clock."""
+_MYSQL_OVER: Final = {1969, 3024}
+_POSTGRES_OVER: Final = "57014"
+_SQLITE_INTERRUPTED: Final = 9
+
+
+class TakesTooLong(Exception):
+    """The database was stopped because its time was over."""
+
+
+def rows_within(
+    statement: Select[Any] | CompoundSelect[Any], values: Mapping[str, Any], *, most_s: float = MOST_S
+) -> Sequence[Any]:
+    """The rows of a read that may last so many seconds; raises TakesTooLong."""
+    connection = db.session.connection()
+    try:
+        with _limited(connection, most_s):
+            return _started(connection, statement, values, most_s)
+    except DBAPIError as error:
+        db.session.rollback()
+        if _is_over(error):
+            raise TakesTooLong from error
+        raise
+
+
+def _started(connection: Connection, statement: Any, values: Mapping[str, Any], most_s: float) -> Sequence[Any]:
+    """MariaDB and MySQL are told within the statement, which costs nothing."""
+    dialect = connection.dialect
+    if dialect.name in {"mysql", "mariadb"} and getattr(dialect, "is_mariadb", False):
+        told = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        bound = told.construct_params(dict(values))
+        parts = (told.positiontup or []) if told.positional else None
+        given = tuple(bound[name] for name in parts) if parts is not None else bound
+        return connection.exec_driver_sql(f"SET STATEMENT max_statement_time={most_s:g} FOR {told}", given).all()
+    if dialect.name in {"mysql", "mariadb"} and isinstance(statement, Select):
+        statement = statement.prefix_with(f"/*+ MAX_EXECUTION_TIME({int(most_s * 1000)}) */")
+    return connection.execute(statement, values).all()
+
+
+@contextmanager
+def _limited(connection: Connection, most_s: float) -> Iterator[None]:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(most_s * 1000)}")
+        yield
+        connection.exec_driver_sql("SET LOCAL statement_timeout TO DEFAULT")
+    elif connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        until = time.monotonic() + most_s
+        driver.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
+    else:
+        yield
+
+
+def _is_over(error: DBAPIError) -> bool:
+    original: Any = error.orig
+    if getattr(original, "sqlite_errorcode", None) == _SQLITE_INTERRUPTED:
+        return True
+    number = next(iter(getattr(original, "args", ())), None)
+    return number in _MYSQL_OVER or getattr(original, "sqlstate", None) == _POSTGRES_OVER
