@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.analytics.api import dashboard, prices, recommendations
+from app.analytics.api import dashboard, prices, recommendations, report_shares, reports
 from app.analytics.api import sales as sales_figures
 from app.analytics.views import dashboard as dashboard_pages
 from app.analytics.views import sales as sales_pages
@@ -170,6 +170,8 @@ APIS = (
     deliveries,
     recommendations,
     dashboard,
+    reports,
+    report_shares,
 )
 PAGES = (
     dashboard_pages,

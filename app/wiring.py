@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.analytics.services import report_upkeep
 from app.analytics.services.sales_folding import folding, forget_imported
 from app.auth.events import LoggedIn
 from app.auth.services import privacy
@@ -50,3 +51,5 @@ def connect() -> None:
     personal_data.register("cart", carts)
     orders = personal_data.Holding(export=order_privacy.export_person, erase=order_privacy.erase_person)
     personal_data.register("orders", orders)
+    reports = personal_data.Holding(export=report_upkeep.export_person, erase=report_upkeep.erase_person)
+    personal_data.register("reports", reports)

@@ -22,6 +22,12 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from app.analytics.models.prices import PriceGap
+from app.analytics.models.reports import ReportRun
+from app.analytics.services.report_firing import run_now as run_report_now
+from app.analytics.services.report_runs import run_report
+from app.analytics.services.report_shares import create_share
+from app.analytics.services.reports import create_report
+from app.analytics.services.reports import set_active as set_report_active
 from app.auth import jwt, passwords
 from app.auth.models import (
     ApiKey,
@@ -43,7 +49,7 @@ from app.core.extensions import db
 from app.core.files import FileStore, file_store
 from app.core.money import Money
 from app.core.orm import utc_now
-from app.core.permissions import system
+from app.core.permissions import CATALOGUE, Principal, system
 from app.core.transactions import in_transaction
 from app.notifications.models import DeliveryState, WebhookDelivery
 from app.notifications.services import redelivery, webhooks
@@ -649,6 +655,54 @@ def _schedule(world: World, *, is_active: bool = True) -> dict[str, int]:
     return {"schedule_id": made}
 
 
+def _owner(world: World) -> Principal:
+    """The person, as one who may do everything."""
+    return Principal(kind="user", id=world.me, user_id=world.me, name=world.email, permissions=frozenset(CATALOGUE))
+
+
+_REPORT: Final[dict[str, Any]] = {"name": "Days", "kind": "sales_by_day", "period": "last_days", "days": 7}
+_MONDAYS: Final = {"rhythm": "weekly", "hour": 7, "weekday": 1, "month_day": None, "timezone": "Europe/Berlin"}
+
+
+def _report(world: World, *, is_active: bool = True) -> dict[str, Any]:
+    """A report of that person, of every Monday."""
+    about: dict[str, Any] = _REPORT | {"filters": {}, "schedule": _MONDAYS}
+    made: int = world.run(create_report, actor=_owner(world), **about).id
+    if not is_active:
+        world.run(set_report_active, actor=_owner(world), report_id=made, is_active=False)
+    return {"report_id": made}
+
+
+def _share(world: World) -> dict[str, Any]:
+    """A link to such a report."""
+    report = _report(world)
+    share = world.run(create_share, actor=_owner(world), now=utc_now(), **report)
+    return report | {"share_id": share.id, "token": share.token}
+
+
+def _report_run(world: World) -> dict[str, Any]:
+    """A run of such a report that is over, with its files."""
+    report = _report(world)
+    run: int = world.run(run_report_now, actor=_owner(world), **report).id
+    world.run(run_report, run_id=run, take_picture=lambda _drawing: b"PNG")
+    return report | {"run_id": run}
+
+
+def _drawn(world: World) -> dict[str, Any]:
+    """The same with a chart."""
+    found = _report_run(world)
+
+    def deed() -> None:
+        run = db.session.get_one(ReportRun, found["run_id"])
+        run.has_picture = True
+        if run.folder is not None:
+            with file_store().writing(f"{run.folder}/chart.png") as stream:
+                stream.write(b"PNG")
+
+    world.make(deed)
+    return found
+
+
 def _worker(world: World, *, wanted: Wanted = Wanted.WORK) -> dict[str, int]:
     """A worker that has just said that it lives."""
     made: int = world.run(register_worker, name=f"farm-1:{secrets.token_hex(4)}", host="farm-1", pid=4711)
@@ -787,7 +841,8 @@ _LISTS: Final = (
     "/product-filters",
     "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
     "/observed-changes", "/price-index", "/price-index/differences", "/price-index/series",
-    "/products/facets", "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks", "/workers",
+    "/products/facets", "/report-kinds", "/reports",
+    "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks", "/workers",
 )  # fmt: skip
 
 _PRODUCT_PAGE: Final = "https://www.kettles.example/dp/B0CW1A0001"
@@ -1105,6 +1160,26 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", "/alerts/<int:alert_id>"): lambda w: Sent(200, path=_alert(w)),
     ("POST", "/alerts/<int:alert_id>/read"): lambda w: Sent(200, path=_alert(w)),
     ("POST", "/alerts/<int:alert_id>/dismiss"): lambda w: Sent(200, path=_alert(w)),
+    ("GET", "/report-kinds/<kind>/readers"): lambda _: Sent(200, path={"kind": "sales_by_day"}),
+    ("POST", "/reports"): lambda w: Sent(201, _REPORT | {"schedule": _MONDAYS}),
+    ("POST", "/reports/preview"): lambda _: Sent(200, {"kind": "sales_by_week", "period": "this_month"}),
+    ("GET", "/reports/<int:report_id>"): lambda w: Sent(200, path=_report(w)),
+    ("PUT", "/reports/<int:report_id>"): lambda w: Sent(200, _REPORT, version=1, path=_report(w)),
+    ("DELETE", "/reports/<int:report_id>"): lambda w: Sent(204, version=1, path=_report(w)),
+    ("GET", "/reports/<int:report_id>/figures"): lambda w: Sent(200, path=_report(w)),
+    ("GET", "/reports/<int:report_id>/csv"): lambda w: Sent(200, path=_report(w)),
+    ("POST", "/reports/<int:report_id>/run"): lambda w: Sent(202, path=_report(w)),
+    ("POST", "/reports/<int:report_id>/pause"): lambda w: Sent(200, path=_report(w)),
+    ("POST", "/reports/<int:report_id>/resume"): lambda w: Sent(200, path=_report(w, is_active=False)),
+    ("GET", "/reports/<int:report_id>/runs"): lambda w: Sent(200, path=_report(w)),
+    ("GET", "/reports/<int:report_id>/runs/<int:run_id>"): lambda w: Sent(200, path=_report_run(w)),
+    ("GET", "/reports/<int:report_id>/runs/<int:run_id>/csv"): lambda w: Sent(200, path=_report_run(w)),
+    ("GET", "/reports/<int:report_id>/runs/<int:run_id>/picture"): lambda w: Sent(200, path=_drawn(w)),
+    ("GET", "/reports/<int:report_id>/shares"): lambda w: Sent(200, path=_report(w)),
+    ("POST", "/reports/<int:report_id>/shares"): lambda w: Sent(201, path=_report(w)),
+    ("DELETE", "/reports/<int:report_id>/shares/<int:share_id>"): lambda w: Sent(204, path=_share(w)),
+    ("GET", "/shared-reports/<token>"): lambda w: Sent(200, path=_share(w)),
+    ("GET", "/shared-reports/<token>/csv"): lambda w: Sent(200, path=_share(w)),
     ("POST", "/job-schedules"): lambda w: Sent(201, _schedule_body(w)),
     ("POST", "/job-schedules/preview"): lambda _: Sent(200, {"cron": "0 6 * * *"}),
     ("GET", "/job-schedules/<int:schedule_id>"): lambda w: Sent(200, path=_schedule(w)),

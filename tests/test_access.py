@@ -83,6 +83,7 @@ ASKING: Final = {
     "/api/v1/jobs/estimate",
     "/api/v1/job-schedules/preview",
     "/api/v1/alert-rules/preview",
+    "/api/v1/reports/preview",
 }
 """What is sent for, but all it does is read."""
 

@@ -41,6 +41,7 @@ NO_CHANGE: Final = {
     ("POST", "/jobs/estimate"): "a question; nothing is changed by it",
     ("POST", "/job-schedules/preview"): "a question; nothing is changed by it",
     ("POST", "/alert-rules/preview"): "a question; nothing is changed by it",
+    ("POST", "/reports/preview"): "a question; nothing is changed by it",
     ("POST", "/orders/<number>/payment/refresh"): "a question; what it changes is in the order's timeline",
     ("POST", "/payments/<provider>/webhook"): "what a provider says is kept as it came; staff did nothing",
     ("POST", "/cart"): "what customers mean to buy is their own affair",

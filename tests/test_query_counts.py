@@ -135,6 +135,9 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/products/{product_id}/history": _renamed,
     "/products/{product_id}/observations": lambda world: dict(calls._observed(world)),
     "/products/{product_id}/observations/days": lambda world: dict(calls._observed(world)),
+    "/reports": calls._report_run,
+    "/reports/{report_id}/shares": calls._share,
+    "/reports/{report_id}/runs": calls._report_run,
     "/roles": _of(calls._role),
     "/sales": _of(lambda world: calls._sales_import(world, run=True)),
     "/sales/imports": _of(calls._sales_import),
@@ -160,6 +163,7 @@ BELOW: Final = {
     "{job_id}": "job",
     "{number}": "order",
     "{product_id}": "product",
+    "{report_id}": "report",
     "{schedule_id}": "job_schedule",
     "{storefront_id}": "storefront",
     "{task_id}": "task",
@@ -168,7 +172,7 @@ BELOW: Final = {
     "/orders": "user",
 }
 """What a list belongs to, by a part of its address."""
-NOT_OF_ROWS: Final = {"/permissions"}
+NOT_OF_ROWS: Final = {"/permissions", "/report-kinds"}
 """Lists of what is written in the program."""
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 from flask import Flask
 
 from app import create_base
+from app.analytics.services import report_firing
 from app.config import Farm, Settings, SettingsError
 from app.core import outbox, schedule
 from app.core.extensions import db
@@ -97,7 +98,7 @@ class Dispatcher:
             self._slow_at = now
             steps.append(search_queue.ring_due)
             steps += [dispatch.reap_expired, partial(dispatch.release_again, farm=self._farm), outbox.ring_due]
-            steps.append(firing.fire_due)
+            steps += [firing.fire_due, report_firing.fire_due]
             steps.append(partial(look_after_trials, patience_s=self._farm.interactive_stale_s))
             steps.append(partial(schedule.fire_timetable, timetable=TIMETABLE))
         failures = [failure for step in steps if (failure := _failure_of(step)) is not None]

@@ -26,6 +26,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "sweep_evidence": timedelta(hours=6),
     "fold_observations": timedelta(minutes=10),
     "compare_prices": timedelta(minutes=15),
+    "purge_reports": timedelta(hours=1),
     "purge_images": timedelta(hours=6),
     "tell_low_stock": timedelta(minutes=1),
     "sweep_alerts": timedelta(minutes=1),

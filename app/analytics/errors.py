@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.core.errors import FieldError, Invalid
+from app.core.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, StaleVersion
 
 
 class PeriodTooWide(Invalid):
@@ -15,3 +15,57 @@ class PeriodTooWide(Invalid):
         """Say which period would be narrow enough to try."""
         said = f"Summing this up takes too long. Ask for a narrower period, such as {narrower}, or for fewer filters."
         return cls(said, errors=(FieldError("/from", f"must be later, such as {narrower}.", "query"),))
+
+
+class ReportNotFound(NotFound):
+    """No report has this id, or it is neither yours nor sent to you; or a link leads to none (any more)."""
+
+    code = "REPORT_NOT_FOUND"
+
+
+class ReportKindNotFound(NotFound):
+    """There are no reports of this kind."""
+
+    code = "REPORT_KIND_NOT_FOUND"
+
+
+class ReportRunNotFound(NotFound):
+    """The report has no such run, or its files were deleted."""
+
+    code = "REPORT_RUN_NOT_FOUND"
+
+
+class ReportStale(StaleVersion):
+    """The report has changed since it was read."""
+
+    code = "STALE_VERSION"
+
+
+class ReportNotYours(Forbidden):
+    """Only who made a report may change it."""
+
+    code = "REPORT_NOT_YOURS"
+
+
+class TooManyReports(Conflict):
+    """Nobody may have more reports."""
+
+    code = "TOO_MANY_REPORTS"
+
+
+class TooManyShares(Conflict):
+    """A report cannot have more links."""
+
+    code = "TOO_MANY_SHARES"
+
+
+class ReportUnscheduled(Conflict):
+    """What has no schedule cannot be paused or resumed."""
+
+    code = "REPORT_UNSCHEDULED"
+
+
+class ReportRunOpen(Conflict):
+    """The last run of the report has not ended."""
+
+    code = "REPORT_RUN_OPEN"

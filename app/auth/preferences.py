@@ -31,6 +31,7 @@ NOTIFICATIONS: Final = {
     "webhooks": Notification("Webhooks that are switched off because they fail, if you may change them", usual=True),
     "alerts": Notification("What alert rules with mail tell of the farm, if you may change storefronts", usual=True),
     "stock": Notification("Products whose stock has become low, if you look after stock", usual=True),
+    "reports": Notification("Saved reports that are sent to you, and what goes wrong with your own", usual=True),
 }
 """Every kind of mail that somebody may want or not; links that were asked for are always sent."""
 

@@ -8,6 +8,8 @@ import re
 import secrets
 import smtplib
 import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from email.charset import QP, Charset
 from email.mime.text import MIMEText
@@ -30,6 +32,16 @@ TIMEOUT_S: Final = 20.0
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _LONGEST_LINE: Final = 900
 """RFC 5322 takes 998 octets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a mail; with a ``content_id`` the HTML shows it: ``<img src="cid:...">``."""
+
+    filename: str
+    content_type: str
+    content: bytes
+    content_id: str | None = None
 
 
 class UnsafeHeader(ValueError):
@@ -97,6 +109,17 @@ def send_mail(to: str, subject: str, template: str, *, date: datetime, **values:
     Raises UnsafeHeader for anything but one address and one line of subject, and what SMTP raises; the outbox then
     tries again.
     """
+    send_mail_with((), to, subject, template, date=date, **values)
+
+
+def send_mail_with(
+    files: Sequence[Attachment], to: str, subject: str, template: str, *, date: datetime, **values: Any
+) -> None:
+    """Send one mail as ``send_mail`` does, with files.
+
+    Raises UnsafeHeader for anything but one address and one line of subject, and what SMTP raises; the outbox then
+    tries again.
+    """
     _check_headers(to, subject)
     to = _deliverable(to)
     values |= {"public_url": settings().public_url, "subject": subject}
@@ -108,6 +131,10 @@ def send_mail(to: str, subject: str, template: str, *, date: datetime, **values:
         date=date.timestamp(),
         extra_headers={"Auto-Submitted": "auto-generated"},
     )
+    for file in files:
+        shown = {} if file.content_id is None else {"Content-ID": f"<{file.content_id}>"}
+        where = "attachment" if file.content_id is None else "inline"
+        message.attach(file.filename, file.content_type, file.content, disposition=where, headers=shown)
     message.msgId = make_msgid(domain=_sender_domain())
     if not settings().mail.url:
         _write(message)

@@ -8,10 +8,12 @@ from typing import Final
 
 from flask import Flask
 
-from app.analytics.services import sales_folding
+from app.analytics.services import report_mails, report_upkeep, sales_folding
 from app.analytics.services.best_sellers import rank_best_sellers
 from app.analytics.services.price_comparing import compare_prices
 from app.analytics.services.recommendations import recommend
+from app.analytics.services.report_firing import RUN as RUN_REPORT
+from app.analytics.services.report_runs import run_report
 from app.auth.services import mails, second_factor
 from app.auth.services.links import purge_links
 from app.auth.services.registration import purge_registrations
@@ -42,6 +44,7 @@ from app.rpa.services.observing import FOLLOW
 from app.rpa.services.preparing import prepare_job
 from app.rpa.services.trial_upkeep import purge_trials
 from workers.jobs import payments
+from workers.pictures import take_picture
 
 
 def _purge_idempotency_keys() -> None:
@@ -151,6 +154,10 @@ def _ring_for_operations() -> None:
     ring_for_orphans()
 
 
+def _purge_reports() -> None:
+    report_upkeep.purge_reports(now=utc_now())
+
+
 def _count_facets() -> None:
     keep_counted(now=utc_now())
 
@@ -175,6 +182,7 @@ def _purge_sales_hours() -> None:
     sales_folding.purge_hours()
 
 
+_SENDERS: Final[dict[str, Callable[..., None]]] = mails.SENDERS | order_mails.SENDERS | report_mails.SENDERS
 HANDLERS: Final[dict[str, outbox.Handler]] = {
     "prepare_job": prepare_job,
     robots.REFRESH: robots.refresh_robots,
@@ -212,9 +220,11 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "mail_low_stock": partial(_send_mail, low_stock.send_low_stock),
     "recommend": _recommend,
     "rank_best_sellers": _rank_best_sellers,
+    RUN_REPORT: partial(run_report, take_picture=take_picture),
+    "purge_reports": _purge_reports,
     "mail_job_ended": partial(_send_mail, send_job_ended),
     **payments.HANDLERS,
-    **{kind: partial(_send_mail, sender) for kind, sender in (mails.SENDERS | order_mails.SENDERS).items()},
+    **{kind: partial(_send_mail, sender) for kind, sender in _SENDERS.items()},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,8 +43,13 @@ class Holder:
     """Which mails they have chosen to get or not to get."""
 
 
-def list_holders(permission: str, *, user_id: int | None = None, limit: int = 1000) -> list[Holder]:
-    """Who holds a permission by one of their roles, at most ``limit``; with ``user_id`` that one or nobody."""
+def list_holders(
+    permission: str, *, user_id: int | None = None, among: Collection[int] | None = None, limit: int = 1000
+) -> list[Holder]:
+    """Who holds a permission by one of their roles, at most ``limit``.
+
+    With ``user_id`` that one or nobody, with ``among`` those of them who do.
+    """
     gives = or_(Role.is_locked.is_(True), RolePermission.permission == permission)
     holding = (
         select(UserRole.user_id)
@@ -56,6 +62,8 @@ def list_holders(permission: str, *, user_id: int | None = None, limit: int = 10
     )
     if user_id is not None:
         wanted = wanted.where(User.id == user_id)
+    if among is not None:
+        wanted = wanted.where(User.id.in_(among))
     return [Holder(*row) for row in db.session.execute(wanted.order_by(User.id).limit(limit))]
 
 
