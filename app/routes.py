@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.analytics.api import dashboard, prices, recommendations, report_shares, reports
+from app.analytics.api import inventory as inventory_insights
 from app.analytics.api import sales as sales_figures
 from app.analytics.views import dashboard as dashboard_pages
 from app.analytics.views import sales as sales_pages
@@ -172,6 +173,7 @@ APIS = (
     dashboard,
     reports,
     report_shares,
+    inventory_insights,
 )
 PAGES = (
     dashboard_pages,

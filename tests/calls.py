@@ -834,7 +834,7 @@ def _link_of_order(world: World) -> dict[str, str]:
 _PROVIDER: Final = {"name": "IdP 2", "client_id": "x"}
 _LISTS: Final = (
     "/admin/orders", "/alert-rules", "/alerts", "/audit-events", "/auth/providers", "/bulk-actions", "/cart",
-    "/categories", "/categories/tree", "/coupons", "/inventory", "/inventory/low-stock",
+    "/categories", "/categories/tree", "/coupons", "/inventory", "/inventory/insights", "/inventory/low-stock",
     "/job-schedules", "/jobs", "/me", "/metrics", "/me/devices", "/me/export",
     "/me/identities", "/me/keys",
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/orders", "/permissions",

@@ -109,6 +109,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/coupons": _of(calls._coupon),
     "/coupons/{coupon_id}/uses": _used_coupon,
     "/inventory": _stocked,
+    "/inventory/insights": _stocked,
     "/inventory/low-stock": _stocked,
     "/inventory/changes/{product_id}": _stocked,
     "/job-schedules": _of(calls._schedule),
