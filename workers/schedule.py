@@ -37,4 +37,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "sweep_holds": timedelta(seconds=30),
     "fold_sales": timedelta(seconds=5),
     "purge_sales_hours": timedelta(hours=1),
+    "add_up_farm": timedelta(seconds=15),
+    "note_farm_load": timedelta(seconds=30),
+    "purge_farm_figures": timedelta(hours=1),
 }

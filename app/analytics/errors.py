@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.core.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, StaleVersion
+from app.core.errors import Busy, Conflict, FieldError, Forbidden, Invalid, NotFound, StaleVersion
 
 
 class PeriodTooWide(Invalid):
@@ -69,3 +69,10 @@ class ReportRunOpen(Conflict):
     """The last run of the report has not ended."""
 
     code = "REPORT_RUN_OPEN"
+
+
+class NotAddedUpYet(Busy):
+    """The figures are being added up for the first time, or anew; ``retry_after_s`` says when to come back."""
+
+    code = "NOT_ADDED_UP_YET"
+    retry_after_s = 30

@@ -10,6 +10,8 @@ from flask import Flask
 
 from app.analytics.services import report_mails, report_upkeep, sales_folding
 from app.analytics.services.best_sellers import rank_best_sellers
+from app.analytics.services.farm_adding import add_up
+from app.analytics.services.farm_upkeep import note_load, purge_farm_figures
 from app.analytics.services.price_comparing import compare_prices
 from app.analytics.services.recommendations import recommend
 from app.analytics.services.report_firing import RUN as RUN_REPORT
@@ -137,6 +139,18 @@ def _compare_prices() -> None:
     compare_prices(now=utc_now())
 
 
+def _add_up_farm() -> None:
+    add_up()
+
+
+def _note_farm_load() -> None:
+    note_load()
+
+
+def _purge_farm_figures() -> None:
+    purge_farm_figures()
+
+
 def _sweep_evidence() -> None:
     sweep_evidence(now=utc_now())
 
@@ -206,6 +220,9 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "sweep_evidence": _sweep_evidence,
     "fold_observations": _fold_observations,
     "compare_prices": _compare_prices,
+    "add_up_farm": _add_up_farm,
+    "note_farm_load": _note_farm_load,
+    "purge_farm_figures": _purge_farm_figures,
     "purge_images": _purge_images,
     SWEEP_HOLDS: _sweep_holds,
     sales_folding.FOLD: _fold_sales,

@@ -1,0 +1,175 @@
+"""The figures of the farm as pages, charts and the API get them (docs/metrics.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from app.analytics.rules.farm_buckets import Bucket, Grain, parts, share, stages, success_rate
+from app.analytics.rules.latencies import Percentiles, percentiles_of
+from app.rpa.models.jobs import TaskState
+from app.rpa.rules.codes import RULES, Code
+
+STAGES: Final = (
+    "queue", "context", "navigate", "ready", "extract", "choose", "click", "confirm", "empty", "cart", "capture",
+    "total",
+)  # fmt: skip
+"""In the order of a visit; what is not among them comes at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time, from the first instant to before the last, and how it is divided."""
+
+    since: datetime
+    until: datetime
+    grain: Grain
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Of what the figures are; None for everything."""
+
+    storefront_id: int | None = None
+    action: str | None = None
+    worker_id: int | None = None
+    job_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """How many tasks ended, and how."""
+
+    succeeded: int = 0
+    refused: int = 0
+    failed: int = 0
+    skipped: int = 0
+    cancelled: int = 0
+
+    @property
+    def tasks(self) -> int:
+        """All that ended."""
+        return self.succeeded + self.refused + self.failed + self.skipped + self.cancelled
+
+    @property
+    def success_rate(self) -> Decimal | None:
+        """Percent of those that were tried; None where none was."""
+        return success_rate({
+            TaskState.SUCCEEDED: self.succeeded, TaskState.REFUSED: self.refused, TaskState.FAILED: self.failed,
+        })  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomePoint(Outcomes):
+    """The same of a minute, an hour or a day."""
+
+    start_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeGroup(Outcomes):
+    """The same of a storefront or a worker."""
+
+    id: int
+    code: str
+    """The storefront's code or the worker's name."""
+    name: str
+    """The storefront's name or the worker's host."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFigure:
+    """How often something was the end of a task, and how often it was tried again."""
+
+    code: str
+    outcome: str
+    tasks: int
+    share: Decimal | None
+    """Percent of the tasks that were tried; None for what was not tried."""
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """How long a stage of visits took."""
+
+    stage: str
+    times: Percentiles
+
+
+@dataclass(frozen=True, slots=True)
+class TimesPoint:
+    """How long the stages took in a stretch of time."""
+
+    start_at: datetime
+    stages: Mapping[str, Percentiles]
+
+
+@dataclass(frozen=True, slots=True)
+class FarmSummary:
+    """What a stretch of time comes to."""
+
+    outcomes: Outcomes
+    attempts: int
+    retries: int
+    second_looks: int
+    changes: Mapping[str, int]
+    """Changes found, by attribute."""
+    codes: Sequence[CodeFigure]
+    """The most frequent first."""
+    latencies: Sequence[StageTimes]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPoint:
+    """How the farm stood at a moment: tasks that wait, are released, run; workers by what they do."""
+
+    at: datetime
+    waiting: int
+    queued: int
+    running: int
+    idle: int
+    busy: int
+    draining: int
+
+
+def outcomes_of(bucket: Bucket) -> dict[str, int]:
+    """Tasks by how they ended, by the names of the fields of ``Outcomes``."""
+    return {
+        name: bucket[f"tasks:{name.upper()}"] for name in ("succeeded", "refused", "failed", "skipped", "cancelled")
+    }
+
+
+def summary_of(bucket: Bucket) -> FarmSummary:
+    """What a bucket comes to."""
+    outcomes, attempts = Outcomes(**outcomes_of(bucket)), parts(bucket, "attempts")
+    return FarmSummary(
+        outcomes, sum(attempts.values()), attempts.get("RETRY", 0), attempts.get("VERIFY", 0),
+        dict(sorted(parts(bucket, "change").items())), codes_of(bucket, outcomes), latencies_of(bucket),
+    )  # fmt: skip
+
+
+def codes_of(bucket: Bucket, outcomes: Outcomes) -> list[CodeFigure]:
+    """The codes that tasks ended with or were tried again after, the most frequent first."""
+    ended, again = parts(bucket, "code"), parts(bucket, "retry")
+    tried = outcomes.succeeded + outcomes.refused + outcomes.failed
+    found = []
+    for code in {*ended, *again}:
+        ending = str(RULES[Code(code)].ending) if code in Code.__members__ else "FAILED"
+        of = share(ended.get(code, 0), tried) if ending in {"REFUSED", "FAILED"} else None
+        found.append(CodeFigure(code, ending, ended.get(code, 0), of, again.get(code, 0)))
+    return sorted(found, key=lambda figure: (-figure.tasks, -figure.retries, figure.code))
+
+
+def latencies_of(bucket: Bucket) -> list[StageTimes]:
+    """The percentiles of each stage, in the order of a visit."""
+    found = {stage: percentiles_of(classes) for stage, classes in stages(bucket).items()}
+    shown = [StageTimes(stage, times) for stage, times in found.items() if times is not None]
+    return sorted(shown, key=lambda one: (_place(one.stage), one.stage))
+
+
+def _place(stage: str) -> int:
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)
