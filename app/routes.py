@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.analytics.api import dashboard, prices, recommendations, report_shares, reports
+from app.analytics.api import dashboard, funnel, prices, recommendations, report_shares, reports
 from app.analytics.api import inventory as inventory_insights
 from app.analytics.api import sales as sales_figures
 from app.analytics.views import dashboard as dashboard_pages
@@ -143,6 +143,7 @@ APIS = (
     notices,
     coupons,
     sales,
+    funnel,
     sales_imports,
     sales_figures,
     shipments,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from app.analytics.services import report_upkeep
+from app.analytics.services import funnel, report_upkeep
 from app.analytics.services.sales_folding import folding, forget_imported
 from app.auth.events import LoggedIn
 from app.auth.services import privacy
 from app.cart import checkouts
+from app.cart.events import CartBegun
 from app.cart.services import merging
 from app.cart.services import privacy as cart_privacy
 from app.core import events, personal_data
@@ -15,7 +16,7 @@ from app.notifications.services import subscriptions
 from app.operations.kinds import register_kinds
 from app.operations.services.running import register_steps
 from app.orders import kinds as order_kinds
-from app.orders.events import ImportedSalesUndone, OrderMoved
+from app.orders.events import ImportedSalesUndone, OrderMoved, OrderReached
 from app.orders.queries.checkouts import CHECKOUTS
 from app.orders.services import mails as order_mails
 from app.orders.services import privacy as order_privacy
@@ -43,6 +44,8 @@ def connect() -> None:
     events.subscribe(OrderMoved, order_mails.tell_customer)
     events.subscribe(OrderMoved, subscriptions.tell_order_moved)
     events.subscribe(ImportedSalesUndone, forget_imported)
+    events.subscribe(CartBegun, funnel.count_cart)
+    events.subscribe(OrderReached, funnel.count_order)
     checkouts.register(CHECKOUTS)
     register_kinds((*product_kinds.KINDS, *order_kinds.KINDS))
     register_steps({**product_steps.STEPS, **folding(order_steps.STEPS)})

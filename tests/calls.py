@@ -840,7 +840,7 @@ _LISTS: Final = (
     "/me/passkeys", "/me/second-factor", "/me/sessions", "/oauth-providers", "/operations", "/orders", "/permissions",
     "/product-filters",
     "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
-    "/observed-changes", "/price-index", "/price-index/differences", "/price-index/series",
+    "/observed-changes", "/price-index", "/price-index/differences", "/price-index/series", "/sales/funnel",
     "/products/facets", "/report-kinds", "/reports",
     "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks", "/workers",
 )  # fmt: skip

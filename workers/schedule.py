@@ -25,6 +25,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "purge_trials": timedelta(hours=1),
     "sweep_evidence": timedelta(hours=6),
     "fold_observations": timedelta(minutes=10),
+    "fold_funnel": timedelta(minutes=1),
     "compare_prices": timedelta(minutes=15),
     "purge_reports": timedelta(hours=1),
     "purge_images": timedelta(hours=6),

@@ -43,6 +43,8 @@ class Cart(Timestamps, Base):
     """Grows with every change of what is in it."""
     expires_at: Mapped[Instant] = mapped_column(UtcDateTime)
     """When it is deleted, unless it is touched before; a guest's token opens it no longer than that."""
+    begun_at: Mapped[Instant | None] = mapped_column(UtcDateTime)
+    """When the first product was put into it, or into the guest's cart whose contents it got first."""
     merges: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonText)
     """What came in from guests' carts at logins, and what found no room: to be told until the customer confirms it."""
 

@@ -25,3 +25,18 @@ class ImportedSalesUndone:
 
     operation_id: int
     last_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReached:
+    """An order came to these steps for the first time; unlike ``OrderMoved`` also those that nobody is told of.
+
+    ``steps`` are some of ``checkouts`` (it was made), ``placed``, ``paid`` and ``delivered`` (all that was not
+    cancelled has arrived).
+    """
+
+    order_id: int
+    cart_id: int | None
+    """The cart it was made of."""
+    steps: tuple[str, ...]
+    at: datetime

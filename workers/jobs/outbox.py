@@ -12,6 +12,7 @@ from app.analytics.services import report_mails, report_upkeep, sales_folding
 from app.analytics.services.best_sellers import rank_best_sellers
 from app.analytics.services.farm_adding import add_up
 from app.analytics.services.farm_upkeep import note_load, purge_farm_figures
+from app.analytics.services.funnel import fold_funnel
 from app.analytics.services.price_comparing import compare_prices
 from app.analytics.services.recommendations import recommend
 from app.analytics.services.report_firing import RUN as RUN_REPORT
@@ -135,6 +136,10 @@ def _fold_observations() -> None:
     purge_observations()
 
 
+def _fold_funnel() -> None:
+    fold_funnel()
+
+
 def _compare_prices() -> None:
     compare_prices(now=utc_now())
 
@@ -219,6 +224,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_trials": _purge_trials,
     "sweep_evidence": _sweep_evidence,
     "fold_observations": _fold_observations,
+    "fold_funnel": _fold_funnel,
     "compare_prices": _compare_prices,
     "add_up_farm": _add_up_farm,
     "note_farm_load": _note_farm_load,

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 from app.cart.errors import CartNotFound
 from app.cart.models import Cart, CartItem, CartState
 from app.cart.queries.guests import IS_OVER, is_gone
-from app.cart.services.opening import open_cart_of
+from app.cart.services.opening import begin, open_cart_of
 from app.cart.shopper import Shopper
 from app.core.extensions import db
 from app.core.orm import clock, count_changed, database_now
@@ -92,7 +92,9 @@ def _carry_over(cart_id: int, ordered: Mapping[int, int]) -> None:
     if user_id is None or all(quantity <= 0 for _, quantity in rest):
         return
     with suppress(CartNotFound):  # of somebody who may not log in any more
-        into = open_cart_of(user_id, now=database_now(session))
+        now = database_now(session)
+        into = open_cart_of(user_id, now=now)
+        begin(into, now=now)
         more = [dict(row._mapping) | {"quantity": quantity} for row, quantity in rest if quantity > 0]  # noqa: SLF001  # SQLAlchemy's name for it is public
         session.execute(insert(CartItem), [row | {"cart_id": into.id} for row in more])
 

@@ -11,7 +11,7 @@ from app.cart.changes import Availability, Offer
 from app.cart.errors import CartFull, CartItemNotFound, ProductNotSold, TooManyOfOne
 from app.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
 from app.cart.queries.carts import CartView, find_offer, get_cart, read_cart
-from app.cart.services.opening import find_open_cart, open_cart, touch
+from app.cart.services.opening import begin, find_open_cart, open_cart, touch
 from app.cart.shopper import Shopper
 from app.core.errors import FieldError
 from app.core.extensions import db
@@ -35,6 +35,7 @@ def add_item(
     item = _find_item(cart, offer.product_id)
     if item is None:
         _require_room(cart, "/asin" if product_id is None else "/product_id")
+        begin(cart, now=now)
         item = CartItem(cart_id=cart.id, product_id=offer.product_id, quantity=quantity, added_at=now)
     elif item.quantity + quantity > MAX_QUANTITY:
         raise TooManyOfOne(present=item.quantity, added=quantity)

@@ -45,6 +45,7 @@ def merge_guest(*, user_id: int, token_hash: str, now: datetime) -> bool:
         return False
     told = _move(guest, own)
     own.merges = [*(own.merges or []), {"at": utc_text(now), **told}][-MAX_TOLD:]
+    own.begun_at = own.begun_at or guest.begun_at
     own.note = _both_notes(own.note, guest.note)
     touch(own, now=now)
     guest.state, guest.note = CartState.MERGED, ""

@@ -9,9 +9,11 @@ from sqlalchemy import select
 
 from app.auth.models import User
 from app.cart.errors import CartClosed, CartNotFound
+from app.cart.events import CartBegun
 from app.cart.models import Cart, CartState
 from app.cart.queries.guests import is_gone
 from app.cart.shopper import Shopper
+from app.core import events
 from app.core.extensions import db
 from app.core.running import settings
 
@@ -68,6 +70,13 @@ def touch(cart: Cart, *, now: datetime) -> None:
     days = configured.guest_cart_days if cart.user_id is None else configured.user_cart_days
     cart.version += 1
     cart.expires_at = now + timedelta(days=days)
+
+
+def begin(cart: Cart, *, now: datetime) -> None:
+    """Note that something is put into a locked cart, and tell who counts carts where it is the first."""
+    if cart.begun_at is None:
+        cart.begun_at = now
+        events.publish(CartBegun(cart.id, now))
 
 
 def _locked(column: Any, value: Any) -> Cart | None:

@@ -19,7 +19,7 @@ from app.core.permissions import Principal
 from app.core.running import settings
 from app.core.transactions import connection
 from app.orders.errors import IllegalMove, OrderChanged, OrderNotFound
-from app.orders.events import OrderMoved
+from app.orders.events import OrderMoved, OrderReached
 from app.orders.models.fulfilment import Shipment, ShipmentState
 from app.orders.models.orders import FulfilmentState, Order, OrderEvent, OrderLine, OrderState, PaymentState, number_of
 from app.orders.transitions import COLUMNS, SETTLED, TABLES, Axis
@@ -31,6 +31,12 @@ _TOLD: Final[dict[str, str]] = {
 }
 """Moves that others are told of. What can happen several times in one state (a shipment, a delivery, a return, a
 refund) is told by who does it, with ``tell``."""
+_REACHED: Final[dict[str, str]] = {
+    f"{Axis.ORDER}:{OrderState.PLACED}": "placed",
+    f"{Axis.PAYMENT}:{PaymentState.PAID}": "paid",
+    f"{Axis.FULFILMENT}:{FulfilmentState.DELIVERED}": "delivered",
+}
+"""Moves by which an order comes to a step for the first time; none of these is left and come to again but PAID."""
 _WAS_PAID: Final = frozenset({PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUNDED})
 """From these it becomes PAID again where a bank sent a refund back: nobody has paid anything then."""
 _ENDS: Final = frozenset({OrderState.COMPLETED, OrderState.CANCELLED, OrderState.EXPIRED})
@@ -49,6 +55,8 @@ def begin(order: Order, *, actor: Principal, now: datetime) -> None:
         for axis, state in states.items()
     ]
     connection().execute(_INSERT_EVENT, rows)
+    reached = [_REACHED[key] for key in (f"{axis}:{state}" for axis, state in states.items()) if key in _REACHED]
+    events.publish(OrderReached(order.id, order.cart_id, ("checkouts", *reached), now))
     for axis, state in states.items():
         what = _TOLD.get(f"{axis}:{state}")
         if what is not None:
@@ -99,9 +107,8 @@ def move(
     setattr(order, column, str(after))
     _set_times(order, axis, before, after, now)
     _write(order, f"{axis}.state", before=before, after=after, actor=actor, now=now, details=details, public=public)
-    what = _TOLD.get(f"{axis}:{after}")
-    if what is not None and before not in _WAS_PAID:
-        tell(order, what, now=now)
+    if before not in _WAS_PAID:
+        _tell_of_move(order, f"{axis}:{after}", now)
     if axis != Axis.ORDER:
         complete_if_done(order, actor=actor, now=now)
     return True
@@ -174,6 +181,13 @@ def touch(order: Order, *, now: datetime) -> None:
         touched.add(order.id)
         order.version += 1
         order.updated_at = now
+
+
+def _tell_of_move(order: Order, key: str, now: datetime) -> None:
+    if key in _REACHED:
+        events.publish(OrderReached(order.id, order.cart_id, (_REACHED[key],), now))
+    if key in _TOLD:
+        tell(order, _TOLD[key], now=now)
 
 
 def _has_arrived(order: Order) -> bool:
