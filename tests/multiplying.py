@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -63,4 +63,6 @@ def _varied(value: Any, turn: int) -> Any:
         return bytes([turn]) + value[1:]
     if isinstance(value, datetime):
         return value + timedelta(hours=turn)
+    if isinstance(value, date):
+        return value + timedelta(days=turn)
     return chr(0x4E00 + turn) + value[1:] if isinstance(value, str) else value + turn * _STEP
