@@ -8,6 +8,7 @@ from app.analytics.api import dashboard, funnel, prices, recommendations, report
 from app.analytics.api import inventory as inventory_insights
 from app.analytics.api import sales as sales_figures
 from app.analytics.views import dashboard as dashboard_pages
+from app.analytics.views import prices as price_pages
 from app.analytics.views import sales as sales_pages
 from app.auth.api import (
     api_keys,
@@ -192,6 +193,7 @@ PAGES = (
     audit_pages,
     tracking_pages,
     sales_pages,
+    price_pages,
     job_pages,
     task_pages,
     worker_pages,

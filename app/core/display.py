@@ -62,7 +62,8 @@ def register_display(app: Flask, find: Callable[[int], Display | None]) -> None:
     """Give templates ``display()`` and all that writes values here; ``find`` reads preferences."""
     app.extensions["display"] = find
     app.jinja_env.globals |= {"display": display, "instant": instant, "day": day, "initials": initials}
-    app.jinja_env.globals |= {"amount": amount, "number": number, "percent": percent, "day_on": day_on}
+    app.jinja_env.globals |= {"amount": amount, "number": number, "percent": percent, "percentage": percentage}
+    app.jinja_env.globals |= {"day_on": day_on}
 
 
 def display() -> Display:
@@ -102,17 +103,27 @@ def number(value: int | Decimal) -> str:
     return str(format_decimal(value, locale=display().locale))
 
 
-def percent(value: Decimal) -> str:
-    """A number of hundredths (12.5) as the reader writes percentages (12.5%), with at most one decimal."""
+def percent(value: Decimal | str) -> str:
+    """Hundredths (12.5, also as text) as the reader writes percentages (12.5%), with at most one decimal."""
     locale = display().locale
     pattern = copy(locale.percent_formats[None])
     pattern.frac_prec = (0, 1)
-    return str(pattern.apply(value / 100, locale))
+    return str(pattern.apply(Decimal(value) / 100, locale))
 
 
 def day_on(value: date) -> str:
     """A day of the shop as the reader writes days."""
     return format_date(value, "medium", locale=display().locale)
+
+
+def span_on(first: date, last: date) -> str:
+    """Days of the shop from one to another, which may be the same, as the reader writes days."""
+    return day_on(first) if first == last else f"{day_on(first)} – {day_on(last)}"
+
+
+def percentage(part: int, whole: int) -> Decimal:
+    """A part in hundredths of the whole, which is not nothing."""
+    return Decimal(part) * 100 / whole
 
 
 def initials(name: str) -> str:

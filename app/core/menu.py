@@ -25,8 +25,11 @@ class Entry:
 
 
 MAIN: Final[dict[str, tuple[Entry, ...]]] = {
-    "Overview": (Entry("Dashboard", "dashboard_pages.index", "layout-dashboard", ""),),
-    "Figures": (Entry("Sales", "sales_pages.index", "chart-column", "/admin/sales"),),
+    "Figures": (
+        Entry("Dashboard", "dashboard_pages.index", "layout-dashboard", ""),
+        Entry("Sales", "sales_pages.index", "chart-column", "/admin/sales"),
+        Entry("Prices", "price_pages.index", "tag", "/admin/prices"),
+    ),
     "Accounts": (
         Entry("Users", "admin_users.index", "users", "/admin/users"),
         Entry("Roles", "admin_roles.index", "shield", "/admin/roles"),

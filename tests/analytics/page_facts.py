@@ -45,7 +45,7 @@ def text_of(page: str) -> str:
 
 def tiles(page: str) -> dict[str, str]:
     """The tiles of a page: what each says, by its label."""
-    found = re.findall(r'<li class="tile">(.*?)</li>', page, re.DOTALL)
+    found = re.findall(r'<li class="total">(.*?)</li>', page, re.DOTALL)
     said = [re.findall(r">([^<>]+)<", each.replace("\n", " ")) for each in found]
     words = [[unescape(part.strip()) for part in parts if part.strip()] for parts in said]
     return {parts[0]: " ".join(parts[1:]) for parts in words}

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+from marshmallow import ValidationError
 from werkzeug.datastructures import MultiDict
 from wtforms import Form, StringField
 from wtforms.widgets import DateInput
 
 from app.analytics.rules.periods import MAX_DAYS, USUAL_DAYS, Period, period_of
-from app.core.display import day_on
+from app.core.display import span_on
 from app.core.errors import Invalid
 
 PRESETS: Final = (7, 30, 90, 365)
@@ -54,10 +55,11 @@ class PeriodForm(Form):
     first_on = DayField("From", name="from")
     last_on = DayField("To", name="to")
 
-    def __init__(self, asked: MultiDict[str, str], *, today: date) -> None:
-        """Read the address; ``today`` is the shop's day."""
+    def __init__(self, asked: MultiDict[str, str], *, today: date, most: int = MAX_DAYS) -> None:
+        """Read the address; ``today`` is the shop's day, and a period has ``most`` days."""
         super().__init__(asked)
         self.today = today
+        self._most = most
         self.validate()
         self.period = self._read(asked.get("days", "").strip())
         if not self.is_wrong:
@@ -79,18 +81,33 @@ class PeriodForm(Form):
 
     def said(self) -> str:
         """The period in words of the reader."""
-        first, last = day_on(self.period.first_on), day_on(self.period.last_on)
-        return first if self.period.days == 1 else f"{first} – {last}"
+        return span_on(self.period.first_on, self.period.last_on)
 
     def said_before(self) -> str:
         """The period that it is compared with, in words of the reader."""
         before = self.period.before()
-        first, last = day_on(before.first_on), day_on(before.last_on)
-        return first if before.days == 1 else f"{first} – {last}"
+        return span_on(before.first_on, before.last_on)
 
     def address(self) -> dict[str, str]:
         """The period as arguments of the API."""
         return {"from": str(self.period.first_on), "to": str(self.period.last_on)}
+
+    def blame(self, name: str, text: str) -> None:
+        """Say at a field what is wrong with what was asked."""
+        field = self._fields.get(name, self.first_on)
+        field.errors = [*field.errors, text]
+
+    def cleaned(self, name: str, rule: Any) -> str | None:
+        """What was typed into a field, read by a rule of the API; None where there is nothing or it is wrong."""
+        text = (self._fields[name].data or "").strip()
+        if not text:
+            return None
+        try:
+            return str(rule.deserialize(text))
+        except ValidationError as error:
+            said = " ".join(str(message) for message in error.messages)
+            self.blame(name, said[:1].upper() + said[1:])
+            return None
 
     def _read(self, days: str) -> Period:
         usual = period_of(None, None, today=self.today)
@@ -99,18 +116,14 @@ class PeriodForm(Form):
         given = self.first_on.day is not None or self.last_on.day is not None
         last = USUAL_DAYS if given or not days else _days(days)
         if last is None:
-            self._blame("from", _WHOLE)
+            self.blame("from", _WHOLE)
             return usual
         try:
-            return period_of(self.first_on.day, self.last_on.day, today=self.today, days=last)
+            return period_of(self.first_on.day, self.last_on.day, today=self.today, days=last, most=self._most)
         except Invalid as refusal:
             for error in refusal.errors:
-                self._blame(error.pointer.strip("/"), error.detail[:1].upper() + error.detail[1:])
+                self.blame(error.pointer.strip("/"), error.detail[:1].upper() + error.detail[1:])
             return usual
-
-    def _blame(self, name: str, text: str) -> None:
-        field = self._fields.get(name, self.first_on)
-        field.errors = [*field.errors, text]
 
 
 def _day(text: str) -> date | None:

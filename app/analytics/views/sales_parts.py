@@ -1,53 +1,147 @@
-"""What the page of sales figures is made of: tiles, and what each number means (docs/metrics.md)."""
+"""What the page of sales figures is made of (docs/metrics.md defines every number)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Final
 
+from flask import url_for
+
+from app.analytics.errors import PeriodTooWide
+from app.analytics.forms.sales import SalesForm
+from app.analytics.queries.sales_figures import comparison, series
+from app.analytics.queries.sales_shares import MAX_SHARES, by_category, top_brands, top_products
+from app.analytics.rules.sales_figures import Comparison, Point, Share
 from app.analytics.views.tiles import Tile, count_tile, money_tile
 from app.core.running import settings
+from app.products.errors import CategoryNotFound
+from app.products.models.categories import Category
+from app.products.queries.categories import AT_THE_TOP, CategoryRecord, get_category, list_categories
 
-_NAMES: Final = ("orders", "quantity", "gross_minor", "discount_minor", "net_minor", "total_minor")
+FIRST: Final = 10
+MOST_PARTS: Final = 120
+"""Days, weeks or months that the page lists, the newest ones; the file has all."""
+_MOST_CATEGORIES: Final = 100
 MEANINGS: Final = (
     ("net", "Net", "What the goods bring: sales less refunds, without discount, tax and shipping."),
     ("gross", "Gross", "Unit price × units of what was sold, as priced, before any discount and before refunds."),
-    ("orders", "Orders", "Different orders that were paid in the period. Imported sales belong to no order."),
+    ("orders", "Orders", "Orders that were paid in the period. Imported sales belong to no order."),
+    ("average", "Average order value", "Net of the sales of orders ÷ orders, before refunds and without imports."),
     ("units", "Units", "Pieces that were paid, less those that were cancelled afterwards or came back."),
     ("discount", "Discounts", "What coupons took off what was sold, as priced."),
     ("refunds", "Refunds", "What refunds take from net, on the day of the refund and not on that of the sale."),
     ("total", "Paid", "What was paid less what was paid back: always net + shipping + tax."),
+    ("share", "Share", "Of net. A product counts in each of its categories, so these may add up to more than all."),
     ("before", "Before", "The same number of the period of as many days just before; days are the shop's."),
 )
 
 
-def currency_of(sums: Sequence[Mapping[str, Any]], asked: str | None) -> tuple[str, list[str]]:
-    """The currency that is shown, and all there are: the asked one where it is known, else the shop's."""
-    own = settings().currency
-    known = sorted({own, *(str(each["currency"]) for both in sums for each in both["currencies"])})
-    return (asked if asked is not None and asked in known else own), known
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """Everything that is shown of one currency."""
+
+    currency: str
+    currencies: list[str]
+    compared: Comparison
+    tiles: list[Tile]
+    points: list[Point]
+    """The newest first, MOST_PARTS at most."""
+    parts: int
+    """How many there are."""
+    files: dict[str, str]
+    """Where the same numbers are as files, by what they are cut by."""
+    categories: list[Share]
+    products: list[Share]
+    brands: list[Share]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in the period and nothing before it."""
+        each = (self.compared.now, self.compared.before)
+        return not any(one.lines or one.refund_minor or one.units_returned for one in each)
 
 
-def tiles_of(now: Mapping[str, Any], before: Mapping[str, Any], currency: str) -> list[Tile]:
-    """The totals of a period beside those of the one before; amounts of other currencies are not in them."""
-    new, old = _of(now, currency), _of(before, currency)
+@dataclass(frozen=True, slots=True)
+class Categories:
+    """The categories to choose among, and the way to the chosen one."""
 
-    def money(label: str, means: str, kind: str, name: str, *, good: int = 1) -> Tile:
-        sign = -1 if kind == "refund" else 1
-        value, was = (sign * each[kind][f"{name}_minor"] for each in (new, old))
-        return money_tile(label, means, value, was, currency, good=good)
+    top: list[Category]
+    chosen: CategoryRecord | None = None
+    path: list[Category] = field(default_factory=list)
 
+
+def read_categories(form: SalesForm) -> Categories:
+    """The categories at the top; says at the field that the chosen one is not there."""
+    top = list_categories(limit=_MOST_CATEGORIES, parent_id=AT_THE_TOP).items
+    if form.category_id is None:
+        return Categories(list(top))
+    try:
+        chosen = get_category(form.category_id)
+    except CategoryNotFound:
+        form.lack_category()
+        return Categories(list(top))
+    return Categories(list(top), chosen, chosen.ancestors)
+
+
+def read_sales(form: SalesForm) -> Sales | None:
+    """The figures that a form asks for; None where they would take too long, which the form then says."""
+    try:
+        return _read(form)
+    except PeriodTooWide as refusal:
+        form.blame("from", refusal.detail)
+        return None
+
+
+def _read(form: SalesForm) -> Sales:
+    compared = {each.now.currency: each for each in comparison(form.period, form.filters())}
+    currency = form.choose(list(compared), settings().currency)
+    chosen, filters = compared[currency], form.filters(currency)
+    points = series(form.period, form.grouping, filters)[::-1]
+    return Sales(
+        currency=currency,
+        currencies=list(compared),
+        compared=chosen,
+        tiles=tiles_of(chosen),
+        points=points[:MOST_PARTS],
+        parts=len(points),
+        files=_files(form, currency),
+        categories=by_category(
+            form.period, replace(filters, category_id=None), parent_id=form.category_id, limit=FIRST
+        ),
+        products=top_products(form.period, limit=FIRST, filters=filters),
+        brands=top_brands(form.period, limit=FIRST, filters=filters),
+    )
+
+
+def tiles_of(compared: Comparison) -> list[Tile]:
+    """The totals of a period beside those of the one before; of a part of the shop without orders."""
+    now, before = compared.now, compared.before
+
+    def money(label: str, means: str, name: str, *, good: int = 1) -> Tile:
+        values = getattr(now, name), getattr(before, name)
+        return money_tile(label, means, values[0], values[1], now.currency, good=good)
+
+    found = [money("Net", "net", "net_minor"), money("Gross", "gross", "gross_minor")]
+    if now.orders is not None:
+        found.append(count_tile("Orders", "orders", now.orders, before.orders or 0))
+        found.append(money("Average order value", "average", "average_order_minor"))
     return [
-        money("Net", "net", "altogether", "net"),
-        money("Gross", "gross", "sale", "gross"),
-        count_tile("Orders", "orders", new["sale"]["orders"], old["sale"]["orders"]),
-        count_tile("Units", "units", new["altogether"]["quantity"], old["altogether"]["quantity"]),
-        money("Discounts", "discount", "sale", "discount", good=0),
-        money("Refunds", "refunds", "refund", "net", good=-1),
-        money("Paid", "total", "altogether", "total"),
+        *found,
+        count_tile("Units", "units", now.units, before.units),
+        money("Discounts", "discount", "discount_minor", good=0),
+        money("Refunds", "refunds", "refund_minor", good=-1),
+        money("Paid", "total", "total_minor"),
     ]
 
 
-def _of(sums: Mapping[str, Any], currency: str) -> Any:
-    empty = {kind: dict.fromkeys(_NAMES, 0) for kind in ("sale", "refund", "altogether")}
-    return next((each for each in sums["currencies"] if each["currency"] == currency), empty)
+def _files(form: SalesForm, currency: str) -> dict[str, str]:
+    """Addresses of the API that answer with a file."""
+    asked = form.arguments(currency) | {"format": "csv"}
+    below = {name: value for name, value in asked.items() if name != "category_id"} | {"limit": MAX_SHARES}
+    below |= {} if form.category_id is None else {"parent_id": form.category_id}
+    return {
+        "time": url_for("sales_figures.SalesAnalytics", **asked, group_by=str(form.grouping)),
+        "products": url_for("sales_figures.TopProducts", **asked, limit=MAX_SHARES),
+        "categories": url_for("sales_figures.SalesByCategory", **below),
+        "brands": url_for("sales_figures.SalesAnalytics", **asked, group_by="brand", limit=MAX_SHARES),
+    }
