@@ -16,6 +16,7 @@ from app.core.extensions import db
 from app.core.transactions import in_transaction
 from app.orders.models.sales import Sale
 from app.orders.services.sales import day_of
+from app.products.models.products import Product
 
 _NUMBERS: Final = counting(1)
 
@@ -24,6 +25,7 @@ _NUMBERS: Final = counting(1)
 def sell(order_id: int | None, units: Mapping[int, int], *, at: datetime) -> None:
     """A fact of each product of an order: negative units came back."""
     amounts = ("gross", "discount", "tax", "shipping", "net", "total")
+    known = {row.id: row.asin for row in db.session.execute(sa.select(Product.id, Product.asin))}
     for product_id, quantity in units.items():
         db.session.add(
             Sale(
@@ -33,7 +35,7 @@ def sell(order_id: int | None, units: Mapping[int, int], *, at: datetime) -> Non
                 sold_on=day_of(at),
                 order_id=order_id,
                 product_id=product_id,
-                asin=f"B{product_id:09d}",
+                asin=known.get(product_id, f"B{product_id:09d}"),
                 name="Lamp",
                 quantity=quantity,
                 currency="USD",

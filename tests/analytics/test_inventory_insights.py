@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import random
 import statistics
@@ -15,6 +17,7 @@ from flask.testing import FlaskClient
 
 from app.analytics.queries.inventory_insights import Insight, Sort, Status, list_insights
 from app.analytics.rules.replenishing import Demand, Policy, order_quantity, reorder_point
+from app.analytics.services.sales_folding import fold_sales
 from app.core.extensions import db
 from app.core.permissions import system
 from app.core.transactions import in_transaction
@@ -90,6 +93,8 @@ def test_figures_filters_and_orders_are_those_of_the_plain_way(context: Flask, s
         _sell_daily(product_id, *sold[product_id])
         if chosen.random() < 0.3:
             sell(None, {product_id: 3}, at=NOW - timedelta(days=25))
+        if chosen.random() < 0.2:
+            fold_sales()  # what was sold so far is in the rollups from now on, the rest is not yet
     _age(days=40)
 
     found = {each.row.id: each for each in _all(limit=5)}
@@ -208,3 +213,24 @@ def test_the_api_answers_with_texts_and_pages(app: Flask, client: FlaskClient, a
     assert (found["units_sold"], found["units_per_day"], found["days_of_cover"]) == (6, "0.200", "60.0")
     assert (found["value"], found["last_sold_on"]) == ("239.88", sold_on)
     assert (other["days_of_cover"], other["last_sold_on"], other["order_quantity"]) == (None, None, 0)
+
+
+@on_sqlite
+def test_the_file_says_the_same_of_all_products(app: Flask, client: FlaskClient, auth_headers: dict[str, str]) -> None:
+    with app.app_context():
+        for at in range(3):
+            product_id = make_goods("19.99", now=NOW, name=f'=Lamp "{at}", large', on_hand=5 + at)
+            sell(None, {product_id: 3}, at=datetime.now(UTC) - timedelta(days=3))
+
+    query = "/api/v1/inventory/insights?sort=units"
+    items = client.get(query, headers=auth_headers).get_json()["items"]
+    file = client.get(f"{query}&format=csv&limit=1", headers=auth_headers)
+
+    assert file.content_type == "text/csv; charset=utf-8"
+    lines = list(csv.DictReader(io.StringIO(file.text)))
+    assert [line["name"] for line in lines] == ["'" + item["name"] for item in items]
+    for line, item in zip(lines, items, strict=True):
+        assert line.keys() == item.keys()
+        same = line.keys() - {"name"}
+        said = {name: str(item[name]).lower() if isinstance(item[name], bool) else str(item[name]) for name in same}
+        assert {name: line[name] for name in same} == said

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from flask.views import MethodView
 
+from app.analytics.api.formats import FORMATS, Table, in_format, money
 from app.analytics.queries import inventory_insights as queries
-from app.analytics.queries.inventory_insights import Sort, Status
+from app.analytics.queries.inventory_insights import Insight, Sort, Status
 from app.analytics.schemas import inventory as schemas
+from app.analytics.schemas.formats import CSV
 from app.core.api import ApiBlueprint
 from app.core.orm import utc_now
+from app.core.pagination import Page
 from app.orders.services.sales import day_of
 
 blp = ApiBlueprint("inventory_insights", __name__, description="How long stock lasts, and what to buy again")
+
+MOST_LINES: Final = 10_000
+"""Of one file."""
+_COLUMNS: Final = (
+    "product_id", "asin", "name", "brand", "on_hand", "allocated", "available", "units_sold", "units_per_day",
+    "days_of_cover", "last_sold_on", "is_dead", "price", "currency", "value", "reorder_point", "is_to_reorder",
+    "order_quantity",
+)  # fmt: skip
+_FLAG: Final = {True: "true", False: "false"}
 
 
 @blp.route("/inventory/insights")
@@ -22,13 +35,35 @@ class InventoryInsights(MethodView):
 
     @blp.requires("stock:read")
     @blp.arguments(schemas.InsightArguments, location="query")
+    @blp.doc(responses=FORMATS)
     @blp.answers(200, schemas.InsightPage)
     def get(self, which: dict[str, Any]) -> Any:
         """List how long the stock of products lasts, which nobody buys, and what to buy again and how much of it.
 
         The demand is that of the `days` before today, returns taken off. Nothing is known of deliveries that are on
-        their way. Stock moves while pages are read: a product may then be on two of them, or on none.
+        their way. Stock moves while pages are read: a product may then be on two of them, or on none. A file has the
+        first 10,000 products of what was asked for, whatever `limit` is.
         """
-        status = which.pop("status", None)
+        kind, status = which.pop("format"), which.pop("status", None)
         which |= {"sort": Sort(which["sort"]), "status": None if status is None else Status(status)}
-        return queries.list_insights(today=day_of(utc_now()), **which)
+        which |= {"limit": MOST_LINES} if kind == CSV else {}
+        found = queries.list_insights(today=day_of(utc_now()), **which)
+        return in_format(kind, found, table=_table, name="inventory-insights")
+
+
+def _table(found: Page[Insight]) -> Table:
+    return Table(_COLUMNS, map(_line, found.items))
+
+
+def _line(found: Insight) -> tuple[Any, ...]:
+    row, cover = found.row, found.days_of_cover
+    stock = (row.on_hand, row.allocated, row.available, found.demand.units)
+    lasts = (
+        Decimal(found.units_per_day),
+        None if cover is None else Decimal(cover),
+        found.last_sold_on,
+        _FLAG[found.is_dead],
+    )
+    worth = (money(row.price_minor, row.currency), row.currency, money(found.value_minor, row.currency))
+    order = (found.reorder_point, _FLAG[found.is_to_reorder], found.order_quantity)
+    return (row.id, row.asin, row.name, row.brand, *stock, *lasts, *worth, *order)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, exists, func, literal_column, or_, select
 from sqlalchemy.sql.selectable import Subquery
 
-from app.analytics.queries.product_units import units_by_product_and_day
+from app.analytics.queries.product_units import units_by_asin_and_day
 from app.analytics.rules.replenishing import Demand, Policy, days_of_cover, order_quantity, reorder_point
 from app.core.days import beginning_of
 from app.core.extensions import db
@@ -147,7 +147,7 @@ def list_insights(
 
 
 def _stock(policy: Policy, today: date, filters: Mapping[str, Any]) -> Select[Any]:
-    sold = _demand(policy, today)
+    sold = _demand(policy, today, filters.get("asin"))
     units, squares = func.coalesce(sold.c.units, 0), func.coalesce(sold.c.squares, 0)
     available = _STOCK.c.on_hand - _STOCK.c.allocated
     wanted = (
@@ -159,18 +159,19 @@ def _stock(policy: Policy, today: date, filters: Mapping[str, Any]) -> Select[An
         .add_columns(case((_is_to_reorder(available, units, squares, policy), 1), else_=0).label("is_to_reorder"))
         .select_from(_PRODUCT)
         .join(_STOCK, _STOCK.c.product_id == _PRODUCT.c.id)
-        .outerjoin(sold, sold.c.product_id == _PRODUCT.c.id)
+        .outerjoin(sold, sold.c.asin == _PRODUCT.c.asin)
         .where(_PRODUCT.c.deleted_at.is_(None))
     )
     return wanted.where(*_fitting(filters))
 
 
-def _demand(policy: Policy, today: date) -> Subquery:
-    """Units and squares of the units of each day, by product."""
-    daily = units_by_product_and_day(today - timedelta(days=policy.days), today - timedelta(days=1)).subquery("daily")
+def _demand(policy: Policy, today: date, asin: str | None) -> Subquery:
+    """Units and squares of the units of each day, by ASIN."""
+    first_on, last_on = today - timedelta(days=policy.days), today - timedelta(days=1)
+    daily = units_by_asin_and_day(first_on, last_on, asin=asin).subquery("daily")
     units = cast(func.sum(daily.c.units), BigInteger).label("units")
     squares = func.sum(_EXACT * daily.c.units * daily.c.units).label("squares")
-    return select(daily.c.product_id, units, squares).group_by(daily.c.product_id).subquery("sold")
+    return select(daily.c.asin, units, squares).group_by(daily.c.asin).subquery("sold")
 
 
 def _cover(available: Any, units: Any, days: int) -> ColumnElement[int]:
@@ -209,7 +210,7 @@ def _of_status(found: Any, status: Status | None, policy: Policy, today: date) -
     if status is None:
         return []
     since = today - timedelta(days=policy.dead_days)
-    sold = exists().where(_SALE.c.product_id == found.c.id, _SALE.c.sold_on >= since, _SALE.c.kind == SaleKind.SALE)
+    sold = exists().where(_SALE.c.asin == found.c.asin, _SALE.c.sold_on >= since, _SALE.c.kind == SaleKind.SALE)
     is_old = found.c.created_at < beginning_of(since, settings().timezone)
     return [found.c.on_hand > 0, is_old, ~sold.correlate(found)]
 
@@ -218,7 +219,7 @@ def _last_sales(product_ids: Sequence[int]) -> dict[int, date]:
     """On which day each of some products was sold last."""
     if not product_ids:
         return {}
-    own = (_SALE.c.product_id == _PRODUCT.c.id, _SALE.c.kind == SaleKind.SALE)
+    own = (_SALE.c.asin == _PRODUCT.c.asin, _SALE.c.kind == SaleKind.SALE)
     last = select(_SALE.c.sold_on).where(*own).order_by(_SALE.c.sold_on.desc(), _SALE.c.id.desc()).limit(1)
     wanted = select(_PRODUCT.c.id, last.correlate(_PRODUCT).scalar_subquery().label("last_sold_on"))
     rows = db.session.execute(wanted.where(_PRODUCT.c.id.in_(product_ids)))

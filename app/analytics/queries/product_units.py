@@ -1,30 +1,43 @@
-"""Units that were sold of each product, less those that came back, from the facts of docs/metrics.md."""
+"""Units that were sold of each product, less those that came back: the rollups by day, and the facts not in them yet.
+
+Sales are those under a product's present ASIN, as in all figures by product.
+"""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Select, cast, func, select
+from sqlalchemy import BigInteger, Select, cast, func, select, union_all
+from sqlalchemy.sql.selectable import Subquery
 
+from app.analytics.models.sales_rollups import SalesDayProduct
+from app.analytics.queries.sales_sources import SALE, UNCOUNTED
 from app.core.orm import table_of
-from app.orders.models.sales import Sale
 
-_SALE: Final = table_of(Sale)
-
-
-def units_by_product(first_on: date, last_on: date | None = None) -> Select[Any]:
-    """``product_id`` and ``units`` of what was sold or came back from one day to another, both included."""
-    wanted = select(_SALE.c.product_id, cast(func.sum(_SALE.c.quantity), BigInteger).label("units"))
-    wanted = wanted.where(_SALE.c.product_id.is_not(None), _SALE.c.sold_on >= first_on)
-    if last_on is not None:
-        wanted = wanted.where(_SALE.c.sold_on <= last_on)
-    return wanted.group_by(_SALE.c.product_id)
+_DAY: Final = table_of(SalesDayProduct)
 
 
-def units_by_product_and_day(first_on: date, last_on: date) -> Select[Any]:
-    """``product_id``, ``sold_on`` and ``units`` of each day on which something was sold or came back."""
-    units = cast(func.sum(_SALE.c.quantity), BigInteger).label("units")
-    wanted = select(_SALE.c.product_id, _SALE.c.sold_on, units)
-    wanted = wanted.where(_SALE.c.product_id.is_not(None), _SALE.c.sold_on >= first_on, _SALE.c.sold_on <= last_on)
-    return wanted.group_by(_SALE.c.product_id, _SALE.c.sold_on)
+def units_by_asin(first_on: date, last_on: date) -> Select[Any]:
+    """``asin`` and ``units`` of what was sold or came back from one day to another, both included."""
+    every = _quantities(first_on, last_on, None)
+    return select(every.c.asin, _sum(every)).group_by(every.c.asin)
+
+
+def units_by_asin_and_day(first_on: date, last_on: date, *, asin: str | None = None) -> Select[Any]:
+    """``asin``, ``sold_on`` and ``units`` of each day on which something was sold or came back; of all or one ASIN."""
+    every = _quantities(first_on, last_on, asin)
+    return select(every.c.asin, every.c.sold_on, _sum(every)).group_by(every.c.asin, every.c.sold_on)
+
+
+def _quantities(first_on: date, last_on: date, asin: str | None) -> Subquery:
+    parts = []
+    for table, *conditions in ((_DAY,), (SALE, UNCOUNTED)):
+        within = [table.c.sold_on.between(first_on, last_on), *conditions]
+        within += [] if asin is None else [table.c.asin == asin]
+        parts.append(select(table.c.asin, table.c.sold_on, table.c.quantity).where(*within))
+    return union_all(*parts).subquery("every")
+
+
+def _sum(every: Subquery) -> Any:
+    return cast(func.sum(every.c.quantity), BigInteger).label("units")

@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from app.analytics.queries.inventory_insights import Sort, Status
 from app.analytics.rules.replenishing import Policy
+from app.analytics.schemas.formats import FormatArguments
 from app.core.fields import Asin, PageArguments, Price, StrictSchema, Text, page_of
 from app.products.models.products import MAX_BRAND
 
@@ -48,7 +49,7 @@ class PolicyArguments(StrictSchema):
         return data | {"policy": Policy(**{name: data.pop(name) for name in _POLICY})}
 
 
-class InsightArguments(PageArguments, PolicyArguments):
+class InsightArguments(FormatArguments, PageArguments, PolicyArguments):
     """Of which products, in which order, by which assumptions."""
 
     sort = fields.String(

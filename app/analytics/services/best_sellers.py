@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, true
 
 from app.analytics.models.recommendations import BestSeller, ProductDemand
-from app.analytics.queries.product_units import units_by_product
+from app.analytics.queries.product_units import units_by_asin
 from app.analytics.rules.recommendations import DEMAND_DAYS, RANKED, SHOP_SCOPE, brand_scope, category_scope
 from app.core.orm import table_of
 from app.core.transactions import connection, in_transaction
@@ -33,7 +33,8 @@ def rank_best_sellers(*, now: datetime) -> int:
     Only products that are active are ranked, also those that sold nothing. Lists change one by one while they are used;
     run twice at once, the later one wins.
     """
-    _note_demand(first_on=day_of(now) - timedelta(days=DEMAND_DAYS))
+    today = day_of(now)
+    _note_demand(first_on=today - timedelta(days=DEMAND_DAYS), last_on=today)
     _rank_shop(now=now)
     done, after, brand = 0, 0, ""
     while ids := _rank_categories(after=after, now=now):
@@ -45,12 +46,12 @@ def rank_best_sellers(*, now: datetime) -> int:
 
 
 @in_transaction
-def _note_demand(*, first_on: date) -> None:
+def _note_demand(*, first_on: date, last_on: date) -> None:
     """Write down once what every list is ranked by."""
-    sold = units_by_product(first_on).subquery()
+    sold = units_by_asin(first_on, last_on).subquery("sold")
     connection().execute(delete(_DEMAND))
-    positive = select(sold.c.product_id, sold.c.units).where(sold.c.units > 0)
-    connection().execute(insert(_DEMAND).from_select(["product_id", "units"], positive))
+    known = select(_PRODUCT.c.id, sold.c.units).join(sold, sold.c.asin == _PRODUCT.c.asin).where(sold.c.units > 0)
+    connection().execute(insert(_DEMAND).from_select(["product_id", "units"], known))
 
 
 @in_transaction
