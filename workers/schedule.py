@@ -37,6 +37,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "rank_best_sellers": timedelta(hours=1),
     "sweep_holds": timedelta(seconds=30),
     "fold_sales": timedelta(seconds=5),
+    "rank_sales": timedelta(minutes=5),
     "purge_sales_hours": timedelta(hours=1),
     "add_up_farm": timedelta(seconds=15),
     "note_farm_load": timedelta(seconds=30),

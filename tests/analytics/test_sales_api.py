@@ -211,3 +211,17 @@ def test_today_is_in_it_the_moment_that_a_sale_is_recorded(app: Flask, asking: A
     with app.app_context():
         record(facts=[sale(utc_now())])
     assert asking.json("analytics")["parts"][-1]["figures"]["net"] == "10.00"
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", [*PATHS, "analytics?group_by=brand", "analytics?group_by=week&compare=true"])
+def test_the_same_is_drawn_as_a_chart(asking: Asking, trade: dict[str, int], path: str) -> None:
+    item = asking.json(f"{path}{'&' if '?' in path else '?'}{MARCH}&format=chart")
+    assert {"doc", "root_id", "caption", "table", "empty"} <= item.keys()
+    assert item["empty"] is None
+    assert trade
+
+
+@on_sqlite
+def test_a_chart_of_nothing_says_so(asking: Asking) -> None:
+    assert asking.json("top-products?format=chart")["empty"] == "No product was sold in this period."

@@ -17,6 +17,7 @@ from app.analytics.services.price_comparing import compare_prices
 from app.analytics.services.recommendations import recommend
 from app.analytics.services.report_firing import RUN as RUN_REPORT
 from app.analytics.services.report_runs import run_report
+from app.analytics.services.sales_ranking import RANK_SALES, rank_sales
 from app.auth.services import mails, second_factor
 from app.auth.services.links import purge_links
 from app.auth.services.registration import purge_registrations
@@ -197,6 +198,10 @@ def _fold_sales() -> None:
     sales_folding.fold_sales()
 
 
+def _rank_sales() -> None:
+    rank_sales(now=utc_now())
+
+
 def _purge_sales_hours() -> None:
     sales_folding.purge_hours()
 
@@ -233,6 +238,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     SWEEP_HOLDS: _sweep_holds,
     sales_folding.FOLD: _fold_sales,
     sales_folding.PURGE: _purge_sales_hours,
+    RANK_SALES: _rank_sales,
     "purge_webhooks": _purge_webhooks,
     "purge_carts": _purge_carts,
     purging_checkouts.PURGE: _purge_checkouts,

@@ -7,6 +7,7 @@ from typing import Any
 from flask.views import MethodView
 
 from app.analytics.api.formats import FORMATS, in_format
+from app.analytics.api.sales_charts import chart_of_comparison, chart_of_parts
 from app.analytics.api.sales_tables import table_of_comparison, table_of_parts
 from app.analytics.queries import sales_analytics as queries
 from app.analytics.queries.sales_sources import Dimension
@@ -32,7 +33,7 @@ class SalesAnalytics(MethodView):
         """
         kind, period, filters = which.pop("format"), which.pop("period"), which.pop("filters")
         found = queries.analyse(period, filters, **which)
-        return in_format(kind, found, table=table_of_parts, name="sales")
+        return in_format(kind, found, table=table_of_parts, name="sales", chart=chart_of_parts)
 
 
 @blp.route("/sales/revenue/comparison")
@@ -46,7 +47,9 @@ class RevenueComparison(MethodView):
     def get(self, which: dict[str, Any]) -> Any:
         """Every figure of a period beside that of the equally long period before it, and how far it has grown."""
         found = queries.compared_with_before(which["period"], which["filters"])
-        return in_format(which["format"], found, table=table_of_comparison, name="revenue-comparison")
+        return in_format(
+            which["format"], found, table=table_of_comparison, name="revenue-comparison", chart=chart_of_comparison
+        )
 
 
 @blp.route("/sales/by-category")
@@ -65,7 +68,7 @@ class SalesByCategory(MethodView):
         """
         kind, period, filters = which.pop("format"), which.pop("period"), which.pop("filters")
         found = queries.cut(Dimension.CATEGORY, period, filters, **which)
-        return in_format(kind, found, table=table_of_parts, name="sales-by-category")
+        return in_format(kind, found, table=table_of_parts, name="sales-by-category", chart=chart_of_parts)
 
 
 @blp.route("/sales/top-products")
@@ -84,4 +87,4 @@ class TopProducts(MethodView):
         """
         kind, period, filters = which.pop("format"), which.pop("period"), which.pop("filters")
         found = queries.cut(Dimension.PRODUCT, period, filters, **which)
-        return in_format(kind, found, table=table_of_parts, name="top-products")
+        return in_format(kind, found, table=table_of_parts, name="top-products", chart=chart_of_parts)

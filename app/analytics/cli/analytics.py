@@ -7,8 +7,11 @@ from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from app.analytics.cli.sales_drift import check_sales
 from app.analytics.services import recommendations
 from app.analytics.services.best_sellers import rank_best_sellers
+from app.analytics.services.sales_ranking import rank_sales
+from app.analytics.services.sales_rebuilding import DAYS_AT_ONCE, rebuild
 from app.core.orm import utc_now
 
 analytics_commands = AppGroup("analytics", help="Figures that are kept.")
@@ -27,3 +30,18 @@ def recommend(*, anew: bool) -> None:
         recommendations.recommend_all(clock=utc_now, anew=anew, progress=lambda facts: progress.advance(task, facts))
     ranked = rank_best_sellers(now=utc_now())
     click.echo(f"{ranked} categories and brands ranked")
+
+
+@analytics_commands.command("rebuild")
+@click.option("--days-at-once", type=click.IntRange(1, 366), default=DAYS_AT_ONCE, show_default=True)
+def rebuild_sales(*, days_at_once: int) -> None:
+    """Make the rollups of sales anew from the facts, some days in each transaction, while sales go on."""
+    columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} days"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("summing up", total=None)
+        days = rebuild(days_at_once=days_at_once, progress=lambda some: progress.advance(task, some))
+    rank_sales(now=utc_now())
+    click.echo(f"{days} days made anew")
+
+
+analytics_commands.add_command(check_sales)

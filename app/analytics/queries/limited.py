@@ -26,10 +26,11 @@ class TakesTooLong(Exception):
 
 
 def rows_within(
-    statement: Select[Any] | CompoundSelect[Any], values: Mapping[str, Any], *, most_s: float = MOST_S
+    statement: Select[Any] | CompoundSelect[Any], values: Mapping[str, Any], *, most_s: float | None = None
 ) -> Sequence[Any]:
-    """The rows of a read that may last so many seconds; raises TakesTooLong."""
+    """The rows of a read that may last so many seconds, MOST_S by itself; raises TakesTooLong."""
     connection = db.session.connection()
+    most_s = MOST_S if most_s is None else most_s
     try:
         with _limited(connection, most_s):
             return _started(connection, statement, values, most_s)

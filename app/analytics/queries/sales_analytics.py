@@ -30,6 +30,7 @@ class Compared:
 
     period: Period
     before: Period
+    filters: Filters
     currencies: list[Comparison]
 
 
@@ -59,7 +60,7 @@ def analyse(period: Period, filters: Filters, *, group_by: str, compare: bool, m
 
 def compared_with_before(period: Period, filters: Filters) -> Compared:
     """A period beside the equally long one before it. Raises PeriodTooWide."""
-    return Compared(period, period.before(), comparison(period, filters))
+    return Compared(period, period.before(), filters, comparison(period, filters))
 
 
 def shares_of(

@@ -29,8 +29,8 @@ from app.products.models.products import Product
 
 WINDOWS: Final = (7, 30, 90, 365)
 MAX_SHARES: Final = 200
-POOL: Final = 3 * MAX_SHARES
-"""Of how many figures are looked up to show at most MAX_SHARES."""
+POOL: Final = 3 * MAX_SHARES + 20
+"""How many places a ranking has; of three times as many as are shown, and some more, figures are looked up."""
 MAX_CATEGORIES: Final = 500
 COLUMNS: Final = {"net": "net_minor", "units": "quantity"}
 _RANK: Final = table_of(SalesRank)
@@ -92,10 +92,18 @@ def best(shares: Iterable[Share], measure: str) -> list[Share]:
     return sorted(shares, key=lambda each: (each.figures.currency, -getattr(each.figures, value), each.key))
 
 
-def rank_of(dimension: Dimension, period: Period, measure: str, limit: int, *, currency: str | None) -> list[Any]:
+def rank_of(
+    dimension: Dimension,
+    period: Period,
+    measure: str,
+    limit: int,
+    *,
+    currency: str | None = None,
+    most_s: float | None = None,
+) -> list[Any]:
     """The keys that have most of a measure in a period, by currency; from rollups and what is not counted yet.
 
-    Rows have currency, key and value. Raises TakesTooLong.
+    Rows have currency, key, value and place. Raises TakesTooLong.
     """
     source, column = SOURCES[dimension], COLUMNS[measure]
     parts, values = [], {"currency": currency, "first": period.first_on, "last": period.last_on}
@@ -123,7 +131,7 @@ def rank_of(dimension: Dimension, period: Period, measure: str, limit: int, *, c
     ).group_by(every.c.currency, every.c.key)
     placed = ranked.subquery()
     first = select(placed.c.currency, placed.c.key, placed.c.value, placed.c.place).where(placed.c.place <= limit)
-    return list(rows_within(first, values))
+    return list(rows_within(first, values, most_s=most_s))
 
 
 def _top(dimension: Dimension, period: Period, measure: str, limit: int, filters: Filters) -> list[tuple[str, Figures]]:
@@ -148,7 +156,7 @@ def _candidates(dimension: Dimension, period: Period, measure: str, limit: int, 
     """Of which to look up the figures; None for all, where filters leave few."""
     if not filters.is_whole_shop:
         return None
-    ranked = _ranked(dimension, period, measure, filters)
+    ranked = _ranked(dimension, period, measure, 3 * limit + 20, filters)
     if ranked is None:
         try:
             rows = rank_of(dimension, period, measure, limit, currency=filters.currency)
@@ -158,19 +166,23 @@ def _candidates(dimension: Dimension, period: Period, measure: str, limit: int, 
     return sorted(ranked)
 
 
-def _ranked(dimension: Dimension, period: Period, measure: str, filters: Filters) -> set[str] | None:
+def _ranked(dimension: Dimension, period: Period, measure: str, places: int, filters: Filters) -> set[str] | None:
     """What the ranking of this window names, and what was sold since; None where there is no such ranking."""
     if period.days not in WINDOWS:
         return None
-    wanted = select(_RANK.c.key, _RANK.c.currency, _RANK.c.last_on).where(
-        _RANK.c.days == period.days, _RANK.c.cut == dimension.value, _RANK.c.measure == measure
+    wanted = select(_RANK.c.key, _RANK.c.currency).where(
+        _RANK.c.days == period.days,
+        _RANK.c.cut == dimension.value,
+        _RANK.c.measure == measure,
+        _RANK.c.place <= places,
+        _RANK.c.last_on == period.last_on,
     )
     rows = db.session.execute(wanted).all()
-    if not rows or rows[0].last_on != period.last_on:
+    if not rows:
         return None
     ranked = {row.key for row in rows if filters.currency in {None, row.currency}}
     key = key_of_facts(dimension, counted=False)
-    new = select(key.distinct()).where(UNCOUNTED, SALE.c.sold_on.between(period.first_on, period.last_on)).limit(POOL)
+    new = select(key).distinct().where(UNCOUNTED, SALE.c.sold_on.between(period.first_on, period.last_on)).limit(POOL)
     return ranked | set(db.session.scalars(new))
 
 
