@@ -9,6 +9,7 @@ from app.analytics.api import inventory as inventory_insights
 from app.analytics.api import sales as sales_figures
 from app.analytics.views import dashboard as dashboard_pages
 from app.analytics.views import prices as price_pages
+from app.analytics.views import reports as report_pages
 from app.analytics.views import sales as sales_pages
 from app.auth.api import (
     api_keys,
@@ -179,6 +180,7 @@ APIS = (
 )
 PAGES = (
     dashboard_pages,
+    report_pages,
     login,
     registration_pages,
     credential_pages,

@@ -183,6 +183,8 @@ def all_ids(world: World) -> dict[str, int | str]:
         "task_id": (errand := _errand(world)).id,
         "job_id": errand.job_id,
         **_worker(world),
+        **(shared := _share(world)),
+        "secret": shared["token"],
         **_alert(world),
         **_rule(world),
     }
@@ -1168,6 +1170,8 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("DELETE", "/reports/<int:report_id>"): lambda w: Sent(204, version=1, path=_report(w)),
     ("GET", "/reports/<int:report_id>/figures"): lambda w: Sent(200, path=_report(w)),
     ("GET", "/reports/<int:report_id>/csv"): lambda w: Sent(200, path=_report(w)),
+    ("GET", "/reports/<int:report_id>/chart"): lambda w: Sent(200, path=_report(w)),
+    ("GET", "/shared-reports/<token>/chart"): lambda w: Sent(200, path=_share(w)),
     ("POST", "/reports/<int:report_id>/run"): lambda w: Sent(202, path=_report(w)),
     ("POST", "/reports/<int:report_id>/pause"): lambda w: Sent(200, path=_report(w)),
     ("POST", "/reports/<int:report_id>/resume"): lambda w: Sent(200, path=_report(w, is_active=False)),

@@ -35,6 +35,12 @@ class ReportRunNotFound(NotFound):
     code = "REPORT_RUN_NOT_FOUND"
 
 
+class ReportChartNotFound(NotFound):
+    """There is no chart of this kind of report."""
+
+    code = "REPORT_CHART_NOT_FOUND"
+
+
 class ReportStale(StaleVersion):
     """The report has changed since it was read."""
 

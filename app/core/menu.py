@@ -29,6 +29,7 @@ MAIN: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("Dashboard", "dashboard_pages.index", "layout-dashboard", ""),
         Entry("Sales", "sales_pages.index", "chart-column", "/admin/sales"),
         Entry("Prices", "price_pages.index", "tag", "/admin/prices"),
+        Entry("Reports", "report_pages.index", "scroll-text", "/admin/reports"),
     ),
     "Accounts": (
         Entry("Users", "admin_users.index", "users", "/admin/users"),

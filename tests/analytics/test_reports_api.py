@@ -63,6 +63,7 @@ def test_a_report_says_when_it_runs_next(made: dict[str, Any]) -> None:
         ({"kind": "weather"}, "/kind", "Must be one of"),
         ({"filters": {"colour": "red"}}, "/filters/colour", "Unknown field"),
         ({"kind": "sales_by_brand", "filters": {"brand": "A"}}, "/filters/brand", "is no filter of sales_by_brand"),
+        ({"filters": {"asin": "short"}}, "/filters/asin", "ten letters and digits"),
         ({"days": 5000}, "/days", "from 1 to 3660"),
         ({"days": None}, "/days", "from 1 to 3660"),
         ({"period": "last_month"}, "/days", "belongs to the period last_days"),
@@ -157,7 +158,7 @@ def test_a_link_opens_a_report_for_staff_who_may_read_the_figures_and_for_nobody
     assert client.get(link).status_code == 401
     assert client.get(link, headers=blind.headers).status_code == 403
     assert client.get(link, headers=reader.headers).get_json()["kind"] == "sales_by_day"
-    assert client.get(f"{link}/csv", headers=reader.headers).data.startswith(b"key,currency,orders")
+    assert client.get(f"{link}/csv", headers=reader.headers).data.startswith(b"from,currency,net,orders")
     assert client.get(f"{URL}/{made['id']}", headers=reader.headers).status_code == 404
     shown = client.get(f"{URL}/{made['id']}/shares", headers=me.headers).get_json()["items"]
     assert [(row["id"], "token" in row) for row in shown] == [(share["id"], False)]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import orjson
 from flask import Response
 
-from app.analytics.errors import ReportRunNotFound
+from app.analytics.charts.item import chart_item
+from app.analytics.errors import ReportChartNotFound, ReportRunNotFound
+from app.analytics.queries.report_kinds import KINDS
 from app.analytics.queries.reports import Figures
+from app.analytics.report_drawing import figure_of
 from app.analytics.rules.report_tables import csv_of
 from app.core.downloads import send_pieces
 from app.core.files import file_store
+
+CHART: Final = {"description": "BokehJS's json_item, with what is said beside it", "content": {"application/json": {}}}
 
 
 def csv_answer(figures: Figures) -> Response:
@@ -18,6 +26,15 @@ def csv_answer(figures: Figures) -> Response:
     answer = send_pieces(iter([body]), content_type="text/csv; charset=utf-8", filename=name, size=len(body))
     answer.headers["Cartwright-Rows-Cut"] = str(figures.table.is_cut).lower()
     return answer
+
+
+def chart_answer(figures: Figures) -> Response:
+    """The chart as browsers draw it; raises ReportChartNotFound for a kind that has none."""
+    chart = KINDS[figures.kind].chart
+    if chart is None:
+        raise ReportChartNotFound("There is no chart of this kind of report.")
+    item = chart_item(figure_of(chart, figures.rows))
+    return Response(orjson.dumps(item), mimetype="application/json")
 
 
 def file_answer(key: str, *, content_type: str, filename: str) -> Response:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask import Response
 from flask.views import MethodView
 
-from app.analytics.api.report_files import csv_answer
+from app.analytics.api.report_files import CHART, chart_answer, csv_answer
 from app.analytics.queries import reports as queries
 from app.analytics.schemas import reports as schemas
 from app.analytics.services import report_shares
@@ -73,3 +73,15 @@ class SharedReportCsv(MethodView):
         """Download the figures of a report that somebody shared with this link."""
         principal = current_principal()
         return csv_answer(queries.figures_of(principal, report_shares.open_share(principal, token, now=utc_now())))
+
+
+@blp.route("/shared-reports/<token>/chart")
+class SharedReportChart(MethodView):
+    """The same as a chart."""
+
+    @blp.requires("reports:read")
+    @blp.doc(responses={"200": CHART})
+    def get(self, token: str) -> Response:
+        """Get the chart of a report that somebody shared with this link, for BokehJS to draw."""
+        principal = current_principal()
+        return chart_answer(queries.figures_of(principal, report_shares.open_share(principal, token, now=utc_now())))

@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask import Response, url_for
 from flask.views import MethodView
 
-from app.analytics.api.report_files import csv_answer, file_answer
+from app.analytics.api.report_files import CHART, chart_answer, csv_answer, file_answer
 from app.analytics.queries import reports as queries
 from app.analytics.queries.report_kinds import list_kinds, list_readers
 from app.analytics.schemas import reports as schemas
@@ -125,6 +125,18 @@ class ReportCsv(MethodView):
         """Download the figures of a report as they are now; cells that a spreadsheet would run get an apostrophe."""
         principal = current_principal()
         return csv_answer(queries.figures_of(principal, queries.get_report(principal, report_id)))
+
+
+@blp.route("/reports/<int:report_id>/chart")
+class ReportChart(MethodView):
+    """The same as a chart."""
+
+    @blp.requires("reports:read")
+    @blp.doc(responses={"200": CHART})
+    def get(self, report_id: int) -> Response:
+        """Get the chart of a report as it is now, for BokehJS to draw; not all kinds of reports have one."""
+        principal = current_principal()
+        return chart_answer(queries.figures_of(principal, queries.get_report(principal, report_id)))
 
 
 @blp.route("/reports/<int:report_id>/run")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.analytics.errors import ReportKindNotFound
+from app.analytics.queries import report_prices as prices
 from app.analytics.queries import report_sales as sales
 from app.analytics.rules.periods import Period
 from app.analytics.rules.report_tables import Column, Table, table_of
@@ -14,20 +15,10 @@ from app.auth.queries.access import Holder, list_holders
 
 Read = Callable[[Period, Mapping[str, Any]], Iterable[Mapping[str, Any]]]
 
-_SUMS: Final = (
-    Column("currency", "Currency"),
-    Column("orders", "Orders", "whole"),
-    Column("units", "Units", "whole"),
-    Column("gross_minor", "Gross", "money"),
-    Column("discount_minor", "Discounts", "money"),
-    Column("net_minor", "Net revenue", "money"),
-    Column("total_minor", "Paid", "money"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class ReportKind:
-    """One kind of report."""
+    """One kind of report: a line in KINDS, and a function that gives rows."""
 
     label: str
     permission: str
@@ -35,31 +26,87 @@ class ReportKind:
     columns: tuple[Column, ...]
     read: Read
     filters: tuple[str, ...] = ()
-    chart: tuple[str, str, str] | None = None
-    """How it is drawn (``line`` or ``bars``), over which column, and which column is drawn."""
+    chart: str | None = None
+    """How it is drawn: a name of ``app.analytics.report_drawing``."""
+
+
+_FIGURES: Final = (
+    Column("currency", "Currency"),
+    Column("net", "Net revenue", "money"),
+    Column("orders", "Orders", "whole"),
+    Column("units", "Units", "whole"),
+    Column("average_order", "Average order", "money"),
+    Column("gross", "Gross", "money"),
+    Column("discount", "Discounts", "money"),
+    Column("refund", "Refunds", "money"),
+    Column("units_returned", "Units returned", "whole"),
+    Column("shipping", "Shipping", "money"),
+    Column("tax", "Tax", "money"),
+    Column("total", "Paid", "money"),
+)
+_WHEN: Final = (Column("from", "From", "day"), Column("to", "To", "day"))
+_PARTS: Final = tuple(column for column in _FIGURES if column.name not in {"orders", "average_order"})
+"""Of categories, brands and products no orders are counted: one may have lines of several."""
+_COMPARED: Final = (
+    Column("currency", "Currency"),
+    Column("net", "Net revenue", "money"),
+    Column("net_before", "Net before", "money"),
+    Column("net_growth", "Net growth %", "percent"),
+    Column("orders", "Orders", "whole"),
+    Column("orders_before", "Orders before", "whole"),
+    Column("orders_growth", "Orders growth %", "percent"),
+    Column("units", "Units", "whole"),
+    Column("units_before", "Units before", "whole"),
+    Column("units_growth", "Units growth %", "percent"),
+    Column("average_order", "Average order", "money"),
+    Column("average_order_before", "Average order before", "money"),
+)
+_INDEX: Final = (
+    Column("day", "Day", "day"),
+    Column("storefront", "Storefront"),
+    Column("index", "Price index", "decimal"),
+    Column("products", "Products", "whole"),
+    Column("compared", "Compared", "whole"),
+    Column("cheaper", "Cheaper than ours", "whole"),
+    Column("dearer", "Dearer than ours", "whole"),
+    Column("coverage_percent", "Compared %", "percent"),
+)
+
+
+def _named(label: str) -> tuple[Column, ...]:
+    return Column("key", label), Column("name", "Name")
 
 
 KINDS: Final[dict[str, ReportKind]] = {
     "sales_by_day": ReportKind(
-        "Sales by day", "sales:read", (Column("key", "Day", "day"), *_SUMS), sales.by_day,
-        ("brand", "product_id"), ("line", "key", "net_minor"),
+        "Sales by day", "sales:read", _WHEN[:1] + _FIGURES, sales.DAYS, ("currency", "category_id", "brand", "asin"),
+        "sales_by_day",
     ),
     "sales_by_week": ReportKind(
-        "Sales by week", "sales:read", (Column("key", "Week from", "day"), *_SUMS), sales.by_week,
-        ("brand", "product_id"), ("bars", "key", "net_minor"),
+        "Sales by week", "sales:read", _WHEN + _FIGURES, sales.WEEKS, ("currency", "category_id", "brand", "asin"),
+        "sales_by_week",
     ),
     "sales_by_month": ReportKind(
-        "Sales by month", "sales:read", (Column("key", "Month from", "day"), *_SUMS), sales.by_month,
-        ("brand", "product_id"), ("bars", "key", "net_minor"),
+        "Sales by month", "sales:read", _WHEN + _FIGURES, sales.MONTHS, ("currency", "category_id", "brand", "asin"),
+        "sales_by_month",
+    ),
+    "sales_by_category": ReportKind(
+        "Sales by category", "sales:read", _named("Category") + _PARTS, sales.CATEGORIES, ("currency",),
+        "sales_by_category",
     ),
     "sales_by_product": ReportKind(
-        "Sales by product", "sales:read", (Column("asin", "ASIN"), Column("name", "Product"), *_SUMS),
-        sales.by_product, ("brand",), ("bars", "name", "net_minor"),
+        "Sales by product", "sales:read", _named("ASIN") + _PARTS, sales.PRODUCTS, ("currency", "category_id", "brand"),
+        "top_products",
     ),
     "sales_by_brand": ReportKind(
-        "Sales by brand", "sales:read", (Column("brand", "Brand"), *_SUMS), sales.by_brand,
-        (), ("bars", "brand", "net_minor"),
+        "Sales by brand", "sales:read", (Column("name", "Brand"), *_PARTS), sales.BRANDS, ("currency", "category_id"),
+        "sales_by_brand",
     ),
+    "sales_comparison": ReportKind(
+        "Sales and the period before", "sales:read", _COMPARED, sales.compared,
+        ("currency", "category_id", "brand", "asin"),
+    ),
+    "price_index": ReportKind("Price index", "jobs:read", _INDEX, prices.by_day, ("storefront",)),
 }  # fmt: skip
 
 

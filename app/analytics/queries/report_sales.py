@@ -1,76 +1,55 @@
-"""The sales figures of reports: sums of facts by day, week, month, product and brand (docs/metrics.md)."""
+"""The sales figures of reports: what the API of sales answers, as rows (docs/metrics.md)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import case, func, select
-
+from app.analytics.queries.sales_analytics import Part, shares_of
+from app.analytics.queries.sales_figures import Grouping, comparison, series
+from app.analytics.queries.sales_shares import MAX_SHARES
+from app.analytics.queries.sales_sources import Dimension
 from app.analytics.rules.periods import Period
-from app.analytics.rules.report_tables import MAX_ROWS
-from app.core.extensions import db
-from app.core.orm import table_of
-from app.orders.models.sales import Sale, SaleKind
+from app.analytics.rules.sales_figures import FIGURES, Figures, Filters
 
-_SALE: Final = table_of(Sale)
-_SUMS: Final = ("quantity", "gross_minor", "discount_minor", "net_minor", "total_minor")
 Rows = Iterator[Mapping[str, Any]]
 
 
-def by_day(period: Period, filters: Mapping[str, Any]) -> Rows:
-    """Sums of each day and currency that has sales, the first day first."""
-    yield from _grouped(period, filters, _SALE.c.sold_on, order=_SALE.c.sold_on)
+def by_time(grouping: Grouping, period: Period, filters: Mapping[str, Any]) -> Rows:
+    """A row for every day, week or month and currency, also for those without sales. Raises PeriodTooWide."""
+    for point in series(period, grouping, Filters(**filters)):
+        yield {"from": point.period.first_on, "to": point.period.last_on, **_cells(point.figures)}
 
 
-def by_week(period: Period, filters: Mapping[str, Any]) -> Rows:
-    """Sums of each week, called by its Monday."""
-    yield from _folded(by_day(period, filters), lambda day: day - timedelta(days=day.weekday()))
+def by_dimension(dimension: Dimension, period: Period, filters: Mapping[str, Any]) -> Rows:
+    """A row for each category at the top, brand or product, the best MAX_SHARES. Raises PeriodTooWide."""
+    for part in shares_of(dimension, period, Filters(**filters), measure="net", limit=MAX_SHARES):
+        yield {"key": part.key, "name": _name(part, dimension), **_cells(part.figures)}
 
 
-def by_month(period: Period, filters: Mapping[str, Any]) -> Rows:
-    """Sums of each month, called by its first day."""
-    yield from _folded(by_day(period, filters), lambda day: day.replace(day=1))
+def compared(period: Period, filters: Mapping[str, Any]) -> Rows:
+    """A row for each currency: the main figures beside those of the period before. Raises PeriodTooWide."""
+    for each in comparison(period, Filters(**filters)):
+        before = {f"{name}_before": value for name, value in _cells(each.before).items()}
+        growth = {f"{name.removesuffix('_minor')}_growth": value for name, value in each.growth.items()}
+        yield _cells(each.now) | before | growth
 
 
-def by_product(period: Period, filters: Mapping[str, Any]) -> Rows:
-    """Sums of each product, that with the highest net revenue first."""
-    for row in _grouped(period, filters, _SALE.c.asin, named=func.max(_SALE.c.name)):
-        yield {"asin": row["key"], "name": row["named"], **row}
+DAYS: Final = partial(by_time, Grouping.DAY)
+WEEKS: Final = partial(by_time, Grouping.WEEK)
+MONTHS: Final = partial(by_time, Grouping.MONTH)
+CATEGORIES: Final = partial(by_dimension, Dimension.CATEGORY)
+BRANDS: Final = partial(by_dimension, Dimension.BRAND)
+PRODUCTS: Final = partial(by_dimension, Dimension.PRODUCT)
 
 
-def by_brand(period: Period, filters: Mapping[str, Any]) -> Rows:
-    """Sums of each brand, that with the highest net revenue first."""
-    for row in _grouped(period, filters, _SALE.c.brand):
-        yield {"brand": row["key"], **row}
+def _name(part: Part, dimension: Dimension) -> str | None:
+    if dimension is Dimension.BRAND:
+        return part.key or "No brand"
+    return part.name or ("No category" if dimension is Dimension.CATEGORY and not part.key else None)
 
 
-def _grouped(period: Period, filters: Mapping[str, Any], key: Any, *, order: Any = None, named: Any = None) -> Rows:
-    sums = [func.sum(_SALE.c[name]).label(name) for name in _SUMS]
-    orders = func.count(case((_SALE.c.kind == SaleKind.SALE, _SALE.c.order_id)).distinct()).label("orders")
-    wanted = select(
-        key.label("key"), _SALE.c.currency, orders, *sums, *([] if named is None else [named.label("named")])
-    )
-    wanted = wanted.where(_SALE.c.sold_on.between(period.first_on, period.last_on))
-    wanted = wanted.where(*(_SALE.c[name] == value for name, value in filters.items()))
-    first = func.sum(_SALE.c.net_minor).desc() if order is None else order
-    wanted = wanted.group_by(key, _SALE.c.currency).order_by(first, key, _SALE.c.currency).limit(MAX_ROWS + 1)
-    for row in db.session.execute(wanted):
-        yield row._asdict() | {name: int(row._mapping[name] or 0) for name in (*_SUMS, "orders")} | _units(row)  # noqa: SLF001
-
-
-def _units(row: Any) -> dict[str, int]:
-    return {"units": int(row.quantity or 0)}
-
-
-def _folded(days: Rows, begins: Callable[[date], date]) -> Rows:
-    found: dict[tuple[date, str], dict[str, Any]] = {}
-    for row in days:
-        key = (begins(row["key"]), row["currency"])
-        into = found.setdefault(
-            key, {"key": key[0], "currency": key[1], **dict.fromkeys((*_SUMS, "orders", "units"), 0)}
-        )
-        for name in (*_SUMS, "orders", "units"):
-            into[name] += row[name]
-    yield from (found[key] for key in sorted(found))
+def _cells(figures: Figures) -> dict[str, Any]:
+    values = {name.removesuffix("_minor"): getattr(figures, name) for name in FIGURES}
+    return {"currency": figures.currency, **values}

@@ -10,7 +10,7 @@ from app.analytics.models.reports import MAX_NAME, ReportState, Rhythm
 from app.analytics.queries.report_kinds import KINDS
 from app.analytics.rules.report_periods import PERIODS, check_period
 from app.analytics.rules.report_tables import MAX_ROWS
-from app.core.fields import Instant, PageArguments, StrictSchema, Text, page_of
+from app.core.fields import Asin, Instant, PageArguments, StrictSchema, Text, page_of
 from app.products.models.products import MAX_BRAND
 from app.rpa.schemas.zones import Zone
 
@@ -57,8 +57,20 @@ PREVIEW_IN: Final = {name: REPORT_IN[name] for name in ("kind", "period", "days"
 class ReportFiltersIn(StrictSchema):
     """What a report is restricted to; each kind has some of these."""
 
+    currency = fields.String(
+        validate=validate.Regexp("^[A-Z]{3}$", error="must be the code of a currency, such as USD."),
+        metadata={"description": "Only what was sold in it", "examples": ["EUR"]},
+    )
+    category_id = fields.Integer(
+        strict=True,
+        validate=validate.Range(min=1),
+        metadata={"description": "Only of a category and those below it", "examples": [7]},
+    )
     brand = Text(longest=MAX_BRAND, metadata={"description": "Exactly this brand", "examples": ["Teaworks"]})
-    product_id = fields.Integer(strict=True, validate=validate.Range(min=1), metadata={"examples": [42]})
+    asin = Asin()
+    storefront = fields.String(
+        validate=validate.Length(1, 64), metadata={"description": "Its code", "examples": ["my-shop"]}
+    )
 
 
 class ReportScheduleIn(StrictSchema):
@@ -165,7 +177,7 @@ class ReportFiguresSchema(Schema):
         fields.Dict(),
         metadata={
             "description": "One value for each column; money and other decimals are texts",
-            "examples": [[{"key": "2026-11-21", "currency": "EUR", "orders": 3, "net_minor": "59.97"}]],
+            "examples": [[{"from": "2026-11-21", "currency": "EUR", "net": "59.97", "orders": 3, "units": 4}]],
         },
     )
     is_cut = fields.Boolean(metadata=_CUT)

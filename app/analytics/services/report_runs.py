@@ -34,7 +34,7 @@ FOLDER: Final = "reports"
 MAX_PICTURE_BYTES: Final = 1024 * 1024
 
 TakePicture = Callable[[dict[str, Any]], bytes]
-"""Draws a chart (``title``, ``chart``, ``columns``, ``rows``) as a PNG; raises NoPicture."""
+"""Draws a chart (``title``, ``chart``, ``rows``) as a PNG; raises NoPicture."""
 
 log = logging.getLogger(__name__)
 
@@ -138,8 +138,7 @@ def _drawing(work: _Work, table: Table) -> dict[str, Any]:
         raise NoPicture("There is no chart of this kind of report.")
     if not table.rows:
         raise NoPicture("There is nothing to draw: the period has no figures.")
-    columns = {column.name: [column.label, column.kind] for column in table.columns}
-    return {"title": work.title, "chart": list(chart), "columns": columns, "rows": plain_rows(table)}
+    return {"title": work.title, "chart": chart, "rows": plain_rows(table)}
 
 
 @in_transaction
