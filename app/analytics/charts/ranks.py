@@ -28,13 +28,16 @@ class Rank:
     words: str
     color: str = style.ACCENT
     hatch: str | None = None
+    further: float | None = None
+    """Up to where a lighter bar goes behind it."""
 
 
 def ranked(ranks: Sequence[Rank], facts: style.Facts) -> Figure:
     """Draw bars below each other in the order they come in; there is at least one."""
     from bokeh.models import ColumnDataSource, Range1d
 
-    low, high = min(0.0, *(rank.value for rank in ranks)), max(0.0, *(rank.value for rank in ranks))
+    low = min(0.0, *(rank.value for rank in ranks))
+    high = max(0.0, *(max(rank.value, rank.further or 0.0) for rank in ranks))
     high = high if high > low else low + 1
     made = style.new_figure(
         height=len(ranks) * _ROW_PX + 10, x_range=Range1d(low, high), y_range=Range1d(len(ranks) - 0.5, -0.5)
@@ -51,6 +54,7 @@ def ranked(ranks: Sequence[Rank], facts: style.Facts) -> Figure:
         "zero": [0.0] * len(ranks),
         "low": [low] * len(ranks),
         "high": [high] * len(ranks),
+        "further": [rank.further if rank.further is not None else rank.value for rank in ranks],
         "label": [shortened(rank.label, _LETTERS) for rank in ranks],
         "short": [shortened(rank.label, max(8, _LETTERS_ON_A_PHONE - len(rank.figure))) for rank in ranks],
         "figure": [rank.figure for rank in ranks],
@@ -70,8 +74,12 @@ def ranked(ranks: Sequence[Rank], facts: style.Facts) -> Figure:
         line_color=None,
     )
     made.hbar(
+        y="at", left="zero", right="further", height=0.28, source=data, fill_color="color", fill_alpha=0.35,
+        line_color=None,
+    )  # fmt: skip
+    made.hbar(
         y="at", left="zero", right="value", height=0.28, source=data, fill_color="color", line_color=None,
-        hatch_pattern="hatch", hatch_color=style.SURFACE, hatch_alpha=0.7, hatch_scale=7, hatch_weight=1.5,
+        hatch_pattern="hatch", hatch_color=style.SURFACE, hatch_alpha=0.6, hatch_scale=7, hatch_weight=1,
     )  # fmt: skip
     style.write(made, "low", "text_at", "label", source=data, text_baseline="bottom")
     style.write(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
@@ -67,15 +67,18 @@ def sales_by_day(
     )
     style.time_axis(made)
     style.number_axis(made.yaxis[0])
-    entries = [(name, [_main(made, places, shown, columns)])]
+    bar = " " if len(places) <= _MOST_BARS else None
+    marks = [style.Mark(name, _main(made, places, shown, columns), style.ACCENT, hatch=bar)]
     if earlier:
-        entries.append(("Period before", [_line(made, earlier, style.QUIET, "dashed", 1.5)]))
+        drawn = _line(made, earlier, style.QUIET, "dashed", 1.5)
+        marks.append(style.Mark("Period before", drawn, style.QUIET, "dashed"))
     if len(means) > 1:
-        entries.append((f"Average of {average_of} days", [_line(made, means, style.ORANGE, "solid", 2.5)]))
+        drawn = _line(made, means, style.ORANGE, "solid", 2.5)
+        marks.append(style.Mark(f"Average of {average_of} days", drawn, style.ORANGE))
     words = [_words(rows, before, at, currency, group) for at in kept]
     style.say_at_columns(made, columns, span, words)
-    style.add_legend(made, entries)
-    return style.with_facts(made, _facts(rows, before, currency, group, len(kept)))
+    facts = _facts(rows, before, currency, group, len(kept))
+    return style.with_facts(made, replace(facts, legend=style.add_legend(made, marks)))
 
 
 def _main(made: Figure, places: Sequence[float], shown: Sequence[float], columns: Sequence[tuple[float, float]]) -> Any:

@@ -38,6 +38,23 @@ DARK: Final = {
 """What each colour is in the dark look. Figures have the light one; the browser changes it, so one item draws both."""
 
 
+Legend = Sequence[dict[str, str | None]]
+"""Name, colour, dash and hatch of each thing that is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a legend says of one thing that is drawn: its name and how it looks."""
+
+    name: str
+    drawn: Any
+    """Bokeh's renderer."""
+    color: str
+    dash: str = "solid"
+    hatch: str | None = None
+    """Of a bar; None for a line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is said beside a figure: its caption, the same as a table, and a sentence where there is nothing to draw."""
@@ -46,6 +63,7 @@ class Facts:
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     empty: str | None = None
+    legend: Legend = ()
 
 
 def new_figure(*, height: int = HEIGHT, unit: str = "", **more: Any) -> Figure:
@@ -68,18 +86,23 @@ def new_figure(*, height: int = HEIGHT, unit: str = "", **more: Any) -> Figure:
         standoff=8,
     )
     for axis in made.axis:
-        axis.update(
-            axis_line_color=LINE, major_tick_line_color=LINE, minor_tick_line_color=None,
-            major_tick_in=0, major_tick_out=4,
-            major_label_text_color=SOFT, major_label_text_font=FONT, major_label_text_font_size="12px",
-            axis_label_text_color=SOFT, axis_label_text_font=FONT, axis_label_text_font_size="12px",
-            axis_label_text_font_style="normal",
-        )  # fmt: skip
+        dress(axis)
     made.yaxis.axis_line_color = None
     made.yaxis.major_tick_line_color = None
     made.grid.grid_line_color = GRID
     made.xgrid.grid_line_color = None
     return made
+
+
+def dress(axis: Any) -> None:
+    """Give an axis the type and the colours of all."""
+    axis.update(
+        axis_line_color=LINE, major_tick_line_color=LINE, minor_tick_line_color=None,
+        major_tick_in=0, major_tick_out=4,
+        major_label_text_color=SOFT, major_label_text_font=FONT, major_label_text_font_size="12px",
+        axis_label_text_color=SOFT, axis_label_text_font=FONT, axis_label_text_font_size="12px",
+        axis_label_text_font_style="normal",
+    )  # fmt: skip
 
 
 def time_axis(made: Figure) -> None:
@@ -152,16 +175,17 @@ def columns_around(places: Sequence[float], usual: float) -> list[tuple[float, f
     return list(zip([first, *halves], [*halves, last], strict=True))
 
 
-def add_legend(made: Figure, entries: Sequence[tuple[str, Sequence[Any]]]) -> None:
-    """Name what is drawn below the figure."""
-    from bokeh.models import Legend
+def add_legend(made: Figure, marks: Sequence[Mark]) -> Legend:
+    """Name what is drawn below the figure; answers the same for ``Facts``: the browser makes text of it that wraps."""
+    from bokeh import models
 
-    legend = Legend(
-        items=[(name, list(drawn)) for name, drawn in entries], orientation="horizontal", location="left",
+    legend = models.Legend(
+        items=[(mark.name, [mark.drawn]) for mark in marks], orientation="horizontal", location="left",
         border_line_color=None, background_fill_color=None, label_text_color=TEXT, label_text_font=FONT,
         label_text_font_size="12px", glyph_width=18, glyph_height=14, spacing=14, padding=0, margin=4, label_standoff=6,
     )  # fmt: skip
     made.add_layout(legend, "below")
+    return [{"name": mark.name, "color": mark.color, "dash": mark.dash, "hatch": mark.hatch} for mark in marks]
 
 
 def write(made: Figure, x: Any, y: Any, text: Any, *, color: str = TEXT, size: int = 12, **more: Any) -> None:
@@ -173,7 +197,8 @@ def write(made: Figure, x: Any, y: Any, text: Any, *, color: str = TEXT, size: i
 
 def with_facts(made: Figure, facts: Facts) -> Figure:
     """The figure with what is said beside it, for ``chart_item``."""
-    made.tags = [facts.caption, list(facts.columns), [list(row) for row in facts.rows], facts.empty]
+    table = [list(row) for row in facts.rows]
+    made.tags = [facts.caption, list(facts.columns), table, facts.empty, list(facts.legend)]
     return made
 
 

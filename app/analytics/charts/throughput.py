@@ -60,7 +60,7 @@ def job_throughput(rows: Sequence[OutcomeCounts], *, step: timedelta, zone: Zone
     )
     style.time_axis(made)
     style.number_axis(made.yaxis[0])
-    _stack(made, [sums[start] for start in starts], edges, rate)
+    legend = _stack(made, [sums[start] for start in starts], edges, rate)
     words = [f"{span_words(start, start + width)}: {_said(sums[start], rate, per)}" for start in starts]
     style.say_at_columns(made, edges, span, words)
     table = [
@@ -68,7 +68,8 @@ def job_throughput(rows: Sequence[OutcomeCounts], *, step: timedelta, zone: Zone
     ]
     wider = width > step.total_seconds()
     caption = f"Each bar is {_long(width)}, drawn as its mean per {per}." if wider else ""
-    return style.with_facts(made, style.Facts(caption, ["Time", *(name.capitalize() for name in OUTCOMES)], table))
+    columns = ["Time", *(name.capitalize() for name in OUTCOMES)]
+    return style.with_facts(made, style.Facts(caption, columns, table, None, legend))
 
 
 def _summed(rows: Sequence[OutcomeCounts], clock: WallClock, width: int) -> dict[int, list[int]]:
@@ -84,8 +85,10 @@ def _summed(rows: Sequence[OutcomeCounts], clock: WallClock, width: int) -> dict
     return sums
 
 
-def _stack(made: Figure, counts: Sequence[Sequence[int]], edges: Sequence[tuple[float, float]], rate: float) -> None:
-    floor, entries = [0.0] * len(counts), []
+def _stack(
+    made: Figure, counts: Sequence[Sequence[int]], edges: Sequence[tuple[float, float]], rate: float
+) -> style.Legend:
+    floor, marks = [0.0] * len(counts), []
     gap = 0.06 if len(edges) <= 120 else 0.0
     left = [one + (other - one) * gap for one, other in edges]
     right = [other - (other - one) * gap for one, other in edges]
@@ -97,9 +100,9 @@ def _stack(made: Figure, counts: Sequence[Sequence[int]], edges: Sequence[tuple[
             left=left, right=right, bottom=floor, top=top, fill_color=color, line_color=None,
             hatch_pattern=hatch, hatch_color=style.SURFACE, hatch_alpha=0.6, hatch_scale=6, hatch_weight=1,
         )  # fmt: skip
-        entries.append((name.capitalize(), [drawn]))
+        marks.append(style.Mark(name.capitalize(), drawn, color, hatch=hatch))
         floor = top
-    style.add_legend(made, entries)
+    return style.add_legend(made, marks)
 
 
 def _said(counts: Sequence[int], rate: float, per: str) -> str:

@@ -75,6 +75,7 @@ class Chart {
     const inner = document.createElement("div");
     inner.style.minHeight = `${this.item.height}px`; // so that nothing below it moves while it is drawn again
     this.drawn = look(isNarrow);
+    this.fillLegend();
     this.root ??= this.place.attachShadow({ mode: "open" });
     this.remove();
     this.root.replaceChildren(inner);
@@ -93,6 +94,17 @@ class Chart {
     table.tHead.replaceChildren(row("th", this.item.table.columns));
     table.tBodies[0].replaceChildren(...this.item.table.rows.map((cells) => row("td", cells)));
     table.closest("details").hidden = !this.item.table.rows.length;
+  }
+
+  /** The legend as text, which wraps where there is little room and is read aloud. */
+  fillLegend() {
+    const list = this.figure.querySelector("[data-chart-legend]");
+    const colors = theme() === "dark" ? this.item.dark : {};
+    list?.replaceChildren(...(this.item.legend ?? []).map((entry) => {
+      const made = document.createElement("li");
+      made.append(swatch({ ...entry, color: colors[entry.color] ?? entry.color }), entry.name);
+      return made;
+    }));
   }
 
   say(words) {
@@ -195,6 +207,7 @@ function adapted(item, isNarrow) {
     if (model && met.has(part.id)) return { id: part.id };
     if (model) met.add(part.id);
     const changed = Object.fromEntries(Object.entries(model ?? part).map(([name, value]) => [name, change(value)]));
+    if (changed.type === "object" && changed.name === "Legend") changed.attributes.visible = false; // see fillLegend()
     if (isNarrow) narrow(changed);
     return changed;
   };
@@ -205,7 +218,27 @@ function narrow(part) {
   if (part.type === "field" && part.field === "label") part.field = "short";
   if (part.type !== "object" || !part.attributes) return;
   if (part.attributes.desired_num_ticks > 4) part.attributes.desired_num_ticks = 4;
-  if (part.name === "Legend") part.attributes.ncols = 1;
+}
+
+const DASHES = { dashed: "5 3", dotted: "1.5 3", dotdash: "1.5 3 5 3", dashdot: "5 3 1.5 3" };
+const HATCHES = { "/": "M2 14 14 2M8 16 18 6", x: "M2 14 14 2M2 2 14 14M8 14 18 4", "-": "M0 5H18M0 9H18", ".": "M4 5h2M10 5h2M7 9h2M13 9h2" };
+
+/** How something looks in the chart, small: a line with its dashes, or a bar with its pattern. */
+function swatch({ color, dash, hatch }) {
+  const made = shape("svg", { width: 18, height: 14, viewBox: "0 0 18 14", "aria-hidden": "true" });
+  if (hatch === null) {
+    made.append(shape("path", { d: "M0 7H18", stroke: color, "stroke-width": 2.5, "stroke-dasharray": DASHES[dash] ?? "none" }));
+    return made;
+  }
+  made.append(shape("rect", { y: 1, width: 18, height: 12, rx: 2, fill: color }));
+  if (HATCHES[hatch]) made.append(shape("path", { d: HATCHES[hatch], class: "chart-hatch" }));
+  return made;
+}
+
+function shape(name, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
 }
 
 function row(kind, cells) {

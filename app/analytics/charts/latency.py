@@ -1,0 +1,88 @@
+"""How long visits take: percentiles of each stage, and over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from app.analytics.charts import style
+from app.analytics.charts.decimation import MOST_ROWS, WallClock
+from app.analytics.charts.lines import Line, Texts, drawn_lines
+from app.analytics.charts.ranks import Rank, ranked
+from app.analytics.charts.words import count_words, duration_words, moment_words
+
+if TYPE_CHECKING:
+    from bokeh.plotting import figure as Figure  # noqa: N812
+
+
+@dataclass(frozen=True, slots=True)
+class StageLatency:
+    """How long a stage of visits took, in milliseconds."""
+
+    stage: str
+    count: int
+    p50_ms: int
+    p95_ms: int
+    p99_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyPoint:
+    """How long visits, or a stage of them, took in a stretch of time that begins at an aware instant."""
+
+    start_at: datetime
+    count: int
+    p50_ms: int
+    p95_ms: int
+    p99_ms: int
+
+
+def latency_by_stage(rows: Sequence[StageLatency]) -> Figure:
+    """Draw for each stage, in the order they come in, the median, and up to where 95 and 99 percent of them go."""
+    if not rows:
+        return style.empty_figure("No visit ended in this period.")
+    ranks = [
+        Rank(
+            row.stage.capitalize(), row.p50_ms, f"{duration_words(row.p50_ms)} · 95 % {duration_words(row.p95_ms)}",
+            f"{row.stage.capitalize()}, {count_words(row.count, 'time')}: {_said(row)}", further=row.p95_ms,
+        )
+        for row in rows
+    ]  # fmt: skip
+    table = [(row.stage.capitalize(), *_cells(row)) for row in rows]
+    caption = "The strong bar is the median, the pale one goes to where 95 % are done."
+    return ranked(ranks, style.Facts(caption, ("Stage", "Count", "Median", "95 %", "99 %"), table))
+
+
+def latency_percentiles(rows: Sequence[LatencyPoint], *, zone: ZoneInfo) -> Figure:
+    """Draw the median, the 95th and the 99th percentile over time; ``rows`` ascend and may have gaps."""
+    if not rows:
+        return style.empty_figure("No visit ended in this period.")
+    clock = WallClock(zone)
+    places = [clock.seconds(row.start_at) for row in rows]
+    most_ms = max(row.p99_ms for row in rows)
+    by, unit = (1, "Milliseconds") if most_ms < 2000 else (1000, "Seconds")
+    lines = []
+    for name, field in (("Median", "p50_ms"), ("95 %", "p95_ms"), ("99 %", "p99_ms")):
+        values: list[int] = [getattr(row, field) for row in rows]
+        texts = Texts(len(values), lambda at, values=values: duration_words(values[at]))  # type: ignore[misc]
+        lines.append(Line(name, places, [value / by for value in values], texts))
+    made, legend = drawn_lines(lines, unit=unit, when=moment_words)
+    table = [(moment_words(place), *_cells(row)) for place, row in list(zip(places, rows, strict=True))[-MOST_ROWS:]]
+    caption = f"{len(rows):,} stretches of time, drawn as the lowest and highest." if len(rows) > MOST_ROWS else ""
+    return style.with_facts(
+        made, style.Facts(caption, ("Time", "Count", "Median", "95 %", "99 %"), table, None, legend)
+    )
+
+
+def _said(row: StageLatency | LatencyPoint) -> str:
+    return (
+        f"half within {duration_words(row.p50_ms)}, 95 % within {duration_words(row.p95_ms)}, "
+        f"99 % within {duration_words(row.p99_ms)}"
+    )
+
+
+def _cells(row: StageLatency | LatencyPoint) -> tuple[str, ...]:
+    return (f"{row.count:,}", *(duration_words(ms) for ms in (row.p50_ms, row.p95_ms, row.p99_ms)))

@@ -1,0 +1,75 @@
+"""How the farm stood: tasks that wait and run, and the workers there are for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from app.analytics.charts import style
+from app.analytics.charts.decimation import MOST_ROWS, WallClock, extremes
+from app.analytics.charts.words import count_words, moment_words
+
+if TYPE_CHECKING:
+    from bokeh.plotting import figure as Figure  # noqa: N812
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSample:
+    """The farm at an aware instant: tasks that wait (released or not), tasks that run, and workers alive."""
+
+    at: datetime
+    waiting: int
+    running: int
+    workers: int
+
+
+def queue_and_workers(rows: Sequence[LoadSample], *, zone: ZoneInfo) -> Figure:
+    """Draw waiting and running tasks on the left axis and workers on the right one; ``rows`` ascend."""
+    from bokeh.models import LinearAxis, Range1d
+
+    if not rows:
+        return style.empty_figure("Nothing is known of how the farm stood in this period.")
+    clock = WallClock(zone)
+    few = [rows[at] for at in extremes([row.waiting for row in rows])]
+    places = [clock.seconds(row.at) * 1000 for row in few]
+    span = style.value_range(0, max(max(row.waiting, row.running) for row in few))
+    edges = style.columns_around(places, 60_000)
+    made = style.new_figure(
+        unit="Tasks (left), workers (right)", x_axis_type="datetime", x_range=style.range_around(edges, 3), y_range=span
+    )
+    style.time_axis(made)
+    style.number_axis(made.yaxis[0], whole=True)
+    made.extra_y_ranges = {"workers": Range1d(0, style.value_range(0, max(row.workers for row in few))[1])}
+    right = LinearAxis(y_range_name="workers")
+    made.add_layout(right, "right")
+    style.dress(right)
+    right.axis_line_color = right.major_tick_line_color = None
+    style.number_axis(right, whole=True)
+    marks = []
+    for name, values, at, more in (
+        ("Waiting", [row.waiting for row in few], 0, {}),
+        ("Running", [row.running for row in few], 1, {}),
+        ("Workers", [row.workers for row in few], 2, {"y_range_name": "workers"}),
+    ):
+        look = {"line_color": style.SERIES[at], "line_dash": style.DASHES[at], "line_width": 2, "mode": "after"}
+        drawn = made.step(places, values, **look, **more)
+        if len(places) == 1:
+            made.scatter(
+                places, values, marker=style.MARKERS[at], size=8, fill_color=style.SERIES[at], line_color=None, **more
+            )
+        marks.append(style.Mark(name, drawn, style.SERIES[at], style.DASHES[at]))
+    style.say_at_columns(made, edges, span, [f"{moment_words(clock.seconds(row.at))}: {_said(row)}" for row in few])
+    table = [
+        (moment_words(clock.seconds(row.at)), f"{row.waiting:,}", f"{row.running:,}", f"{row.workers:,}")
+        for row in rows[-MOST_ROWS:]
+    ]
+    caption = f"{len(rows):,} moments, drawn as the lowest and highest of each stretch." if len(few) < len(rows) else ""
+    columns = ("Time", "Waiting", "Running", "Workers")
+    return style.with_facts(made, style.Facts(caption, columns, table, None, style.add_legend(made, marks)))
+
+
+def _said(row: LoadSample) -> str:
+    return f"{count_words(row.waiting, 'task')} waiting, {row.running:,} running, {count_words(row.workers, 'worker')}"

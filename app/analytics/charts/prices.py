@@ -1,0 +1,127 @@
+"""A product's price across storefronts with its changes marked, and the index of their prices against ours."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from app.analytics.charts import style
+from app.analytics.charts.decimation import MOST_ROWS, WallClock
+from app.analytics.charts.lines import DAY_S, MOST_LINES, Line, Texts, drawn_lines, steps
+from app.analytics.charts.words import amount_float, amount_words, change_words, count_words, day_words, moment_words
+
+if TYPE_CHECKING:
+    from bokeh.plotting import figure as Figure  # noqa: N812
+
+OURS: Final = "Our price"
+
+
+@dataclass(frozen=True, slots=True)
+class PricePoint:
+    """What a storefront (or we: ``OURS``) asked from a moment on: an aware instant, or a day of the shop."""
+
+    at: datetime | date
+    seller: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPoint:
+    """How a storefront's prices stood against ours at the end of a day; 100 is the same. None: not comparable."""
+
+    on: date
+    storefront: str
+    index: Decimal | None
+
+
+def price_history(rows: Sequence[PricePoint], *, zone: ZoneInfo) -> Figure:
+    """Draw each seller's price as steps with a mark at every change; the rows of each seller ascend.
+
+    One chart has one currency: that of our price, else the most frequent. Who asks in another one is named below it.
+    """
+    if not rows:
+        return style.empty_figure("No price was seen in this period.")
+    ours = [row.currency for row in rows if row.seller == OURS]
+    currency = ours[-1] if ours else Counter(row.currency for row in rows).most_common(1)[0][0]
+    clock = WallClock(zone)
+    sellers: dict[str, list[PricePoint]] = defaultdict(list)
+    for row in rows:
+        if row.currency == currency:
+            sellers[row.seller].append(row)
+    names = sorted(sellers, key=lambda name: (name != OURS, name))
+    lines = [_line_of(name, sellers[name], clock) for name in names[:MOST_LINES]]
+    has_times = any(isinstance(row.at, datetime) for row in rows)
+    when = moment_words if has_times else _day_of
+    made, legend = drawn_lines(lines, unit=currency, when=when, lone_s=DAY_S, from_zero=False)
+    table = [
+        (when(_place(row.at, clock)), row.seller, amount_words(row.amount_minor, row.currency))
+        for row in rows[-MOST_ROWS:]
+    ]
+    others = sorted({row.seller for row in rows if row.currency != currency})
+    caption = " ".join((
+        *([f"Asking in another currency: {', '.join(others[:5])}."] if others else []),
+        *([f"The first {MOST_LINES} of {len(names)} are drawn."] if len(names) > MOST_LINES else []),
+        *([f"Of {len(rows):,} prices the lowest and highest of each stretch are drawn."] if len(rows) > 1200 else []),
+    ))  # fmt: skip
+    return style.with_facts(made, style.Facts(caption, ("Time", "Seller", "Price"), table, None, legend))
+
+
+def price_index(rows: Sequence[IndexPoint]) -> Figure:
+    """Draw each storefront's index by day beside a line at 100, where its prices are ours; days ascend."""
+    known: dict[str, list[tuple[float, Decimal]]] = defaultdict(list)
+    for row in rows:
+        if row.index is not None:
+            known[row.storefront].append((_place(row.on, None), row.index))
+    if not known:
+        return style.empty_figure("Nothing could be compared in this period.")
+    names = sorted(known)
+    lines = [
+        Line(name, [at for at, _ in known[name]], [float(index) for _, index in known[name]],
+             [_index_words(index) for _, index in known[name]])
+        for name in names[:MOST_LINES]
+    ]  # fmt: skip
+    made, legend = drawn_lines(lines, unit="Index, ours is 100", when=_day_of, lone_s=DAY_S, from_zero=False, base=100)
+    table = [
+        (day_words(row.on), row.storefront, "" if row.index is None else f"{row.index:,.2f}")
+        for row in rows[-MOST_ROWS:]
+    ]
+    caption = f"The first {MOST_LINES} of {count_words(len(names), 'storefront')}." if len(names) > MOST_LINES else ""
+    return style.with_facts(made, style.Facts(caption, ("Day", "Storefront", "Index"), table, None, legend))
+
+
+def _line_of(name: str, rows: Sequence[PricePoint], clock: WallClock) -> Line:
+    amounts = [row.amount_minor for row in rows]
+
+    def text(at: int) -> str:
+        words = (amount_words(amounts[at], rows[at].currency), _change(amounts, at))
+        return ", ".join(filter(None, words))
+
+    places = [_place(row.at, clock) for row in rows]
+    values = [amount_float(row.amount_minor, row.currency) for row in rows]
+    color = style.TEXT if name == OURS else None
+    return Line(name, places, values, Texts(len(rows), text), steps(amounts), color, is_step=True)
+
+
+def _change(amounts: Sequence[int], at: int) -> str:
+    return change_words(amounts[at], amounts[at - 1], "before") if at and amounts[at] != amounts[at - 1] else ""
+
+
+def _place(at: datetime | date, clock: WallClock | None) -> float:
+    if isinstance(at, datetime):
+        return clock.seconds(at) if clock is not None else at.timestamp()
+    return (at.toordinal() - date(1970, 1, 1).toordinal()) * float(DAY_S)
+
+
+def _day_of(place: float) -> str:
+    return day_words(datetime.fromtimestamp(place, UTC).date())
+
+
+def _index_words(index: Decimal) -> str:
+    away = abs(index - 100)
+    return f"{index:,.1f}" + (f", {away:,.1f} % {'dearer' if index > 100 else 'cheaper'} than we are" if away else "")

@@ -1,0 +1,116 @@
+"""What comes of what: the way of orders, how long stock lasts, and how tasks ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from app.analytics.charts import style
+from app.analytics.charts.decimation import MOST_ROWS
+from app.analytics.charts.ranks import MOST_RANKS, Rank, ranked
+from app.analytics.charts.throughput import OUTCOMES
+from app.analytics.charts.words import count_words
+
+if TYPE_CHECKING:
+    from bokeh.plotting import figure as Figure  # noqa: N812
+
+_LOW_DAYS: Final = 14
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelStep:
+    """How many got as far as a step."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StockCover:
+    """How many days what is available of a product lasts; None where nothing of it is sold."""
+
+    asin: str
+    name: str
+    days: Decimal | None
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class CodeCount:
+    """How many tasks ended with a code (``outcome``: succeeded, refused, failed, skipped, cancelled)."""
+
+    code: str
+    outcome: str
+    tasks: int
+    retries: int = 0
+
+
+def order_funnel(steps: Sequence[FunnelStep], *, noun: str = "order") -> Figure:
+    """Draw how many got as far as each step, in the order they come in, as shares of the first one."""
+    if not steps or not any(step.count for step in steps):
+        return style.empty_figure("Nobody began an order in this period.")
+    first = max(1, steps[0].count)
+    ranks, table = [], []
+    for at, step in enumerate(steps):
+        share = _percent(step.count, first)
+        said = f"{step.name}: {count_words(step.count, noun)}, {share} of all"
+        if at and steps[at - 1].count:
+            said += f", {_percent(step.count, steps[at - 1].count)} of the step before"
+        ranks.append(Rank(step.name, step.count, f"{step.count:,} · {share}", said))
+        table.append((step.name, f"{step.count:,}", share))
+    return ranked(ranks, style.Facts("", ("Step", f"{noun.capitalize()}s", "Of all"), table))
+
+
+def stock_cover(rows: Sequence[StockCover], *, low_days: int = _LOW_DAYS) -> Figure:
+    """Draw the products whose stock ends first; below ``low_days`` and used up they differ in colour and pattern."""
+    sold = sorted((row for row in rows if row.days is not None), key=lambda row: row.days or 0)
+    if not sold:
+        return style.empty_figure("Nothing of this stock is being sold, so it lasts.")
+    ranks = []
+    for row in sold[:MOST_RANKS]:
+        days = row.days or Decimal(0)
+        is_gone = row.available <= 0
+        color, hatch = (
+            (style.BAD, "x") if is_gone else (style.WARNING, "/") if days < low_days else (style.ACCENT, None)
+        )
+        words = "used up" if is_gone else f"{days:,.0f} days" if days >= 10 else f"{days:,.1f} days"
+        said = f"{row.name} ({row.asin}): {words}, {count_words(row.available, 'unit')} available"
+        ranks.append(Rank(row.name, float(days), words, said, color, hatch))
+    table = [(f"{row.name} ({row.asin})", f"{row.available:,}", f"{row.days:,.1f}") for row in sold[:MOST_ROWS]]
+    parts = (
+        [f"The {MOST_RANKS} that end first of {count_words(len(sold), 'product')}."] if len(sold) > MOST_RANKS else []
+    )
+    if len(rows) > len(sold):
+        parts.append(f"{count_words(len(rows) - len(sold), 'product')} without sales are left out.")
+    parts.append(f"Striped: less than {count_words(low_days, 'day')} left.")
+    return ranked(ranks, style.Facts(" ".join(parts), ("Product", "Available", "Days left"), table))
+
+
+def outcomes_by_code(rows: Sequence[CodeCount]) -> Figure:
+    """Draw how often each code was the end of a task, the most frequent first, coloured by outcome."""
+    total = sum(row.tasks for row in rows)
+    if not total:
+        return style.empty_figure("No task ended in this period.")
+    ordered = sorted(rows, key=lambda row: -row.tasks)
+    ranks = []
+    for row in ordered[:MOST_RANKS]:
+        color, hatch = OUTCOMES.get(row.outcome.lower(), (style.QUIET, " "))
+        share = _percent(row.tasks, total)
+        said = f"{row.code} ({row.outcome.lower()}): {count_words(row.tasks, 'task')}, {share} of all"
+        if row.retries:
+            said += f"; tried again {count_words(row.retries, 'time')}"
+        ranks.append(Rank(_readable(row.code), row.tasks, f"{row.tasks:,} · {share}", said, color, hatch))
+    table = [(row.code, row.outcome.lower(), f"{row.tasks:,}", f"{row.retries:,}") for row in ordered[:MOST_ROWS]]
+    caption = f"The first {MOST_RANKS} of {len(rows):,} codes." if len(rows) > MOST_RANKS else ""
+    return ranked(ranks, style.Facts(caption, ("Code", "Outcome", "Tasks", "Tried again"), table))
+
+
+def _readable(code: str) -> str:
+    return code.replace("_", " ").capitalize()
+
+
+def _percent(part: int, whole: int) -> str:
+    share = Decimal(part) * 100 / whole
+    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.1f} %" if share >= Decimal("0.1") else "< 0.1 %"
