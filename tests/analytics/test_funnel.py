@@ -220,6 +220,10 @@ def test_the_api_shows_every_day_of_the_period(
     assert answer["days"][-1]["carts"] == 2
     assert answer["days"][0]["conversion_percent"] is None
     assert db.session.scalar(select(func.count()).select_from(FunnelDay)) == 2
+    file = client.get("/api/v1/sales/funnel?format=csv", headers=auth_headers).text.splitlines()
+    assert file[0] == "day,carts,checkouts,placed,paid,delivered,conversion_percent"
+    assert len(file) == 31
+    assert file[-1] == f"{day_of(now)},2,1,1,1,0,50.0"
 
 
 @on_sqlite

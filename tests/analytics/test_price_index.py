@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -247,3 +249,29 @@ def test_the_index_changes_its_day_at_midnight_of_the_shop(
         days = db.session.scalars(select(PriceIndexDay.day).order_by(PriceIndexDay.day)).all()
     today = midnight.astimezone(ZoneInfo(zone)).date()
     assert days == [today - DAY, today]
+
+
+@on_sqlite
+def test_files_say_the_same_as_the_answers(shops: Shops, client: FlaskClient, auth_headers: dict[str, str]) -> None:
+    now = utc_now()
+    shops.show(shops.product("10.00", name="=1+1, a kettle"), "9.00", at=now - HOUR)
+    for _ in range(3):
+        shops.show(shops.product("10.00"), "12.00", at=now - HOUR)
+    compare_prices(now=now)
+
+    def rows(path: str) -> list[dict[str, str]]:
+        sign = "&" if "?" in path else "?"
+        answer = client.get(f"/api/v1{path}{sign}format=csv", headers=auth_headers)
+        assert (answer.status_code, answer.mimetype) == (200, "text/csv")
+        return list(csv.DictReader(io.StringIO(answer.text)))
+
+    found = client.get("/api/v1/price-index", headers=auth_headers).get_json()["storefronts"]
+    assert rows("/price-index") == [{name: str(found[0][name]) for name in rows("/price-index")[0]}]
+    assert rows("/price-index/series") == rows("/price-index")
+    differences = rows("/price-index/differences?limit=1")
+    assert [row["difference"] for row in differences] == ["2.00", "2.00", "2.00", "-1.00"]
+    assert differences[-1]["name"] == "'=1+1, a kettle"
+    history = rows("/products/B000000001/price-history")
+    assert [(row["seller"], row["last"], row["visits"]) for row in history] == [
+        ("ours", "10.00", ""), ("storefront", "9.00", "1"),
+    ]  # fmt: skip

@@ -6,9 +6,10 @@ from typing import Any
 
 from flask.views import MethodView
 
+from app.analytics.api.formats import FORMATS, in_format
+from app.analytics.api.price_tables import table_of_funnel
 from app.analytics.queries.funnel import get_funnel
-from app.analytics.schemas.funnel import FunnelSchema
-from app.analytics.schemas.periods import PeriodArguments
+from app.analytics.schemas.funnel import FunnelArguments, FunnelSchema
 from app.core.api import ApiBlueprint
 
 blp = ApiBlueprint("funnel", __name__, description="How many carts become orders")
@@ -19,8 +20,10 @@ class Funnel(MethodView):
     """From carts to deliveries."""
 
     @blp.requires("sales:read")
-    @blp.arguments(PeriodArguments, location="query")
+    @blp.arguments(FunnelArguments, location="query")
+    @blp.doc(responses=FORMATS)
     @blp.answers(200, FunnelSchema)
     def get(self, which: dict[str, Any]) -> Any:
         """Count carts begun, checkouts begun, orders placed, paid and delivered, each on the day it happened."""
-        return get_funnel(**which)
+        found = get_funnel(period=which["period"])
+        return in_format(which["format"], found, table=table_of_funnel, name="order-funnel")

@@ -7,6 +7,7 @@ from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from app.analytics.cli.prices import rebuild_price_index
 from app.analytics.cli.sales_drift import check_sales
 from app.analytics.services import recommendations
 from app.analytics.services.best_sellers import rank_best_sellers
@@ -15,6 +16,7 @@ from app.analytics.services.sales_rebuilding import DAYS_AT_ONCE, rebuild
 from app.core.orm import utc_now
 
 analytics_commands = AppGroup("analytics", help="Figures that are kept.")
+analytics_commands.add_command(rebuild_price_index)
 
 
 @analytics_commands.command("recommend")

@@ -7,6 +7,8 @@ from typing import Any, Final
 from marshmallow import Schema, fields, validate
 
 from app.analytics.rules.funnel import Step
+from app.analytics.schemas.formats import FormatArguments
+from app.analytics.schemas.periods import PeriodArguments
 
 _DAY: Final = {"description": "In the shop's time zone", "examples": ["2026-11-21"]}
 _SAID: Final = {
@@ -30,6 +32,10 @@ def _conversion() -> fields.String:
 def _count(step: Step) -> fields.Integer:
     description, example = _SAID[step]
     return fields.Integer(metadata={"description": description, "examples": [example]})
+
+
+class FunnelArguments(PeriodArguments, FormatArguments):
+    """Of which days."""
 
 
 class FunnelStepSchema(Schema):

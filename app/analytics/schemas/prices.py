@@ -10,9 +10,10 @@ from app.analytics.queries.price_differences import Direction
 from app.analytics.queries.price_history import MAX_DAYS
 from app.analytics.rules.periods import period_of
 from app.analytics.rules.price_index import STALE_DAYS
+from app.analytics.schemas.formats import FormatArguments
 from app.analytics.schemas.periods import PeriodArguments
 from app.core.errors import Invalid
-from app.core.fields import Instant, PageArguments, Price, StrictSchema, Text, page_of
+from app.core.fields import Instant, PageArguments, Price, Text, page_of
 from app.core.orm import utc_now
 from app.orders.services.sales import day_of
 from app.products.models.products import MAX_BRAND
@@ -34,7 +35,7 @@ def _code(**kwargs: Any) -> fields.String:
     return fields.String(validate=validate.Length(1, 64), metadata=_CODE, **kwargs)
 
 
-class PriceIndexArguments(StrictSchema):
+class PriceIndexArguments(FormatArguments):
     """As of which day."""
 
     on = fields.Date(
@@ -52,13 +53,13 @@ class PriceIndexArguments(StrictSchema):
         return data
 
 
-class PriceSeriesArguments(PeriodArguments):
+class PriceSeriesArguments(PeriodArguments, FormatArguments):
     """Of which days."""
 
     storefront = _code(load_default=None)
 
 
-class PriceHistoryArguments(PeriodArguments):
+class PriceHistoryArguments(PeriodArguments, FormatArguments):
     """Of which days; three years at most."""
 
     @post_load
@@ -68,7 +69,7 @@ class PriceHistoryArguments(PeriodArguments):
         return data | {"period": period_of(first_on, last_on, today=day_of(utc_now()), most=MAX_DAYS)}
 
 
-class DifferenceArguments(PageArguments):
+class DifferenceArguments(PageArguments, FormatArguments):
     """Which differences."""
 
     direction = fields.String(
