@@ -82,11 +82,7 @@ def series(period: Period, grouping: Grouping, filters: Filters = EVERYTHING) ->
     """
     found = read(period, filters, each="day")
     parts = parts_of(period, grouping)
-    begins = {day: part.first_on for part in parts for day in part.each_day()}
-    summed: Found = {}
-    for (day, code), pair in found.items():
-        key = (begins[day], code)
-        summed[key] = added((summed[key], pair)) if key in summed else pair
+    summed = found if grouping is Grouping.DAY else _summed(found, parts)
     codes, whole = currencies_of(found, filters), filters.is_whole_shop
     return [
         Point(part, figures_of(code, summed.get((part.first_on, code), _NO_SALES), whole_shop=whole))
@@ -134,6 +130,8 @@ def hours(count: int, *, now: datetime) -> list[HourPoint]:
 
 def parts_of(period: Period, grouping: Grouping) -> list[Period]:
     """The days, weeks or months of a period; the first and the last may be cut short."""
+    if grouping is Grouping.DAY:
+        return [Period(day, day) for day in period.each_day()]
     parts = []
     first = period.first_on
     while first <= period.last_on:
@@ -175,6 +173,16 @@ def hour_of(instant: datetime) -> datetime:
     return instant.astimezone(zone).replace(minute=0, second=0, microsecond=0).astimezone(instant.tzinfo)
 
 
+def _summed(days: Found, parts: list[Period]) -> Found:
+    """The sums of days as those of the parts they are in, by the first day of each."""
+    begins = {day: part.first_on for part in parts for day in part.each_day()}
+    found: Found = {}
+    for (day, code), pair in days.items():
+        key = (begins[day], code)
+        found[key] = added((found[key], pair)) if key in found else pair
+    return found
+
+
 def _hours_until(now: datetime, count: int) -> list[datetime]:
     begins = [hour_of(now)]
     while len(begins) < count:
@@ -183,8 +191,6 @@ def _hours_until(now: datetime, count: int) -> list[datetime]:
 
 
 def _end_of(first: date, grouping: Grouping) -> date:
-    if grouping is Grouping.DAY:
-        return first
     if grouping is Grouping.WEEK:
         return first + timedelta(days=6 - first.weekday())
     return month_of(month_of(first) + timedelta(days=32)) - timedelta(days=1)

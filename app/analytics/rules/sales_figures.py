@@ -155,4 +155,5 @@ def month_of(day: date) -> date:
 
 def _divided(amount: int, count: int) -> int:
     """An amount by a count, rounded half up."""
-    return int((Decimal(amount) / count).quantize(Decimal(1), ROUND_HALF_UP))
+    half_up = (2 * abs(amount) + count) // (2 * count)
+    return half_up if amount >= 0 else -half_up
