@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.analytics.api import dashboard, funnel, prices, recommendations, report_shares, reports
+from app.analytics.api import farm as farm_figures
 from app.analytics.api import inventory as inventory_insights
 from app.analytics.api import sales as sales_figures
 from app.analytics.views import dashboard as dashboard_pages
@@ -148,6 +149,7 @@ APIS = (
     funnel,
     sales_imports,
     sales_figures,
+    farm_figures,
     shipments,
     returns,
     tracking,

@@ -963,6 +963,7 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/operations/<int:operation_id>/cancel"): lambda w: Sent(202, path={"operation_id": _import(w)}),
     ("POST", "/sales/imports"): lambda _: Sent(202, file=_SALES),
     ("GET", "/analytics/dashboard"): lambda _: Sent(200),
+    ("GET", "/rpa/analytics"): lambda _: Sent(200),
     ("GET", "/sales/imports/<int:import_id>"): lambda w: Sent(200, path={"import_id": _sales_import(w)}),
     ("PUT", "/sales/imports/<int:import_id>/mapping"): lambda w: Sent(
         200,

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app.analytics.cli.prices import rebuild_price_index
+from app.analytics.cli.farm import check_farm, rebuild_farm
 from app.analytics.cli.sales_drift import check_sales
 from app.analytics.services import recommendations
 from app.analytics.services.best_sellers import rank_best_sellers
@@ -17,6 +18,8 @@ from app.core.orm import utc_now
 
 analytics_commands = AppGroup("analytics", help="Figures that are kept.")
 analytics_commands.add_command(rebuild_price_index)
+analytics_commands.add_command(check_farm)
+analytics_commands.add_command(rebuild_farm)
 
 
 @analytics_commands.command("recommend")

@@ -106,12 +106,13 @@ def stages(bucket: Mapping[str, int]) -> dict[str, dict[int, int]]:
 
 
 def success_rate(outcomes: Mapping[str, int]) -> Decimal | None:
-    """Tasks that succeeded in percent of those that were tried; None where none was.
+    """Tasks that did not fail in percent of those that were tried; None where none was.
 
-    Tried are those that succeeded, were refused by the shop, or failed; not those that were skipped or cancelled.
+    Tried are those that succeeded, were refused by the shop, or failed; not those that were skipped or cancelled. That
+    a shop says no, because it does not have a product, is no failure.
     """
     tried = sum(outcomes.get(name, 0) for name in OUTCOMES[:3])
-    return share(outcomes.get(TaskState.SUCCEEDED, 0), tried)
+    return share(tried - outcomes.get(TaskState.FAILED, 0), tried)
 
 
 def share(part: int, whole: int) -> Decimal | None:

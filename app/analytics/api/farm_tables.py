@@ -1,0 +1,90 @@
+"""Figures of the farm as the rows of a file, and as charts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from app.analytics.api.formats import Table
+from app.analytics.charts.item import chart_item
+from app.analytics.charts.latency import LatencyPoint, StageLatency, latency_by_stage, latency_percentiles
+from app.analytics.charts.load import LoadSample, queue_and_workers
+from app.analytics.charts.throughput import OutcomeCounts, job_throughput
+from app.analytics.queries.farm_analytics import FarmAnalytics
+from app.analytics.queries.farm_figures import find_times
+from app.analytics.queries.farm_load import list_load
+from app.analytics.rules.farm_buckets import Grain
+from app.analytics.rules.farm_figures import Outcomes
+from app.core.running import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bokeh.plotting import figure as Figure  # noqa: N812
+
+_OUTCOMES = ("tasks", "succeeded", "refused", "failed", "skipped", "cancelled", "success_rate")
+_STEPS = {Grain.MINUTE: timedelta(minutes=1), Grain.HOUR: timedelta(hours=1), Grain.DAY: timedelta(days=1)}
+
+
+def table_of(found: FarmAnalytics, name: str) -> Table:
+    """One of the tables: throughput, codes, latencies or groups."""
+    if name == "codes":
+        return Table(
+            ("code", "outcome", "tasks", "share", "retries"),
+            ((one.code, one.outcome, one.tasks, one.share, one.retries) for one in found.summary.codes),
+        )
+    if name == "latencies":
+        columns = ("count", "p50_ms", "p90_ms", "p95_ms", "p99_ms")
+        rows = ((one.stage, *(asdict(one.times)[column] for column in columns)) for one in found.summary.latencies)
+        return Table(("stage", *columns), rows)
+    if name == "groups":
+        groups = found.groups or []
+        return Table(("id", "code", "name", *_OUTCOMES), ((one.id, one.code, one.name, *_cells(one)) for one in groups))
+    return Table(("start_at", *_OUTCOMES), ((one.start_at, *_cells(one)) for one in found.throughput))
+
+
+def chart_of(found: FarmAnalytics, name: str) -> dict[str, Any]:
+    """One of the charts, as an item that browsers draw."""
+    return chart_item(_CHARTS[name](found))
+
+
+def _throughput(found: FarmAnalytics) -> Figure:
+    rows = [
+        OutcomeCounts(one.start_at, one.succeeded, one.refused, one.failed, one.skipped, one.cancelled)
+        for one in found.throughput
+    ]  # fmt: skip
+    grain = found.window.grain
+    per = "minute" if grain is Grain.MINUTE else "hour"
+    return job_throughput(rows, step=_STEPS[grain], zone=settings().timezone, per=per)
+
+
+def _cells(outcomes: Outcomes) -> list[Any]:
+    return [getattr(outcomes, name) for name in _OUTCOMES]
+
+
+def _latency(found: FarmAnalytics) -> Figure:
+    times = ((one.start_at, one.stages.get("total")) for one in find_times(found.window, found.which))
+    rows = [LatencyPoint(at, all_.count, all_.p50_ms, all_.p95_ms, all_.p99_ms) for at, all_ in times if all_]
+    return latency_percentiles(rows, zone=settings().timezone)
+
+
+def _stages(found: FarmAnalytics) -> Figure:
+    shown = ((one.stage, one.times) for one in found.summary.latencies)
+    return latency_by_stage([StageLatency(stage, of.count, of.p50_ms, of.p95_ms, of.p99_ms) for stage, of in shown])
+
+
+def _load(found: FarmAnalytics) -> Figure:
+    points = list_load(found.window.since, found.window.until)
+    rows = [
+        LoadSample(one.at, one.waiting + one.queued, one.running, one.idle + one.busy + one.draining) for one in points
+    ]  # fmt: skip
+    return queue_and_workers(rows, zone=settings().timezone)
+
+
+_CHARTS: Final[dict[str, Callable[[FarmAnalytics], Figure]]] = {
+    "throughput": _throughput,
+    "latency": _latency,
+    "stages": _stages,
+    "load": _load,
+}

@@ -1,0 +1,54 @@
+"""Which stretch of time figures of the farm are asked for, and how it may be divided."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from app.analytics.rules.farm_buckets import Grain, beginning
+from app.analytics.rules.farm_figures import Window
+from app.analytics.rules.periods import Period
+from app.core.errors import Invalid
+
+MOST_HOURS: Final = 48
+MOST_DAYS_BY_HOUR: Final = 31
+KEPT: Final = {Grain.MINUTE: timedelta(hours=48), Grain.HOUR: timedelta(days=90)}
+KEPT_OF_WORKERS: Final = {Grain.HOUR: timedelta(days=14), Grain.DAY: timedelta(days=400)}
+_FEW_HOURS: Final = 6
+_FEW_DAYS: Final = 2
+_SPARE: Final = timedelta(hours=1)
+
+
+def last_hours(hours: int, grain: Grain | None, *, now: datetime, zone: ZoneInfo) -> Window:
+    """The hour under way and those before it, ``hours`` altogether; up to six by minute unless it is said."""
+    since = beginning(Grain.HOUR, now - timedelta(hours=hours - 1), zone)
+    return Window(since, now, grain or (Grain.MINUTE if hours <= _FEW_HOURS else Grain.HOUR))
+
+
+def whole_days(period: Period, grain: Grain | None, *, zone: ZoneInfo) -> Window:
+    """Days of the shop; up to two by hour unless it is said."""
+    since, until = period.instants(zone)
+    return Window(since, until, grain or (Grain.HOUR if period.days <= _FEW_DAYS else Grain.DAY))
+
+
+def check_window(window: Window, *, now: datetime, of_worker: bool, of_job: bool) -> None:
+    """Raise Invalid, naming /group or /from of the query, for what is not kept so finely or would be too many rows."""
+    length = window.until - window.since
+    if window.grain is Grain.MINUTE and length > KEPT[Grain.MINUTE] + _SPARE:
+        raise _refusal("/group", f"must be hour or day: by minute there are at most {MOST_HOURS} hours.")
+    if window.grain is Grain.HOUR and length > timedelta(days=MOST_DAYS_BY_HOUR) + _SPARE:
+        raise _refusal("/group", f"must be day: by hour there are at most {MOST_DAYS_BY_HOUR} days.")
+    if of_job:
+        return
+    if of_worker and window.grain is Grain.MINUTE:
+        raise _refusal("/group", "must be hour or day: workers are not counted by minute.")
+    kept = (KEPT_OF_WORKERS if of_worker else KEPT).get(window.grain)
+    if kept is not None and window.since < now - kept - _SPARE:
+        whose = " of workers" if of_worker else ""
+        days = f"{kept.days} days" if kept.days > _FEW_DAYS else f"{MOST_HOURS} hours"
+        raise _refusal("/from", f"must be within the last {days}: so long figures{whose} by {window.grain} are kept.")
+
+
+def _refusal(pointer: str, detail: str) -> Invalid:
+    return Invalid.field(pointer, detail, place="query")

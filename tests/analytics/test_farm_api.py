@@ -1,0 +1,145 @@
+"""The farm's figures over the API: the same numbers in every form, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from app.analytics.services.farm_adding import add_up
+from app.core.extensions import db
+from app.core.orm import utc_now
+from app.products.models.products import Product, ProductUpdate
+from tests.analytics.farm_filling import Filler, clear
+from tests.rpa.conftest import stock_master
+from tests.servers import on_sqlite
+
+pytestmark = on_sqlite
+URL = "/api/v1/rpa/analytics"
+Headers = dict[str, str]
+
+
+@pytest.fixture
+def known(app: Flask) -> dict[str, Any]:
+    """A farm that did something within the last hours, added up."""
+    with app.app_context():
+        stock_master()
+        product_id = db.session.scalar(select(Product.id).limit(1))
+        clear(ProductUpdate)
+        filler = Filler(product_id or 0, random.Random(3))
+        (shop,) = filler.shops("my-shop")
+        workers, now = filler.workers(2), utc_now()
+        job = filler.job(shop.id, begun=now - timedelta(hours=5))
+        ends = [(now - timedelta(minutes=at), job, shop.id) for at in range(1, 200, 3)]
+        filler.tasks(ends, workers)
+        add_up()
+        return {"shop": shop.code, "workers": workers, "job": job, "count": len(ends)}
+
+
+@pytest.fixture
+def ask(client: FlaskClient, auth_headers: Headers, known: dict[str, Any]) -> Any:
+    """Ask for figures that there are."""
+
+    def ask(status: int = 200, **query: Any) -> Any:
+        answer = client.get(URL, headers=auth_headers, query_string=query)
+        assert answer.status_code == status, answer.text
+        return answer
+
+    return ask
+
+
+def test_every_form_says_the_same(ask: Any, known: dict[str, Any]) -> None:
+    shown = ask(hours=24, per="storefront").json
+    assert shown["totals"]["tasks"] == known["count"]
+    assert sum(row["tasks"] for row in shown["throughput"]) == known["count"]
+    assert [(row["code"], row["tasks"]) for row in shown["groups"]] == [("my-shop", known["count"])]
+    for table in ("throughput", "codes", "latencies", "groups"):
+        answer = ask(hours=24, per="storefront", format="csv", table=table)
+        assert answer.content_type.startswith("text/csv")
+        read = list(csv.DictReader(io.StringIO(answer.text)))
+        assert read == [{name: "" if row[name] is None else str(row[name]) for name in read[0]} for row in shown[table]]
+
+
+def test_every_chart_is_drawn_of_the_same_figures(ask: Any) -> None:
+    shown = ask(hours=24).json
+    items = {
+        chart: ask(hours=24, format="chart", chart=chart).json for chart in ("throughput", "latency", "stages", "load")
+    }
+    assert all(item["root_id"] for item in items.values())
+    assert 0 < len(items["latency"]["table"]["rows"]) <= len(shown["throughput"])
+    assert [row[0].lower() for row in items["stages"]["table"]["rows"]] == [row["stage"] for row in shown["latencies"]]
+    assert items["load"]["empty"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"hours": 6}, {"hours": 24, "group": "minute"}, {"group": "day"}, {"group": "hour"}],
+    ids=["by itself", "six hours", "a day by minute", "thirty days by day", "thirty days by hour"],
+)
+def test_any_division_has_the_same_tasks(ask: Any, known: dict[str, Any], query: dict[str, Any]) -> None:
+    shown = ask(**query).json
+    assert shown["totals"]["tasks"] == sum(row["tasks"] for row in shown["throughput"]) == known["count"]
+
+
+def test_filters_narrow_what_is_counted(ask: Any, known: dict[str, Any]) -> None:
+    whole = ask(hours=24).json
+    assert ask(hours=24, storefront="my-shop", kind="view-product").json["totals"] == whole["totals"]
+    assert ask(hours=24, job_id=known["job"]).json["totals"] == whole["totals"]
+    assert ask(hours=24, kind="add-to-cart").json["totals"]["tasks"] == 0
+    of_workers = [ask(hours=24, worker_id=worker).json["totals"]["succeeded"] for worker in known["workers"]]
+    assert sum(of_workers) == whole["totals"]["succeeded"]
+    per = ask(hours=24, per="worker").json["groups"]
+    assert {row["id"]: row["succeeded"] for row in per} == dict(zip(known["workers"], of_workers, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ({"from": "2026-11-03", "to": "2026-11-01"}, "/from"),
+        ({"to": "2999-01-01"}, "/to"),
+        ({"from": "1900-01-01"}, "/from"),
+        ({"from": "2020-13-01"}, "/from"),
+        ({"hours": 0}, "/hours"),
+        ({"hours": 49}, "/hours"),
+        ({"hours": 5, "from": "2026-11-01"}, "/hours"),
+        ({"group": "week"}, "/group"),
+        ({"group": "minute"}, "/group"),
+        ({"group": "hour", "from": "2026-01-01", "to": "2026-06-30"}, "/group"),
+        ({"group": "hour", "from": "2025-01-01", "to": "2025-01-02"}, "/from"),
+        ({"group": "minute", "from": "2025-01-01", "to": "2025-01-02"}, "/from"),
+        ({"group": "minute", "hours": 2, "worker_id": 1}, "/group"),
+        ({"storefront": "nowhere"}, "/storefront"),
+        ({"kind": "buy"}, "/kind"),
+        ({"job_id": 99999}, "/job_id"),
+        ({"job_id": 2**63}, "/job_id"),
+        ({"worker_id": 0}, "/worker_id"),
+        ({"per": "shelf"}, "/per"),
+        ({"table": "all"}, "/table"),
+        ({"format": "pdf"}, "/format"),
+        ({"chart": "pie"}, "/chart"),
+        ({"zone": "Mars/Base"}, "/zone"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_what_cannot_be_answered_is_refused_with_the_field(ask: Any, query: dict[str, Any], pointer: str) -> None:
+    refused = ask(422, **query).json
+    assert [error["pointer"] for error in refused["errors"]] == [pointer]
+
+
+def test_an_empty_farm_has_figures_of_nothing(client: FlaskClient, auth_headers: Headers) -> None:
+    shown = client.get(URL, headers=auth_headers).json
+    assert shown is not None
+    assert shown["totals"]["tasks"] == 0
+    assert shown["totals"]["success_rate"] is None
+    assert (shown["throughput"], shown["codes"], shown["latencies"], shown["groups"]) == ([], [], [], None)
+
+
+def test_nobody_sees_figures_who_may_not_see_jobs(client: FlaskClient) -> None:
+    assert client.get(URL).status_code == 401
