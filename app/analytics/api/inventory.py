@@ -8,10 +8,12 @@ from typing import Any, Final
 from flask.views import MethodView
 
 from app.analytics.api.formats import FORMATS, Table, in_format, money
+from app.analytics.charts.item import chart_item
+from app.analytics.charts.shares import StockCover, stock_cover
 from app.analytics.queries import inventory_insights as queries
 from app.analytics.queries.inventory_insights import Insight, Sort, Status
 from app.analytics.schemas import inventory as schemas
-from app.analytics.schemas.formats import CSV
+from app.analytics.schemas.formats import CHART, CSV
 from app.core.api import ApiBlueprint
 from app.core.orm import utc_now
 from app.core.pagination import Page
@@ -21,6 +23,10 @@ blp = ApiBlueprint("inventory_insights", __name__, description="How long stock l
 
 MOST_LINES: Final = 10_000
 """Of one file."""
+MOST_BARS: Final = 100
+"""Products that a chart is made of, which draws some of them."""
+_WHOLE: Final = {CSV: {"limit": MOST_LINES}, CHART: {"limit": MOST_BARS, "sort": Sort.COVER, "cursor": None}}
+"""What is read instead of a page for a file, and for a chart of what ends first."""
 _COLUMNS: Final = (
     "product_id", "asin", "name", "brand", "on_hand", "allocated", "available", "units_sold", "units_per_day",
     "days_of_cover", "last_sold_on", "is_dead", "price", "currency", "value", "reorder_point", "is_to_reorder",
@@ -42,17 +48,31 @@ class InventoryInsights(MethodView):
 
         The demand is that of the `days` before today, returns taken off. Nothing is known of deliveries that are on
         their way. Stock moves while pages are read: a product may then be on two of them, or on none. A file has the
-        first 10,000 products of what was asked for, whatever `limit` is.
+        first 10,000 products of what was asked for, whatever `limit` is, and a chart has those that end first.
         """
         kind, status = which.pop("format"), which.pop("status", None)
         which |= {"sort": Sort(which["sort"]), "status": None if status is None else Status(status)}
-        which |= {"limit": MOST_LINES} if kind == CSV else {}
+        which |= _WHOLE.get(kind, {})
         found = queries.list_insights(today=day_of(utc_now()), **which)
-        return in_format(kind, found, table=_table, name="inventory-insights")
+        return in_format(kind, found, table=_table, name="inventory-insights", chart=_chart)
 
 
 def _table(found: Page[Insight]) -> Table:
     return Table(_COLUMNS, map(_line, found.items))
+
+
+def _chart(found: Page[Insight]) -> dict[str, Any]:
+    rows = [
+        StockCover(
+            each.row.asin,
+            each.row.name,
+            None if each.days_of_cover is None else Decimal(each.days_of_cover),
+            each.row.available,
+        )
+        for each in found.items
+    ]
+    low_days = found.items[0].policy.lead_days if found.items else 0
+    return chart_item(stock_cover(rows, low_days=low_days, has_more=found.next_cursor is not None))
 
 
 def _line(found: Insight) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -54,6 +54,7 @@ def price_history(rows: Sequence[PricePoint], *, zone: ZoneInfo) -> Figure:
     for row in rows:
         if row.currency == currency:
             sellers[row.seller].append(row)
+    _hold_ours(sellers)
     names = sorted(sellers, key=lambda name: (name != OURS, name))
     lines = [_line_of(name, sellers[name], clock) for name in names[:MOST_LINES]]
     has_times = any(isinstance(row.at, datetime) for row in rows)
@@ -93,6 +94,17 @@ def price_index(rows: Sequence[IndexPoint]) -> Figure:
     ]
     caption = f"The first {MOST_LINES} of {count_words(len(names), 'storefront')}." if len(names) > MOST_LINES else ""
     return style.with_facts(made, style.Facts(caption, ("Day", "Storefront", "Index"), table, None, legend))
+
+
+def _hold_ours(sellers: dict[str, list[PricePoint]]) -> None:
+    """Our price holds up to the end; what a storefront asks now is not known before the next visit."""
+    last = max((rows[-1] for rows in sellers.values()), key=lambda row: _day(row.at))
+    if OURS in sellers and _day(sellers[OURS][-1].at) < _day(last.at):
+        sellers[OURS].append(replace(sellers[OURS][-1], at=last.at))
+
+
+def _day(at: datetime | date) -> date:
+    return at.date() if isinstance(at, datetime) else at
 
 
 def _line_of(name: str, rows: Sequence[PricePoint], clock: WallClock) -> Line:

@@ -47,24 +47,27 @@ class CodeCount:
     retries: int = 0
 
 
-def order_funnel(steps: Sequence[FunnelStep], *, noun: str = "order") -> Figure:
+def order_funnel(steps: Sequence[FunnelStep]) -> Figure:
     """Draw how many got as far as each step, in the order they come in, as shares of the first one."""
     if not steps or not any(step.count for step in steps):
-        return style.empty_figure("Nobody began an order in this period.")
+        return style.empty_figure("Nothing was put into a cart in this period.")
     first = max(1, steps[0].count)
     ranks, table = [], []
     for at, step in enumerate(steps):
         share = _percent(step.count, first)
-        said = f"{step.name}: {count_words(step.count, noun)}, {share} of all"
+        said = f"{step.name}: {step.count:,}, {share} of the first step"
         if at and steps[at - 1].count:
             said += f", {_percent(step.count, steps[at - 1].count)} of the step before"
         ranks.append(Rank(step.name, step.count, f"{step.count:,} · {share}", said))
         table.append((step.name, f"{step.count:,}", share))
-    return ranked(ranks, style.Facts("", ("Step", f"{noun.capitalize()}s", "Of all"), table))
+    return ranked(ranks, style.Facts("", ("Step", "Count", "Of the first"), table))
 
 
-def stock_cover(rows: Sequence[StockCover], *, low_days: int = _LOW_DAYS) -> Figure:
-    """Draw the products whose stock ends first; below ``low_days`` and used up they differ in colour and pattern."""
+def stock_cover(rows: Sequence[StockCover], *, low_days: int = _LOW_DAYS, has_more: bool = False) -> Figure:
+    """Draw the products whose stock ends first; below ``low_days`` and used up they differ in colour and pattern.
+
+    ``has_more`` says that there are more products than ``rows``, none of which ends before them.
+    """
     sold = sorted((row for row in rows if row.days is not None), key=lambda row: row.days or 0)
     if not sold:
         return style.empty_figure("Nothing of this stock is being sold, so it lasts.")
@@ -79,10 +82,11 @@ def stock_cover(rows: Sequence[StockCover], *, low_days: int = _LOW_DAYS) -> Fig
         said = f"{row.name} ({row.asin}): {words}, {count_words(row.available, 'unit')} available"
         ranks.append(Rank(row.name, float(days), words, said, color, hatch))
     table = [(f"{row.name} ({row.asin})", f"{row.available:,}", f"{row.days:,.1f}") for row in sold[:MOST_ROWS]]
-    parts = (
-        [f"The {MOST_RANKS} that end first of {count_words(len(sold), 'product')}."] if len(sold) > MOST_RANKS else []
-    )
-    if len(rows) > len(sold):
+    parts = []
+    if has_more or len(sold) > MOST_RANKS:
+        of = "" if has_more else f" of {count_words(len(sold), 'product')}"
+        parts.append(f"The {len(ranks)} that end first{of}.")
+    if len(rows) > len(sold) and not has_more:
         parts.append(f"{count_words(len(rows) - len(sold), 'product')} without sales are left out.")
     parts.append(f"Striped: less than {count_words(low_days, 'day')} left.")
     return ranked(ranks, style.Facts(" ".join(parts), ("Product", "Available", "Days left"), table))
