@@ -7,6 +7,7 @@ from typing import Any
 from flask.views import MethodView
 
 from app.analytics.api.formats import FORMATS, in_format
+from app.analytics.api.price_charts import chart_of_funnel
 from app.analytics.api.price_tables import table_of_funnel
 from app.analytics.queries.funnel import get_funnel
 from app.analytics.schemas.funnel import FunnelArguments, FunnelSchema
@@ -26,4 +27,4 @@ class Funnel(MethodView):
     def get(self, which: dict[str, Any]) -> Any:
         """Count carts begun, checkouts begun, orders placed, paid and delivered, each on the day it happened."""
         found = get_funnel(period=which["period"])
-        return in_format(which["format"], found, table=table_of_funnel, name="order-funnel")
+        return in_format(which["format"], found, table=table_of_funnel, name="order-funnel", chart=chart_of_funnel)

@@ -8,6 +8,7 @@ from flask.views import MethodView
 
 from app.analytics.api import price_tables as tables
 from app.analytics.api.formats import FORMATS, in_format
+from app.analytics.api.price_charts import chart_of_history, chart_of_series
 from app.analytics.queries import price_differences, price_history, price_index
 from app.analytics.schemas import prices as schemas
 from app.analytics.schemas.formats import CSV
@@ -46,7 +47,7 @@ class PriceIndexSeries(MethodView):
         """Show the index of storefronts, or of one, day by day."""
         kind = which.pop("format")
         found = price_index.get_price_index_series(**which)
-        return in_format(kind, found, table=tables.table_of_series, name="price-index-series")
+        return in_format(kind, found, table=tables.table_of_series, name="price-index-series", chart=chart_of_series)
 
 
 @blp.route("/price-index/differences")
@@ -82,4 +83,10 @@ class PriceHistory(MethodView):
         shows_master = current_principal().may("products:read")
         about = {"period": which["period"], "shows_master": shows_master, "now": utc_now()}
         found = price_history.get_price_history(asin.upper(), **about)
-        return in_format(which["format"], found, table=tables.table_of_history, name=f"prices-of-{found['asin']}")
+        return in_format(
+            which["format"],
+            found,
+            table=tables.table_of_history,
+            name=f"prices-of-{found['asin']}",
+            chart=chart_of_history,
+        )

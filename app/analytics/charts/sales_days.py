@@ -44,7 +44,7 @@ def sales_by_day(
     ``rows`` are one per ``group`` (day, week, month) without gaps, ascending; of ``previous`` the first belongs to the
     first of ``rows``. The average is that of each day and the ``average_of - 1`` before it. Amounts are minor units.
     """
-    if not rows:
+    if not rows or not any(row.amount_minor or row.orders for row in (*rows, *previous)):
         return style.empty_figure("Nothing was sold in this period.")
     average = _averages([row.amount_minor for row in rows], average_of) if group == "day" else [None] * len(rows)
     before = [row.amount_minor for row in previous[: len(rows)]]

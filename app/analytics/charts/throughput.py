@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
 
 _LEAST: Final = 15
+_NOTHING: Final = "No task ended in this period."
 _UNITS_S: Final = {"minute": 60, "hour": 3600}
 OUTCOMES: Final = {
     "succeeded": (style.GOOD, " "),
@@ -45,13 +46,15 @@ def job_throughput(rows: Sequence[OutcomeCounts], *, step: timedelta, zone: Zone
     Bars of more than about 240 stretches are wider, and then show the mean of their time; the caption says so.
     """
     if not rows:
-        return style.empty_figure("No task ended in this period.")
+        return style.empty_figure(_NOTHING)
     clock = WallClock(zone)
     first, last = clock.seconds(rows[0].start_at), clock.seconds(rows[-1].start_at)
     width = width_of_bars(last - first + step.total_seconds(), int(step.total_seconds()))
     sums = _summed(rows, clock, width)
     starts = sorted(sums)
     totals = [sum(sums[start]) for start in starts]
+    if not any(totals):
+        return style.empty_figure(_NOTHING)
     rate = _UNITS_S[per] / width
     edges = [(start * 1000.0, (start + width) * 1000.0) for start in starts]
     span = style.value_range(0, max(totals) * rate)
