@@ -7,8 +7,8 @@ from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from app.analytics.cli.prices import rebuild_price_index
 from app.analytics.cli.farm import check_farm, rebuild_farm
+from app.analytics.cli.prices import rebuild_price_index
 from app.analytics.cli.sales_drift import check_sales
 from app.analytics.services import recommendations
 from app.analytics.services.best_sellers import rank_best_sellers
