@@ -10,13 +10,15 @@ import json
 import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from app.analytics.charts.sales_days import DaySales, sales_by_day
 from app.analytics.charts.sales_ranks import CategorySales, ProductSales, sales_by_category, top_products
+from app.analytics.charts.throughput import OUTCOMES, OutcomeCounts, job_throughput
 from app.core.money import Money
 
 if TYPE_CHECKING:
@@ -64,9 +66,9 @@ def _tag(code: str, nonce: str) -> str:
 
 def _of_first_currency(rows: Rows) -> tuple[list[Mapping[str, Any]], str]:
     """The rows of the currency that most of them have: amounts of several are not drawn beside each other."""
-    codes = [row["currency"] for row in rows]
+    codes = [row.get("currency", "") for row in rows]
     currency = max(sorted(set(codes)), key=codes.count, default="")
-    return [row for row in rows if row["currency"] == currency], currency
+    return [row for row in rows if row.get("currency", "") == currency], currency
 
 
 def _over_time(group: str, rows: Rows, currency: str) -> Figure:
@@ -86,6 +88,14 @@ def _products(rows: Rows, currency: str) -> Figure:
     )
 
 
+def _throughput(rows: Rows, _currency: str) -> Figure:
+    counts = [
+        OutcomeCounts(datetime.fromisoformat(row["day"]).replace(tzinfo=UTC), *(row[name] for name in OUTCOMES))
+        for row in rows
+    ]
+    return job_throughput(counts, step=timedelta(days=1), zone=ZoneInfo("UTC"), per="hour")
+
+
 def _minor(row: Mapping[str, Any]) -> int:
     text: str = row["net"]
     amount = Money.parse(text.removeprefix("-"), row["currency"]).minor
@@ -99,6 +109,7 @@ CHARTS: Final[dict[str, Callable[[Rows, str], Any]]] = {
     "sales_by_category": partial(_shares, "category"),
     "sales_by_brand": partial(_shares, "brand"),
     "top_products": _products,
+    "farm_throughput": _throughput,
 }
 
 

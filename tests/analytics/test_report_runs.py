@@ -195,9 +195,11 @@ def test_figures_come_with_a_chart_and_all_rows_as_csv(app: Flask, me: Someone, 
     assert sorted(mail.recipients[0] for mail in received) == ["me@example.org", "other@example.org"]
     message = received[0].message
     assert message["Subject"] == "Last week's days"
-    files = {part.get_filename(): part for part in message.walk() if part.get_filename()}
+    files = {str(part.get_filename()): part for part in message.walk() if part.get_filename()}
     (name,) = [each for each in files if each.endswith(".csv")]
-    lines = files[name].get_payload(decode=True).decode().splitlines()
+    content = files[name].get_payload(decode=True)
+    assert isinstance(content, bytes)
+    lines = content.decode().splitlines()
     assert lines[0].startswith("from,currency,net,orders,units")
     assert any("12.50" in line for line in lines[1:])
     assert len(lines) == 8

@@ -10,9 +10,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.analytics.models.reports import ReportShare
+from app.analytics.queries.report_kinds import KINDS
 from app.analytics.services import report_shares, reports
 from app.core.audit import AuditEvent
 from app.core.extensions import db
+from app.core.permissions import CATALOGUE
 from tests.analytics.report_people import ANALYST, READER, Someone, add_someone
 from tests.servers import on_sqlite
 
@@ -187,3 +189,16 @@ def test_what_is_done_to_reports_is_in_the_audit_log(
     with app.app_context():
         rows = db.session.scalars(select(AuditEvent.action).where(AuditEvent.topic == "report").order_by(AuditEvent.id))
         assert list(rows) == ["report.create", "report.run", "report.share", "report.delete"]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_kind_answers_and_its_chart_as_well(app: Flask, client: FlaskClient, kind: str) -> None:
+    all_seeing = add_someone(app, "all@example.org", frozenset(CATALOGUE))
+    sent = {"name": kind, "kind": kind, "period": "last_days", "days": 7}
+    made = client.post(URL, json=sent, headers=all_seeing.headers).get_json()
+    figures = client.get(f"{URL}/{made['id']}/figures", headers=all_seeing.headers)
+    assert figures.status_code in {200, 503}, figures.text
+    if figures.status_code == 200:
+        assert all(row.keys() == {column["name"] for column in figures.json["columns"]} for row in figures.json["rows"])
+        chart = client.get(f"{URL}/{made['id']}/chart", headers=all_seeing.headers)
+        assert (chart.status_code == 200) == (KINDS[kind].chart is not None)

@@ -29,6 +29,7 @@ DRAWING: dict[str, Any] = {
     ],
 }
 DAYS = [{"from": f"2026-11-{day:02}", "currency": "EUR", "net": f"{day}.00", "orders": day} for day in range(1, 21)]
+TASKS = [{"day": "2026-11-01", "succeeded": 9, "refused": 1, "failed": 2, "skipped": 0, "cancelled": 0, "tasks": 12}]
 SHARES = [{"name": name, "key": "1", "currency": "EUR", "net": "5.00", "units": 2} for name in ("Tea", None)]
 
 
@@ -49,7 +50,8 @@ def test_a_chart_becomes_a_picture(context: Flask) -> None:
 
 @pytest.mark.parametrize("chart", sorted(CHARTS))
 def test_every_chart_is_a_page_that_fetches_nothing(chart: str) -> None:
-    rows = DAYS if chart in {"sales_by_day", "sales_by_week", "sales_by_month"} else SHARES
+    rows = [*TASKS, *DAYS][:1] if chart == "farm_throughput" else SHARES
+    rows = DAYS if chart in {"sales_by_day", "sales_by_week", "sales_by_month"} else rows
     page = draw({"title": "A & B", "chart": chart, "rows": rows})
     assert "default-src 'none'" in page
     assert "<h1>A &amp; B</h1>" in page

@@ -39,10 +39,14 @@ class _ReportFields:
     storefront = StringField("Storefront", validators=[Length(max=64)], render_kw=_OFF)
     rhythm = SelectField("Send it", choices=_choices(_RHYTHMS))
     hour = SelectField("At", choices=_choices({str(at): f"{at:02}:00" for at in range(24)}), default="7")
-    weekday = SelectField("On", choices=_choices({str(at): day for at, day in enumerate(WEEKDAYS, 1)}), default="1")
-    month_day = SelectField("On day", choices=_choices({str(at): str(at) for at in range(1, 29)}), default="1")
+    weekday = SelectField(
+        "Weekday", choices=_choices({str(at): day for at, day in enumerate(WEEKDAYS, 1)}), default="1"
+    )
+    month_day = SelectField(
+        "Day of the month", choices=_choices({str(at): str(at) for at in range(1, 29)}), default="1"
+    )
     timezone = SelectField("Time zone", choices=[SelectChoice(name, name) for name in time_zones()])
-    recipients = ChecksField("Mail it to", description="Who may read the figures. Who loses that gets no more mails.")
+    recipients = ChecksField("Mail it to")
 
     def offer(self, people: list[tuple[str, str]], days: int | None = None) -> None:
         """Offer these people (id, name), and the usual periods with that of so many days."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.analytics.errors import ReportKindNotFound
+from app.analytics.queries import report_farm as farm
 from app.analytics.queries import report_prices as prices
 from app.analytics.queries import report_sales as sales
+from app.analytics.queries import report_stock as stock
 from app.analytics.rules.periods import Period
 from app.analytics.rules.report_tables import Column, Table, table_of
 from app.auth.queries.access import Holder, list_holders
@@ -73,6 +75,45 @@ _INDEX: Final = (
 )
 
 
+_TASKS: Final = (
+    Column("day", "Day", "day"),
+    Column("tasks", "Tasks", "whole"),
+    Column("succeeded", "Succeeded", "whole"),
+    Column("refused", "Refused", "whole"),
+    Column("failed", "Failed", "whole"),
+    Column("skipped", "Skipped", "whole"),
+    Column("cancelled", "Cancelled", "whole"),
+    Column("success_rate", "Success %", "percent"),
+)
+_CODES: Final = (
+    Column("code", "Code"),
+    Column("outcome", "Outcome"),
+    Column("tasks", "Tasks", "whole"),
+    Column("share", "Share %", "percent"),
+    Column("retries", "Retries", "whole"),
+)
+_STAGES: Final = (
+    Column("stage", "Stage"),
+    Column("count", "Visits", "whole"),
+    Column("p50_ms", "Median ms", "whole"),
+    Column("p90_ms", "p90 ms", "whole"),
+    Column("p95_ms", "p95 ms", "whole"),
+    Column("p99_ms", "p99 ms", "whole"),
+)
+_STOCK: Final = (
+    Column("asin", "ASIN"),
+    Column("name", "Product"),
+    Column("available", "Available", "whole"),
+    Column("units_sold", "Units sold", "whole"),
+    Column("days_of_cover", "Days of cover", "decimal"),
+    Column("last_sold_on", "Last sold", "day"),
+    Column("currency", "Currency"),
+    Column("value", "Value", "money"),
+    Column("reorder_point", "Reorder point", "whole"),
+    Column("order_quantity", "To order", "whole"),
+)
+
+
 def _named(label: str) -> tuple[Column, ...]:
     return Column("key", label), Column("name", "Name")
 
@@ -106,6 +147,13 @@ KINDS: Final[dict[str, ReportKind]] = {
         "Sales and the period before", "sales:read", _COMPARED, sales.compared,
         ("currency", "category_id", "brand", "asin"),
     ),
+    "farm_throughput": ReportKind(
+        "Farm: tasks by day", "jobs:read", _TASKS, farm.by_day, ("storefront",), "farm_throughput"
+    ),
+    "farm_outcomes": ReportKind("Farm: outcomes by code", "jobs:read", _CODES, farm.by_code, ("storefront",)),
+    "farm_latency": ReportKind("Farm: how long visits take", "jobs:read", _STAGES, farm.latencies, ("storefront",)),
+    "stock_reorder": ReportKind("Stock to buy again", "stock:read", _STOCK, stock.to_reorder, ("brand",)),
+    "stock_dead": ReportKind("Stock that nobody buys", "stock:read", _STOCK, stock.dead, ("brand",)),
     "price_index": ReportKind("Price index", "jobs:read", _INDEX, prices.by_day, ("storefront",)),
 }  # fmt: skip
 

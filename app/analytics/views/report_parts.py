@@ -39,7 +39,7 @@ def checked(wanted: dict[str, Any]) -> dict[str, Any]:
     try:
         found: dict[str, Any] = _SCHEMA.load(wanted)
     except ValidationError as refused:
-        errors = tuple(FieldError(f"/{name}", detail) for name, detail in _told(refused.normalized_messages()))
+        errors = tuple(FieldError(f"/{name}", detail) for name, detail in _told(refused.messages_dict))
         raise Invalid("Something is not filled in as it should be.", errors=errors) from None
     return found
 
