@@ -42,6 +42,7 @@ def get(context: Flask, client: FlaskClient) -> Callable[[str], Any]:
     "path",
     [
         "/inventory/insights",
+        "/price-index",
         "/price-index/series",
         "/sales/analytics",
         "/sales/by-category",

@@ -23,6 +23,7 @@ from tests.servers import on_sqlite
 
 pytestmark = on_sqlite
 URL = "/api/v1/rpa/analytics"
+CHARTS = ("throughput", "latency", "stages", "load", "codes")
 Headers = dict[str, str]
 
 
@@ -69,13 +70,13 @@ def test_every_form_says_the_same(ask: Any, known: dict[str, Any]) -> None:
 
 def test_every_chart_is_drawn_of_the_same_figures(ask: Any) -> None:
     shown = ask(hours=24).json
-    items = {
-        chart: ask(hours=24, format="chart", chart=chart).json for chart in ("throughput", "latency", "stages", "load")
-    }
+    items = {chart: ask(hours=24, format="chart", chart=chart).json for chart in CHARTS}
     assert all(item["root_id"] for item in items.values())
     assert 0 < len(items["latency"]["table"]["rows"]) <= len(shown["throughput"])
     assert [row[0].lower() for row in items["stages"]["table"]["rows"]] == [row["stage"] for row in shown["latencies"]]
     assert items["load"]["empty"]
+    tasks = {row[0]: int(row[2].replace(",", "")) for row in items["codes"]["table"]["rows"]}
+    assert tasks == {row["code"]: row["tasks"] for row in shown["codes"]}
 
 
 @pytest.mark.parametrize(

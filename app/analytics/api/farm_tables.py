@@ -10,6 +10,7 @@ from app.analytics.api.formats import Table
 from app.analytics.charts.item import chart_item
 from app.analytics.charts.latency import LatencyPoint, StageLatency, latency_by_stage, latency_percentiles
 from app.analytics.charts.load import LoadSample, queue_and_workers
+from app.analytics.charts.shares import CodeCount, outcomes_by_code
 from app.analytics.charts.throughput import OutcomeCounts, job_throughput
 from app.analytics.queries.farm_analytics import FarmAnalytics
 from app.analytics.queries.farm_figures import find_times
@@ -74,6 +75,12 @@ def _stages(found: FarmAnalytics) -> Figure:
     return latency_by_stage([StageLatency(stage, of.count, of.p50_ms, of.p95_ms, of.p99_ms) for stage, of in shown])
 
 
+def _codes(found: FarmAnalytics) -> Figure:
+    return outcomes_by_code([
+        CodeCount(one.code, one.outcome, one.tasks, one.retries) for one in found.summary.codes
+    ])  # fmt: skip
+
+
 def _load(found: FarmAnalytics) -> Figure:
     points = list_load(found.window.since, found.window.until)
     rows = [
@@ -87,4 +94,5 @@ _CHARTS: Final[dict[str, Callable[[FarmAnalytics], Figure]]] = {
     "latency": _latency,
     "stages": _stages,
     "load": _load,
+    "codes": _codes,
 }

@@ -25,7 +25,10 @@ MOST_LINES: Final = 10_000
 """Of one file."""
 MOST_BARS: Final = 100
 """Products that a chart is made of, which draws some of them."""
-_WHOLE: Final = {CSV: {"limit": MOST_LINES}, CHART: {"limit": MOST_BARS, "sort": Sort.COVER, "cursor": None}}
+_WHOLE: Final[dict[str, dict[str, Any]]] = {
+    CSV: {"limit": MOST_LINES},
+    CHART: {"limit": MOST_BARS, "sort": Sort.COVER, "cursor": None},
+}
 """What is read instead of a page for a file, and for a chart of what ends first."""
 _COLUMNS: Final = (
     "product_id", "asin", "name", "brand", "on_hand", "allocated", "available", "units_sold", "units_per_day",

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.analytics.charts.item import chart_item
-from app.analytics.charts.prices import OURS, IndexPoint, PricePoint, price_history, price_index
+from app.analytics.charts.prices import OURS, IndexPoint, PricePoint, index_by_storefront, price_history, price_index
 from app.analytics.charts.shares import FunnelStep, order_funnel
 from app.analytics.rules.funnel import Step
 from app.core.running import settings
@@ -20,13 +20,18 @@ _STEPS: Final = {
 }
 
 
+def chart_of_indexes(found: dict[str, Any]) -> dict[str, Any]:
+    """Each storefront's index of one day."""
+    return chart_item(index_by_storefront([_point(each) for each in found["storefronts"]]))
+
+
 def chart_of_series(found: dict[str, Any]) -> dict[str, Any]:
     """Each storefront's index by day."""
-    points = [
-        IndexPoint(point["day"], point["storefront_name"], None if point["index"] is None else Decimal(point["index"]))
-        for point in found["points"]
-    ]
-    return chart_item(price_index(points))
+    return chart_item(price_index([_point(each) for each in found["points"]]))
+
+
+def _point(of: dict[str, Any]) -> IndexPoint:
+    return IndexPoint(of["day"], of["storefront_name"], None if of["index"] is None else Decimal(of["index"]))
 
 
 def chart_of_history(found: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from flask.views import MethodView
 
 from app.analytics.api import price_tables as tables
 from app.analytics.api.formats import FORMATS, in_format
-from app.analytics.api.price_charts import chart_of_history, chart_of_series
+from app.analytics.api.price_charts import chart_of_history, chart_of_indexes, chart_of_series
 from app.analytics.queries import price_differences, price_history, price_index
 from app.analytics.schemas import prices as schemas
 from app.analytics.schemas.formats import CSV
@@ -32,7 +32,9 @@ class PriceIndex(MethodView):
     def get(self, which: dict[str, Any]) -> Any:
         """Compare every storefront's prices with ours, now or as they were at the end of a day."""
         found = price_index.get_price_index(on=which["on"])
-        return in_format(which["format"], found, table=tables.table_of_indexes, name="price-index")
+        return in_format(
+            which["format"], found, table=tables.table_of_indexes, name="price-index", chart=chart_of_indexes
+        )
 
 
 @blp.route("/price-index/series")

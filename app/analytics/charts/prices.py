@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from app.analytics.charts import style
 from app.analytics.charts.decimation import MOST_ROWS, WallClock
 from app.analytics.charts.lines import DAY_S, MOST_LINES, Line, Texts, drawn_lines, steps
+from app.analytics.charts.ranks import MOST_RANKS, Rank, ranked
 from app.analytics.charts.words import amount_float, amount_words, change_words, count_words, day_words, moment_words
 
 if TYPE_CHECKING:
@@ -94,6 +95,22 @@ def price_index(rows: Sequence[IndexPoint]) -> Figure:
     ]
     caption = f"The first {MOST_LINES} of {count_words(len(names), 'storefront')}." if len(names) > MOST_LINES else ""
     return style.with_facts(made, style.Facts(caption, ("Day", "Storefront", "Index"), table, None, legend))
+
+
+def index_by_storefront(rows: Sequence[IndexPoint]) -> Figure:
+    """Draw each storefront's index as a bar, the cheapest first; ``rows`` are of one day."""
+    known = sorted((row.index, row.storefront) for row in rows if row.index is not None)
+    if not known:
+        return style.empty_figure("Nothing can be compared yet.")
+    ranks = [
+        Rank(name, float(index), _index_words(index), f"{name}: {_index_words(index)}")
+        for index, name in known[:MOST_RANKS]
+    ]
+    caption = (
+        f"The {MOST_RANKS} cheapest of {count_words(len(known), 'storefront')}." if len(known) > MOST_RANKS else ""
+    )
+    table = [(name, f"{index:,.2f}") for index, name in known[:MOST_ROWS]]
+    return ranked(ranks, style.Facts(caption, ("Storefront", "Index"), table))
 
 
 def _hold_ours(sellers: dict[str, list[PricePoint]]) -> None:

@@ -78,10 +78,11 @@ class FarmArguments(FormatArguments, PeriodArguments):
     )
     chart = fields.String(
         load_default="throughput",
-        validate=validate.OneOf(["throughput", "latency", "stages", "load"]),
+        validate=validate.OneOf(["throughput", "latency", "stages", "load", "codes"]),
         metadata={
             "description": "With format chart: tasks by how they ended; how long visits took over time, or by stage; "
-            "how many tasks waited and ran and how many workers there were (of the whole farm, for 90 days)",
+            "how many tasks waited and ran and how many workers there were (of the whole farm, for 90 days); "
+            "how often which code was the end",
             "examples": ["latency"],
         },
     )
