@@ -19,6 +19,7 @@ from app.analytics.charts.sales_days import DaySales, sales_by_day
 from app.analytics.charts.style import DARK
 from app.analytics.charts.throughput import OutcomeCounts, job_throughput
 from app.analytics.charts.words import amount_words, change_words, duration_words
+from app.core.bokeh_files import bokeh_url
 from tests.servers import on_sqlite
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -140,7 +141,7 @@ def test_bokeh_is_imported_with_the_first_chart_and_not_before() -> None:
 @on_sqlite
 def test_bokehs_script_is_kept_for_good_and_compressed_for_who_takes_that(client: FlaskClient) -> None:
     with client.application.test_request_context():
-        address = client.application.jinja_env.globals["bokeh_url"]()
+        address = bokeh_url()
     plain = client.get(address)
     packed = client.get(address, headers={"Accept-Encoding": "gzip"})
     assert gzip.decompress(packed.data) == plain.data

@@ -317,7 +317,7 @@ def test_what_a_chart_shows_is_said_where_the_pointer_is(site: Flask, browser: w
                 .text
             ),
         )
-        keep_picture(browser, "hover")
+        keep_picture(browser, "hover", whole=False)
         assert [fault for fault in faults(browser, ["sales-by-day"]) if "inline style: div" not in fault] == []
 
 
@@ -373,7 +373,7 @@ def faults(chrome: webdriver.Chrome, drawn: Collection[str]) -> list[str]:
     return [*found, *complaints(chrome), *(f"{name} has no canvas" for name in drawn if not canvases[name])]
 
 
-def keep_picture(chrome: webdriver.Chrome, name: str) -> None:
+def keep_picture(chrome: webdriver.Chrome, name: str, *, whole: bool = True) -> None:
     if PICTURES:
-        shot = chrome.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+        shot = chrome.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": whole})
         Path(PICTURES, f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
