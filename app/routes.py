@@ -9,9 +9,11 @@ from app.analytics.api import farm as farm_figures
 from app.analytics.api import inventory as inventory_insights
 from app.analytics.api import sales as sales_figures
 from app.analytics.views import dashboard as dashboard_pages
+from app.analytics.views import farm as farm_pages
 from app.analytics.views import prices as price_pages
 from app.analytics.views import reports as report_pages
 from app.analytics.views import sales as sales_pages
+from app.analytics.views import stock as stock_pages
 from app.auth.api import (
     api_keys,
     audit,
@@ -197,6 +199,8 @@ PAGES = (
     audit_pages,
     tracking_pages,
     sales_pages,
+    farm_pages,
+    stock_pages,
     price_pages,
     job_pages,
     task_pages,

@@ -28,6 +28,8 @@ MAIN: Final[dict[str, tuple[Entry, ...]]] = {
     "Figures": (
         Entry("Dashboard", "dashboard_pages.index", "layout-dashboard", ""),
         Entry("Sales", "sales_pages.index", "chart-column", "/admin/sales"),
+        Entry("Farm", "farm_pages.index", "activity", "/admin/farm"),
+        Entry("Stock", "stock_pages.index", "boxes", "/admin/stock"),
         Entry("Prices", "price_pages.index", "tag", "/admin/prices"),
         Entry("Reports", "report_pages.index", "scroll-text", "/admin/reports"),
     ),

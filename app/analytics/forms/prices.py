@@ -15,9 +15,9 @@ from app.core.fields import Text
 from app.products.models.products import MAX_BRAND
 
 DIRECTIONS: Final = {
-    Direction.BOTH.value: "Cheaper or dearer",
-    Direction.CHEAPER.value: "Cheaper than we are",
-    Direction.DEARER.value: "Dearer than we are",
+    Direction.BOTH.value: "Both",
+    Direction.CHEAPER.value: "Cheaper",
+    Direction.DEARER.value: "Dearer",
 }
 
 

@@ -48,6 +48,8 @@ class Sales:
     """The newest first, MOST_PARTS at most."""
     parts: int
     """How many there are."""
+    charts: dict[str, str]
+    """Where the charts are that show the same numbers."""
     files: dict[str, str]
     """Where the same numbers are as files, by what they are cut by."""
     categories: list[Share]
@@ -104,7 +106,8 @@ def _read(form: SalesForm) -> Sales:
         tiles=tiles_of(chosen),
         points=points[:MOST_PARTS],
         parts=len(points),
-        files=_files(form, currency),
+        charts=_addresses(form, currency, kind="chart", compare=True, limit=FIRST),
+        files=_addresses(form, currency, kind="csv", compare=False, limit=MAX_SHARES),
         categories=by_category(
             form.period, replace(filters, category_id=None), parent_id=form.category_id, limit=FIRST
         ),
@@ -134,14 +137,15 @@ def tiles_of(compared: Comparison) -> list[Tile]:
     ]
 
 
-def _files(form: SalesForm, currency: str) -> dict[str, str]:
-    """Addresses of the API that answer with a file."""
-    asked = form.arguments(currency) | {"format": "csv"}
-    below = {name: value for name, value in asked.items() if name != "category_id"} | {"limit": MAX_SHARES}
+def _addresses(form: SalesForm, currency: str, *, kind: str, compare: bool, limit: int) -> dict[str, str]:
+    """Addresses of the API that answer with the same numbers as the page, in a format."""
+    asked = form.arguments(currency) | {"format": kind}
+    below = {name: value for name, value in asked.items() if name != "category_id"} | {"limit": limit}
     below |= {} if form.category_id is None else {"parent_id": form.category_id}
+    time = asked | {"group_by": str(form.grouping)} | ({"compare": "true"} if compare else {})
     return {
-        "time": url_for("sales_figures.SalesAnalytics", **asked, group_by=str(form.grouping)),
-        "products": url_for("sales_figures.TopProducts", **asked, limit=MAX_SHARES),
+        "time": url_for("sales_figures.SalesAnalytics", **time),
+        "products": url_for("sales_figures.TopProducts", **asked, limit=limit),
         "categories": url_for("sales_figures.SalesByCategory", **below),
-        "brands": url_for("sales_figures.SalesAnalytics", **asked, group_by="brand", limit=MAX_SHARES),
+        "brands": url_for("sales_figures.SalesAnalytics", **asked, group_by="brand", limit=limit),
     }

@@ -9,6 +9,7 @@ from typing import Final
 from app.core.display import amount, number, percent
 
 _ARROWS: Final = {1: "▲", 0: "●", -1: "▼"}
+_HUNDREDTH: Final = Decimal("0.01")
 _WORDS: Final = {1: "more", -1: "less"}
 
 
@@ -32,9 +33,27 @@ class Tile:
     change: Change | None = None
 
 
-def count_tile(label: str, means: str, now: int, before: int) -> Tile:
-    """A number of things."""
-    return Tile(label, number(now), means, _change(now, before, number(before), good=1))
+def count_tile(label: str, means: str, now: int, before: int, *, good: int = 1) -> Tile:
+    """A number of things; ``good`` is -1 where less is better, 0 where neither is."""
+    return Tile(label, number(now), means, _change(now, before, number(before), good=good))
+
+
+def percent_tile(label: str, means: str, now: Decimal | None, before: Decimal | None) -> Tile:
+    """A share in hundredths, None of nothing; more is better. It differs by points, not by percent."""
+    value, was = ("–" if share is None else percent(share) for share in (now, before))
+    if now is None or before is None:
+        return Tile(label, value, means, None if now is None else Change("", "Nothing before", was, ""))
+    sign = (now > before) - (now < before)
+    text = f"{number(abs(now - before))} points {_WORDS[sign]}" if sign else "As before"
+    return Tile(label, value, means, Change(_ARROWS[sign], text, was, {1: "good", 0: "", -1: "bad"}[sign]))
+
+
+def time_tile(label: str, means: str, now: int | None, before: int | None) -> Tile:
+    """A duration in milliseconds, None of nothing; less is better."""
+    value, was = (
+        "–" if ms is None else f"{number((Decimal(ms) / 1000).quantize(_HUNDREDTH))} s" for ms in (now, before)
+    )
+    return Tile(label, value, means, _change(now, before, was, good=-1))
 
 
 def money_tile(label: str, means: str, now: int | None, before: int | None, currency: str, *, good: int = 1) -> Tile:
