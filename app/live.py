@@ -9,11 +9,15 @@ import signal  # noqa: E402
 import sys  # noqa: E402
 
 from gevent import signal_handler  # noqa: E402
-from gevent.pywsgi import WSGIServer  # noqa: E402
 
 from app import create_app  # noqa: E402
+from app.analytics.live.hub import Hub  # noqa: E402
+from app.analytics.live.server import make_server  # noqa: E402
 from app.config import Settings, SettingsError  # noqa: E402
 from app.core.tallies import ProcessReporter  # noqa: E402
+
+_STOP_S = 5
+"""For how long requests may go on after the process was told to end."""
 
 
 def main() -> int:
@@ -25,9 +29,16 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 1
     address = (os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("LIVE_PORT", "8001")))
-    server = WSGIServer(address, application, log=None)
+    hub = application.extensions["live_hub"] = Hub(application)
+    server = make_server(address, application)
+
+    def stop() -> None:
+        hub.stop()
+        server.stop(_STOP_S)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal_handler(number, server.stop, 5)
+        signal_handler(number, stop)
+    hub.start()
     server.serve_forever()
     return 0
 

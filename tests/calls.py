@@ -964,6 +964,9 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("POST", "/sales/imports"): lambda _: Sent(202, file=_SALES),
     ("GET", "/analytics/dashboard"): lambda _: Sent(200),
     ("GET", "/rpa/analytics"): lambda _: Sent(200),
+    ("GET", "/analytics/events/dashboard"): lambda _: Sent(204),
+    ("GET", "/analytics/ws/dashboard"): lambda _: Sent(400),
+    ("POST", "/analytics/tickets"): lambda _: Sent(201),
     ("GET", "/sales/imports/<int:import_id>"): lambda w: Sent(200, path={"import_id": _sales_import(w)}),
     ("PUT", "/sales/imports/<int:import_id>/mapping"): lambda w: Sent(
         200,

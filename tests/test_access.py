@@ -84,6 +84,7 @@ ASKING: Final = {
     "/api/v1/job-schedules/preview",
     "/api/v1/alert-rules/preview",
     "/api/v1/reports/preview",
+    "/api/v1/analytics/tickets",
 }
 """What is sent for, but all it does is read."""
 

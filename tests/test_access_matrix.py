@@ -38,6 +38,7 @@ NO_CHANGE: Final = {
     ("POST", "/auth/refresh"): "its family is in the log by its login; every fifteen minutes is no event",
     ("POST", "/auth/passkeys/options"): "a question; nothing is changed by it",
     ("POST", "/me/passkeys/options"): "a question; nothing is changed by it",
+    ("POST", "/analytics/tickets"): "it opens a connection that only reads",
     ("POST", "/jobs/estimate"): "a question; nothing is changed by it",
     ("POST", "/job-schedules/preview"): "a question; nothing is changed by it",
     ("POST", "/alert-rules/preview"): "a question; nothing is changed by it",

@@ -43,6 +43,7 @@ SECRETS: Final = [
     "/api/v1/orders/{number}/payment/refresh",
     "/api/v1/webhooks",
     "/api/v1/webhooks/{webhook_id}/rotate-secret",
+    "/api/v1/analytics/tickets",
     "/api/v1/reports/{report_id}/shares",
 ]
 """What answers with something that nobody may read again."""

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from app.core.errors import Busy, Conflict, FieldError, Forbidden, Invalid, NotFound, StaleVersion
+from app.core.errors import (
+    BadRequest,
+    Busy,
+    Conflict,
+    FieldError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    StaleVersion,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
 
 
 class PeriodTooWide(Invalid):
@@ -82,3 +94,39 @@ class NotAddedUpYet(Busy):
 
     code = "NOT_ADDED_UP_YET"
     retry_after_s = 30
+
+
+class TicketRefused(Unauthenticated):
+    """The ticket was used before, has expired, or never was one."""
+
+    code = "TICKET_REFUSED"
+
+
+class OriginRefused(Forbidden):
+    """A page of another site wants to use the session of a browser."""
+
+    code = "ORIGIN_REFUSED"
+
+
+class NoWebSocket(BadRequest):
+    """The request is no handshake of a WebSocket (RFC 6455, 4.2.1)."""
+
+    code = "NO_WEBSOCKET"
+
+
+class NotKeptOpen(Unavailable):
+    """This process answers requests and keeps no connections open."""
+
+    code = "NOT_KEPT_OPEN"
+
+
+class TooManyConnections(Busy):
+    """The process keeps as many connections open as it may."""
+
+    code = "TOO_MANY_CONNECTIONS"
+
+
+class TooManyOfOnePerson(TooManyRequests):
+    """One person has as many connections open as they may."""
+
+    code = "TOO_MANY_OF_ONE_PERSON"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from flask import g, request
@@ -40,7 +40,7 @@ def authenticate() -> Principal | None:
     found = _by_key(credential) if credential.startswith(KEY_PREFIX) else _by_token(credential)
     if found is None:
         raise TokenRefused("The access token or API key belongs to nobody who may log in.")
-    return _principal(found)
+    return principal_of(found)
 
 
 def client() -> Client:
@@ -79,10 +79,23 @@ def _by_session() -> Principal | None:
         return None
     if request.method not in _SAFE:
         csrf.protect()
-    return _principal(current_user.access)
+    return principal_of(current_user.access)
 
 
-def _principal(found: Access) -> Principal:
+def credential_expires_at() -> datetime | None:
+    """Until when the access token of the current request is valid; None where it came with none.
+
+    A session or a key says that itself, and may end at any time.
+    """
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    credential = credential.strip()
+    if scheme.lower() != "bearer" or credential.startswith(KEY_PREFIX):
+        return None
+    return datetime.fromtimestamp(verified_claims(credential)["exp"], UTC)
+
+
+def principal_of(found: Access) -> Principal:
+    """For whom the current request is done, by what lets them in."""
     is_person = found.kind == "user"
     return Principal(
         kind=found.kind,

@@ -53,7 +53,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], shared: dict[st
         said = answers.get(str(status), {}).get("description")  # by the view; beside a reference it takes precedence
         reference = {"$ref": f"#/components/responses/{name}"}
         answers[str(status)] = reference | ({"description": said} if said else {})
-    good = [answer for status, answer in answers.items() if status[0] in "23"]
+    good = [answer for status, answer in answers.items() if status[0] in "123"]
     headers = {"X-Request-Id": REQUEST_ID} | ({"Idempotent-Replayed": REPLAYED} if method == "post" else {})
     headers |= {} if method == "get" else RATES
     for answer in good:

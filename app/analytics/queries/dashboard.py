@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Select, and_, case, func, or_, select
 
+from app.analytics.queries.farm_load import find_load
+from app.analytics.queries.sales_figures import totals
+from app.analytics.rules.farm_buckets import success_rate
 from app.analytics.rules.figures import CAP
+from app.analytics.rules.periods import Period
 from app.core.extensions import db
 from app.core.money import decimal_text
-from app.core.orm import database_now
 from app.core.running import settings
 from app.orders.models.orders import Order, OrderState
 from app.orders.models.sales import Sale
-from app.orders.queries.sales import sum_sales
 from app.orders.services.sales import day_of
 from app.products.models.products import Product
 from app.products.models.stock import Stock
 from app.rpa.models.jobs import BATCH, Job, JobState, Task, TaskState
 from app.rpa.models.storefronts import Storefront
 from app.rpa.queries.alerts import count_unread
-from app.rpa.queries.workers import count_live_workers
 from app.rpa.rules.job_moves import OPEN
 
 MINUTE: Final = timedelta(minutes=1)
@@ -42,18 +42,16 @@ def _of_sales(now: datetime) -> dict[str, Any]:
     days = {"today": today, "yesterday": today - timedelta(days=1)}
     figures: dict[str, Any] = {"sales.day": today.isoformat()}
     for name, day in days.items():
-        sums = _sums_of(sum_sales(since=day, until=day))
-        figures |= {f"sales.{name}.{figure}": value for figure, value in sums.items()}
+        figures |= {f"sales.{name}.{figure}": value for figure, value in _sums_of(day).items()}
     return figures
 
 
-def _sums_of(sums: dict[str, Any]) -> dict[str, Any]:
+def _sums_of(day: date) -> dict[str, Any]:
     """Orders, units and what was paid, less what was paid back, in the shop's own currency."""
     currency = settings().currency
-    found = {each["currency"]: each["altogether"] for each in sums["currencies"]}
-    own = found.get(currency, {"orders": 0, "quantity": 0, "total_minor": 0})
-    total = {"amount": decimal_text(own["total_minor"], currency), "currency": currency}
-    return {"orders": own["orders"], "units": own["quantity"], "total": total}
+    own = next((each for each in totals(Period(day, day)) if each.currency == currency), None)
+    orders, units, minor = (own.orders, own.units, own.total_minor) if own else (0, 0, 0)
+    return {"orders": orders, "units": units, "total": {"amount": decimal_text(minor, currency), "currency": currency}}
 
 
 def _of_orders() -> dict[str, Any]:
@@ -68,25 +66,19 @@ def _of_stock() -> dict[str, Any]:
 
 
 def _of_farm() -> dict[str, Any]:
-    now = database_now(db.session())
-    jobs, left = db.session.execute(
-        select(func.count(case((Job.lane == BATCH, 1))), func.sum(Job.total_count - Job.current_count)).where(
-            Job.state.in_(OPEN)
-        )
-    ).one()
-    leased = select(func.count()).where(Task.state == TaskState.LEASED)
-    running = db.session.scalar(leased) or 0
-    ended = _ended(now)
-    visits = sum(count for count, _lately in ended.values())
-    failed = ended.get(TaskState.FAILED, (0, 0))[0]
+    jobs = select(func.count()).where(Job.state.in_(OPEN), Job.lane == BATCH)
+    load = find_load()
+    ended = _ended(load.at)
+    within_hour = {state: count for state, (count, _lately) in ended.items()}
+    success = success_rate(within_hour)
     return {
-        "farm.jobs": jobs,
-        "farm.waiting": max(0, int(left or 0) - running),
-        "farm.running": running,
-        "farm.workers": count_live_workers(silent_s=settings().farm.worker_silent_s, now=now),
+        "farm.jobs": db.session.scalar(jobs) or 0,
+        "farm.waiting": load.waiting + load.queued,
+        "farm.running": load.running,
+        "farm.workers": load.idle + load.busy,
         "farm.minute.ended": sum(lately for _count, lately in ended.values()),
-        "farm.hour.ended": visits,
-        "farm.hour.success": _percent(visits - failed, visits),
+        "farm.hour.ended": sum(within_hour.values()),
+        "farm.hour.success": None if success is None else str(success),
     }
 
 
@@ -101,13 +93,6 @@ def _ended(now: datetime) -> dict[str, tuple[int, int]]:
         .group_by(Task.state)
     )
     return {state: (count, within) for state, count, within in rows}
-
-
-def _percent(part: int, whole: int) -> str | None:
-    """A share in percent with one decimal; None of nothing."""
-    if whole == 0:
-        return None
-    return str((Decimal(part) * 100 / whole).quantize(Decimal("0.1"), ROUND_HALF_UP))
 
 
 def _count(rows: Select[Any]) -> int:

@@ -25,7 +25,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "farm.workers": 8,
     "farm.minute.ended": 118,
     "farm.hour.ended": 6120,
-    "farm.hour.success": "98.4",
+    "farm.hour.success": "98.42",
     "alerts.unread": 3,
 }
 
@@ -50,7 +50,7 @@ class FrameSchema(Schema):
             "description": "Values by name, of the parts that your permissions show: sales.* (sales:read; orders, "
             "units and what was paid less what was paid back on the shop's day, in its currency), orders.* "
             "(orders:read), stock.* (stock:read), farm.* (jobs:read; minute and hour are the last 60 seconds and 60 "
-            "minutes, success the percentage of visits that did not fail, null where there were none), alerts.* "
+            "minutes, success the percentage of those tasks that succeeded, null where there were none), alerts.* "
             f"(storefronts:read). Rows are counted up to {CAP}",
             "examples": [_EXAMPLE],
         },
@@ -66,3 +66,15 @@ class DashboardSchema(FrameSchema):
             "examples": [True],
         }
     )
+
+
+class TicketSchema(Schema):
+    """What opens one WebSocket."""
+
+    ticket = fields.String(
+        metadata={
+            "description": "Good once; shown nowhere else",
+            "examples": ["qf1mWk0cXv8Zk3p7b2Yt5JrN9sLdHgA4eUoTiQxBzC6"],
+        }
+    )
+    expires_in = fields.Integer(metadata={"description": "Seconds", "examples": [30]})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,20 +70,57 @@ def list_holders(
 
 def find_session_access(sid: str, *, now: datetime, staff_second_factor: bool) -> Access | None:
     """The access of a session that is open, of a user who is active; None for all others."""
-    rows = _rows(
-        select(
-            Session.id,
-            Session.user_id,
-            Session.expires_at,
-            Session.authenticated_at,
-            Session.second_factor_at,
-            Session.last_seen_at,
-        )
-        .join(User, User.id == Session.user_id)
-        .where(Session.sid == sid, Session.ended_at.is_(None), Session.expires_at > now)
-    )
-    if not rows:
-        return None
+    rows = _rows(_open_sessions(now).where(Session.sid == sid))
+    return _of_session(rows, staff_second_factor=staff_second_factor) if rows else None
+
+
+def find_key_access(secret_hash: str, *, now: datetime) -> Access | None:
+    """The access of a key that is neither revoked nor expired, of an owner who is active; None for all others."""
+    rows = _rows(_valid_keys(now).where(ApiKey.secret_hash == secret_hash))
+    return _of_key(rows) if rows else None
+
+
+def list_access(
+    credentials: Iterable[tuple[str, int]], *, now: datetime, staff_second_factor: bool
+) -> dict[tuple[str, int], Access]:
+    """What some sessions (``("user", id)``) and keys (``("key", id)``) allow now; those that allow nothing are missing.
+
+    Two statements for some hundred of them.
+    """
+    ids = defaultdict[str, list[int]](list)
+    for kind, id_ in credentials:
+        ids[kind].append(id_)
+    found: dict[tuple[str, int], Access] = {}
+    if ids["user"]:
+        for id_, rows in _by_id(_rows(_open_sessions(now).where(Session.id.in_(ids["user"])))).items():
+            found["user", id_] = _of_session(rows, staff_second_factor=staff_second_factor)
+    if ids["key"]:
+        for id_, rows in _by_id(_rows(_valid_keys(now).where(ApiKey.id.in_(ids["key"])))).items():
+            found["key", id_] = _of_key(rows)
+    return found
+
+
+def _open_sessions(now: datetime) -> Any:
+    columns = (Session.id, Session.user_id, Session.expires_at, Session.authenticated_at)
+    wanted = select(*columns, Session.second_factor_at, Session.last_seen_at)
+    open_ = wanted.join(User, User.id == Session.user_id).where(Session.ended_at.is_(None))
+    return open_.where(Session.expires_at > now)
+
+
+def _valid_keys(now: datetime) -> Any:
+    wanted = select(ApiKey.id, ApiKey.user_id, ApiKey.scopes, ApiKey.expires_at, ApiKey.last_used_at)
+    valid = wanted.join(User, User.id == ApiKey.user_id).where(ApiKey.revoked_at.is_(None))
+    return valid.where(or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now))
+
+
+def _by_id(rows: Any) -> dict[int, list[Any]]:
+    found = defaultdict[int, list[Any]](list)
+    for row in rows:
+        found[row.id].append(row)
+    return found
+
+
+def _of_session(rows: Sequence[Any], *, staff_second_factor: bool) -> Access:
     first = rows[0]
     needed = any(_needs_second_factor(row, staff=staff_second_factor) for row in rows)
     return Access(
@@ -98,16 +136,7 @@ def find_session_access(sid: str, *, now: datetime, staff_second_factor: bool) -
     )
 
 
-def find_key_access(secret_hash: str, *, now: datetime) -> Access | None:
-    """The access of a key that is neither revoked nor expired, of an owner who is active; None for all others."""
-    rows = _rows(
-        select(ApiKey.id, ApiKey.user_id, ApiKey.scopes, ApiKey.expires_at, ApiKey.last_used_at)
-        .join(User, User.id == ApiKey.user_id)
-        .where(ApiKey.secret_hash == secret_hash, ApiKey.revoked_at.is_(None))
-        .where(or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now))
-    )
-    if not rows:
-        return None
+def _of_key(rows: Sequence[Any]) -> Access:
     first = rows[0]
     return Access(
         kind="key",

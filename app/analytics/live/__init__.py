@@ -1,0 +1,1 @@
+"""Connections that stay open: who gets which figures, and the two ways they are sent. Needs gevent."""
