@@ -28,8 +28,7 @@ from app.analytics.rules.farm_figures import (
     outcomes_of,
     summary_of,
 )
-from app.core.extensions import db
-from app.core.orm import database_now, table_of
+from app.core.orm import clock, table_of
 from app.core.reading import reading
 from app.core.running import settings
 from app.rpa.models.jobs import Action
@@ -102,7 +101,7 @@ class _Reading:
         self._wanted = {key: bucket for key, bucket in self.tail.buckets.items() if _is_wanted(key, which)}
 
     def _read_tail(self, zone: ZoneInfo) -> Tail:
-        now = database_now(db.session())
+        now: datetime = self._asked.execute(select(clock())).scalar_one()
         if self._which.job_id is None:
             return read_tail(self._asked, self._window, now, zone)
         stretch = Stretch(self._window.since, self._window.until, job_id=self._which.job_id)
@@ -129,9 +128,11 @@ class _Reading:
 
     def summary(self) -> FarmSummary:
         total: Bucket = Counter()
-        for row in self._rows(_BUCKET.c.detail, *_COUNTS, grain=self._coarsest()):
-            total.update(row.detail)
-            total.update({f"tasks:{name.upper()}": getattr(row, name) for name in _NAMES})
+        sums = [0] * len(_COUNTS)
+        for detail, *counts in self._rows(_BUCKET.c.detail, *_COUNTS, grain=self._coarsest()):
+            total.update(detail)
+            sums = [one + more for one, more in zip(sums, counts, strict=True)]
+        total.update({f"tasks:{name.upper()}": count for name, count in zip(_NAMES, sums, strict=True)})
         for bucket in self._wanted.values():
             total.update(bucket)
         return summary_of(total)

@@ -1,8 +1,8 @@
 """Percentiles from counts on a logarithmic scale: they can be added up, which percentiles themselves cannot.
 
 A time of v milliseconds is counted in the class n = ceil(log(v) / log(1.1)), and a class stands for the geometric
-middle of its ends. So a percentile is at most 5 % away from the time that is really there (sqrt(1.1) = 1.0488), or
-half a millisecond where that is more.
+middle of its ends. So a percentile is at most 5 % away from the time that is really there (sqrt(1.1) = 1.0488), and
+half a millisecond, because it is told in whole ones.
 """
 
 from __future__ import annotations
