@@ -106,10 +106,14 @@ def dress(axis: Any) -> None:
 
 
 def time_axis(made: Figure) -> None:
-    """Write the axis of time short, so that five labels fit on a phone."""
+    """Write the axis of time short, so that five labels fit on a phone; days and years stand below where they begin."""
+    from bokeh.models import DatetimeTickFormatter
+
+    days = dict.fromkeys(("seconds", "minsec", "minutes", "hourmin", "hours"), "%-d %b")
+    below = DatetimeTickFormatter(**days, days="%Y", months="", years="", hide_repeats=True)
     made.xaxis[0].formatter.update(
-        seconds="%H:%M:%S", minsec="%H:%M:%S", minutes="%H:%M", hourmin="%H:%M", hours="%H:%M",
-        days="%-d %b", months="%b %Y", years="%Y", context=None, hide_repeats=False,
+        seconds="%H:%M:%S", minsec="%H:%M:%S", minutes="%H:%M", hourmin="%H:%M", hours="%H:%M", days="%-d %b",
+        months="%b %Y", years="%Y", context=below, context_which="all", context_location="below", hide_repeats=False,
     )  # fmt: skip
     made.xaxis[0].ticker.desired_num_ticks = 7
 
