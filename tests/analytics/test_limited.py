@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import add
 
 import pytest
 from flask import Flask
@@ -25,7 +27,7 @@ def test_a_read_that_takes_too_long_is_stopped_and_the_next_one_is_not(app: Flas
         record(facts=[sale(NOON + timedelta(hours=at)) for at in range(60)])
         others = [SALE.alias(f"sale_{at}") for at in range(5)]
         # nothing but the rows themselves decides, so no database can count them without looking at each
-        all_pairs = select(func.count()).where(sum(each.c.id for each in others) % 7 == 3).select_from(*others)
+        all_pairs = select(func.count()).where(reduce(add, (each.c.id for each in others)) % 7 == 3)
         began_at = time.monotonic()
         with pytest.raises(TakesTooLong):
             rows_within(all_pairs, {}, most_s=0.2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import pytest
@@ -12,8 +13,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.analytics.services.sales_folding import fold_sales
+from app.analytics.queries.dashboard import read_figures
+from app.analytics.services.sales_folding import fold_sales, fold_some
 from app.core.orm import utc_now
+from app.orders.services.sales import day_of
 from tests.analytics.facts import record, sale
 from tests.products.categories import add_category, add_product, put
 from tests.servers import on_sqlite
@@ -42,6 +45,11 @@ class Asking:
         answer = self.get(f"{path}&format=csv")
         assert answer.content_type == "text/csv; charset=utf-8"
         return list(csv.DictReader(io.StringIO(answer.text)))
+
+    def facts(self, which: str) -> list[dict[str, Any]]:
+        answer = self._client.get(f"/api/v1/sales?{which}", headers=self._headers)
+        found: list[dict[str, Any]] = answer.get_json()["items"]
+        return found
 
     def refused(self, path: str) -> tuple[int, str, list[str]]:
         answer = self.get(path)
@@ -223,5 +231,39 @@ def test_the_same_is_drawn_as_a_chart(asking: Asking, trade: dict[str, int], pat
 
 
 @on_sqlite
+def test_each_currency_has_its_own_best_ones(app: Flask, asking: Asking) -> None:
+    with app.app_context():
+        record(
+            facts=[
+                sale(NOON, currency=currency, asin=f"B{at:09}", brand=f"Brand {at}", gross_minor=100 * at + 100)
+                for currency in ("EUR", "USD")
+                for at in range(4)
+            ]
+        )
+    for path in ("top-products?", "analytics?group_by=brand&"):
+        parts = asking.json(f"{path}{MARCH}&limit=2")["parts"]
+        shown = [(part["figures"]["currency"], part["figures"]["net"]) for part in parts]
+        assert shown == [("EUR", "4.00"), ("EUR", "3.00"), ("USD", "4.00"), ("USD", "3.00")]
+    assert len(asking.json(f"by-category?{MARCH}&limit=1")["parts"]) == 2
+
+
+@on_sqlite
 def test_a_chart_of_nothing_says_so(asking: Asking) -> None:
     assert asking.json("top-products?format=chart")["empty"] == "No product was sold in this period."
+
+
+@on_sqlite
+def test_the_tile_the_answer_the_file_and_the_facts_say_the_same(app: Flask, asking: Asking) -> None:
+    with app.app_context():
+        for kind, sign in (("sale", 1), ("refund", -1), ("sale", 1)):
+            record(facts=[sale(utc_now(), kind=kind, quantity=sign, gross_minor=sign * 700, tax_minor=sign * 70)])
+            fold_some(size=1)
+        today = day_of(utc_now())
+        tiles = read_figures(now=utc_now())
+    of_day = f"from={today}&to={today}"
+    (whole,) = asking.json(f"analytics?{of_day}")["totals"]
+    (row,) = asking.rows(f"analytics?{of_day}")
+    facts = [Decimal(fact["total"]) for fact in asking.facts(of_day)]
+    assert Decimal(tiles["sales.today.total"]["amount"]) == Decimal("7.70")
+    assert Decimal(whole["total"]) == Decimal(row["total"]) == sum(facts) == Decimal("7.70")
+    assert tiles["sales.today.units"] == whole["units"] == int(row["units"]) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -19,11 +19,13 @@ from app.analytics.queries.sales_sources import (
     SOURCES,
     UNCOUNTED,
     Dimension,
+    columns_of_facts,
     fact_sums,
     facts_within,
     joined,
     key_of_facts,
     rollup_sums,
+    split_sums,
 )
 from app.analytics.rules.periods import Period
 from app.analytics.rules.sales_figures import NOTHING, ORDER_SUMS, SUMS, Filters, Pair, added, month_of
@@ -66,12 +68,12 @@ def read_sums(
         values["keys"] = list(keys)
     if len(dimensions) > 1:
         values |= _days(Span.PERIOD, period)
-        return _collected(rows_within(_of_facts(*shape), values))
+        return _collected(rows_within(_of_facts(*shape), values), each)
     spans = spans_of(period) if each == "key" else {Span.PERIOD: period}
     for span, part in spans.items():
         values |= _days(span, part)
     values |= _days(Span.PERIOD, period)
-    return _collected(db.session.execute(_of_rollups(*shape, tuple(spans)), values))
+    return _collected(db.session.execute(_of_rollups(*shape, tuple(spans)), values), each)
 
 
 def _dimensions_of(filters: Filters) -> set[Dimension]:
@@ -109,13 +111,23 @@ def _next_month(day: date) -> date:
     return month_of(month_of(day) + timedelta(days=32))
 
 
-def _collected(rows: Iterable[Any]) -> Found:
+def _collected(rows: Iterable[Any], each: Each) -> Found:
     found: Found = {}
-    for of, currency, kind, *sums in rows:
-        pair: Pair = (sums, NOTHING) if kind == SaleKind.SALE.value else (NOTHING, sums)
+    for of, currency, pair in _split(rows) if each == "day" else _by_kind(rows):
         known = found.get((of, currency))
         found[of, currency] = pair if known is None else added((known, pair))
     return found
+
+
+def _by_kind(rows: Iterable[Any]) -> Iterator[tuple[Any, str, Pair]]:
+    for of, currency, kind, *sums in rows:
+        yield of, currency, (sums, NOTHING) if kind == SaleKind.SALE.value else (NOTHING, sums)
+
+
+def _split(rows: Iterable[Any]) -> Iterator[tuple[Any, str, Pair]]:
+    """Rows of ``split_sums``; what figures do not need of refunds is nothing."""
+    for of, currency, *sold, quantity, tax, shipping, net in rows:
+        yield of, currency, (sold, (0, quantity, 0, 0, tax, shipping, net, 0, 0))
 
 
 def _between(column: ColumnElement[Any], span: Span) -> ColumnElement[bool]:
@@ -139,7 +151,7 @@ def _of_rollups(
 def _of_rollup(
     each: Each, dimension: Dimension | None, is_one: bool, has_keys: bool, has_currency: bool, span: Span
 ) -> Select[Any]:
-    """The sums of one rollup; rows of a day's rollup that are of one key only are these sums already."""
+    """The sums of one rollup."""
     table: FromClause = DAY
     key: ColumnElement[Any] = _ALL
     if dimension is not None:
@@ -154,8 +166,9 @@ def _of_rollup(
     conditions += [table.c.currency == bindparam("currency")] if has_currency else []
     whole_shop = dimension is None
     if each == "day":
-        plain = [table.c[name] for name in (SUMS + ORDER_SUMS if whole_shop else SUMS)]
-        return select(of.label("part"), table.c.currency, table.c.kind, *plain).where(*conditions)
+        columns = {name: table.c[name] for name in (SUMS + ORDER_SUMS if whole_shop else SUMS)}
+        split = select(of.label("part"), table.c.currency, *split_sums(table.c.kind, columns))
+        return split.where(*conditions).group_by(of, table.c.currency)
     wanted = select(of.label("part"), table.c.currency, table.c.kind, *rollup_sums(table, whole_shop=whole_shop))
     groups = [table.c.currency, table.c.kind] if of is _ALL else [of, table.c.currency, table.c.kind]
     return wanted.where(*conditions).group_by(*groups)
@@ -180,6 +193,10 @@ def _facts(
     conditions += [key.in_(bindparam("keys", expanding=True))] if has_keys else []
     conditions += [SALE.c.currency == bindparam("currency")] if has_currency else []
     whole_shop = by is None and not within
+    if each == "day":
+        split = split_sums(SALE.c.kind, columns_of_facts(whole_shop=whole_shop))
+        some = joined(select(of.label("part"), SALE.c.currency, *split), by, counted=counted)
+        return some.where(*conditions).group_by(of, SALE.c.currency)
     wanted = select(of.label("part"), SALE.c.currency, SALE.c.kind, *fact_sums(whole_shop=whole_shop))
     wanted = joined(wanted, by, counted=counted).where(*conditions)
     return wanted.group_by(*([SALE.c.currency, SALE.c.kind] if of is _ALL else [of, SALE.c.currency, SALE.c.kind]))

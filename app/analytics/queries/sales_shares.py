@@ -11,6 +11,7 @@ from a ranking that is made every few minutes, of several times as many as are s
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby, islice
 from typing import Any, Final
 
 from sqlalchemy import bindparam, func, select, union_all
@@ -60,7 +61,7 @@ def by_category(
         for key, figures in each_of(found)
         if _is_any(figures)
     ]
-    return best(shares, measure)[:limit]
+    return best(shares, measure, limit)
 
 
 def top_products(period: Period, measure: str = "net", limit: int = 10, filters: Filters = EVERYTHING) -> list[Share]:
@@ -86,10 +87,12 @@ def top_brands(period: Period, measure: str = "net", limit: int = 10, filters: F
     return [Share(brand, None if brand == NO_BRAND else brand, figures) for brand, figures in found]
 
 
-def best(shares: Iterable[Share], measure: str) -> list[Share]:
-    """By currency, those with the most first; equal ones in the order of their keys."""
+def best(shares: Iterable[Share], measure: str, limit: int) -> list[Share]:
+    """The first so many of each currency, those with the most first; equal ones in the order of their keys."""
     value = "net_minor" if measure == "net" else "units"
-    return sorted(shares, key=lambda each: (each.figures.currency, -getattr(each.figures, value), each.key))
+    ordered = sorted(shares, key=lambda each: (each.figures.currency, -getattr(each.figures, value), each.key))
+    by_currency = groupby(ordered, key=lambda each: each.figures.currency)
+    return [share for _, some in by_currency for share in islice(some, limit)]
 
 
 def rank_of(
@@ -141,15 +144,8 @@ def _top(dimension: Dimension, period: Period, measure: str, limit: int, filters
     if keys is not None and not keys:
         return []
     found = read(period, filters, each="key", by=dimension, keys=keys)
-    shares = best((Share(key, None, figures) for key, figures in each_of(found) if _is_any(figures)), measure)
-    counts: dict[str, int] = {}
-    first = []
-    for share in shares:
-        code = share.figures.currency
-        counts[code] = counts.get(code, 0) + 1
-        if counts[code] <= limit:
-            first.append((share.key, share.figures))
-    return first
+    shares = (Share(key, None, figures) for key, figures in each_of(found) if _is_any(figures))
+    return [(share.key, share.figures) for share in best(shares, measure, limit)]
 
 
 def _candidates(dimension: Dimension, period: Period, measure: str, limit: int, filters: Filters) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -84,6 +85,10 @@ LEADS: Final[ColumnElement[int]] = case((and_(_IS_ORDERED, ~_FOLLOWS), ONE), els
 ORDERED: Final[ColumnElement[int]] = case((_IS_ORDERED, SALE.c.net_minor), else_=literal_column("0"))
 
 
+BACK: Final = ("quantity", "tax_minor", "shipping_minor", "net_minor")
+"""What figures need of refunds."""
+
+
 def summed(column: ColumnElement[Any]) -> ColumnElement[int]:
     """The sum of a column as a whole number; databases give it in types of their own."""
     return cast(func.sum(column), BigInteger)
@@ -101,6 +106,24 @@ def rollup_sums(table: FromClause, *, whole_shop: bool) -> list[ColumnElement[in
     names = SUMS + ORDER_SUMS if whole_shop else SUMS
     sums: list[ColumnElement[int]] = [summed(table.c[name]).label(name) for name in names]
     return sums
+
+
+def split_sums(kind: ColumnElement[str], columns: Mapping[str, ColumnElement[Any]]) -> list[ColumnElement[int]]:
+    """One row of sums for both kinds: those of sales in the order of the columns, then those of refunds of BACK.
+
+    Half as many rows as one for each kind, which is what reading years of days takes its time for.
+    """
+    none = literal_column("0")
+    of = {each: kind == literal_column(f"'{each.value}'") for each in SaleKind}
+    sold = [(f"sold_{name}", case((of[SaleKind.SALE], column), else_=none)) for name, column in columns.items()]
+    back = [(f"back_{name}", case((of[SaleKind.REFUND], columns[name]), else_=none)) for name in BACK]
+    return [summed(each).label(name) for name, each in sold + back]
+
+
+def columns_of_facts(*, whole_shop: bool) -> dict[str, ColumnElement[Any]]:
+    """What of a fact is summed up, by the names of SUMS, for the whole shop with ORDER_SUMS."""
+    columns: dict[str, ColumnElement[Any]] = {"facts": ONE} | {name: SALE.c[name] for name in SUMS[1:]}
+    return columns | ({"orders": LEADS, "ordered_minor": ORDERED} if whole_shop else {})
 
 
 def key_of_facts(dimension: Dimension, *, counted: bool) -> ColumnElement[Any]:

@@ -1,6 +1,6 @@
 """Counting facts: they are added to the rollups, and not marked any more, some thousands in one transaction.
 
-The timetable does it every few seconds, and so does a slice of an import of sales at its end. Until then reads add
+The timetable does it several times a minute, and so does a slice of an import of sales at its end. Until then reads add
 them by themselves, so figures are never late.
 """
 
