@@ -16,7 +16,15 @@ from app.analytics.rules.report_tables import csv_of
 from app.core.downloads import send_pieces
 from app.core.files import file_store
 
-CHART: Final = {"description": "BokehJS's json_item, with what is said beside it", "content": {"application/json": {}}}
+CHART: Final = {
+    "description": "BokehJS's json_item, with what is said beside it: a caption, and the same figures as a table",
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "description": "For BokehJS and a page", "additionalProperties": True},
+            "example": {"target_id": None, "root_id": "p1004", "doc": {"version": "3.9.1", "roots": []}, "caption": ""},
+        }
+    },
+}
 
 
 def csv_answer(figures: Figures) -> Response:
