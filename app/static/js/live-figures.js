@@ -138,7 +138,7 @@ class LiveFigures {
     do {
       await this.poll();
       if (this.isOver) return;
-      await sleep(Math.min(POLL_MS, Math.max(0, until - Date.now())));
+      await sleep(this.isLive ? Math.min(POLL_MS, Math.max(FIRST_PAUSE_MS, until - Date.now())) : POLL_MS);
       await this.somebodyLooks();
     } while (Date.now() < until || !this.isLive);
   }
