@@ -98,7 +98,7 @@ def test_the_farm_counts_what_waits_runs_and_has_ended_within_the_hour(context: 
     ending.finish_jobs()
     figures = read_figures(now=utc_now())
     farms = {name.removeprefix("farm."): value for name, value in figures.items() if name.startswith("farm.")}
-    ended = {"minute.ended": 3, "hour.ended": 3, "hour.success": "33.33"}
+    ended = {"minute.ended": 3, "hour.ended": 3, "hour.success": "66.67"}
     assert farms == {"jobs": 1, "waiting": 1, "running": 1, "workers": 0} | ended
 
 

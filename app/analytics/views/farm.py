@@ -23,6 +23,7 @@ def index() -> Any:
     """Show what the farm did in the period of the address, by its filters."""
     form = FarmForm(request.args, today=day_of(utc_now()))
     shops = list_storefronts(limit=100, cursor=None).items
-    farm = read_farm(form, form.which({shop.code: shop.id for shop in shops}))
+    which = form.which({shop.code: shop.id for shop in shops})
+    shown = {"farm": read_farm(form, which), "shops": shops, "asked": form.arguments(which)}
     words = {"kinds": KINDS, "stages": STAGES, "rules": RULES, "seconds": seconds, "meanings_of": MEANINGS}
-    return render_template("analytics/farm.html", form=form, farm=farm, shops=shops, **words), form.status()
+    return render_template("analytics/farm.html", form=form, **shown, **words), form.status()

@@ -39,7 +39,7 @@ MEANINGS: Final = (
     (
         "rate",
         "Success rate",
-        "Of the tasks that were tried, those that ended well; skipped and cancelled ones were not.",
+        "Of the tasks that were tried, those that did not fail; a shop's no is no failure.",
     ),
     ("failed", "Failed", "Tasks of which it could not be found out, after all their attempts."),
     ("refused", "Refused", "Tasks that the shop said no to: it does not have the product, or does not sell it now."),

@@ -27,7 +27,9 @@ class StockForm:
     def __init__(self, asked: MultiDict[str, str]) -> None:
         """Read the address."""
         schema = InsightArguments()
-        self.values = {name: asked[name].strip() for name in schema.fields if asked.get(name, "").strip()}
+        self.values = {
+            name: asked[name].strip() for name in schema.fields if name != "format" and asked.get(name, "").strip()
+        }
         self.errors: dict[str, str] = {}
         try:
             self.which: dict[str, Any] = schema.load(self.values)
@@ -41,6 +43,10 @@ class StockForm:
     def value(self, name: str) -> Any:
         """What a field shows: what was typed, else what is assumed."""
         return self.values.get(name, getattr(self.which["policy"], name, ""))
+
+    def asked(self) -> dict[str, str]:
+        """What was asked for and can be, as arguments of the API."""
+        return {name: text for name, text in self.values.items() if name not in self.errors and name != "cursor"}
 
     def status(self) -> int:
         """What a page with this form answers."""
