@@ -8,7 +8,7 @@ with it; two lines of five are a partner of what is in the order already. So thi
 there, how it compares with showing the most popular products, and nothing of how people buy in a real shop.
 
 Of the last orders, which are never counted, one product is shown and another one of the order is to be guessed:
-hit-rate@10. The *ceiling* is how often it is a partner of the one that is shown; the rest is chance. Then one order more
+hit-rate@10. The *ceiling* is how often it is a partner of the one that is shown; the rest is chance. Then another order
 is paid, and what that costs is told, and what ``recommend_with`` costs at its median.
 Ends with 1 where a target is missed: twice the hit-rate of the most popular, 300 MB.
 """

@@ -15,7 +15,10 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.analytics.errors import PeriodTooWide
+from app.analytics.queries import inventory_insights
 from app.analytics.queries.inventory_insights import Insight, Sort, Status, list_insights
+from app.analytics.queries.limited import TakesTooLong
 from app.analytics.rules.replenishing import Demand, Policy, order_quantity, reorder_point
 from app.analytics.services.sales_folding import fold_sales
 from app.core.extensions import db
@@ -234,3 +237,27 @@ def test_the_file_says_the_same_of_all_products(app: Flask, client: FlaskClient,
         same = line.keys() - {"name"}
         said = {name: str(item[name]).lower() if isinstance(item[name], bool) else str(item[name]) for name in same}
         assert {name: line[name] for name in same} == said
+
+
+@on_sqlite
+def test_the_chart_shows_what_is_gone_first(app: Flask, client: FlaskClient, auth_headers: dict[str, str]) -> None:
+    with app.app_context():
+        for on_hand in (30, 3):
+            product_id = make_goods("19.99", now=NOW, name=f"Lamp {on_hand}", on_hand=on_hand)
+            sell(None, {product_id: 30}, at=datetime.now(UTC) - timedelta(days=3))
+        make_goods("19.99", now=NOW, name="Nobody's lamp")
+
+    item = client.get("/api/v1/inventory/insights?format=chart", headers=auth_headers).get_json()
+
+    assert [row[0].split(" (")[0] for row in item["table"]["rows"]] == ["Lamp 3", "Lamp 30"]
+    assert "1 product without sales" in item["caption"]
+
+
+def test_a_window_that_takes_too_long_is_refused_by_name(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up(*_args: Any, **_options: Any) -> None:
+        raise TakesTooLong
+
+    monkeypatch.setattr(inventory_insights, "rows_within", give_up)
+    with pytest.raises(PeriodTooWide) as refused:
+        _all()
+    assert [(each.pointer, each.detail) for each in refused.value.errors] == [("/days", "must be fewer, such as 7.")]

@@ -16,9 +16,12 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, exists, func, literal_column, or_, select
 from sqlalchemy.sql.selectable import Subquery
 
+from app.analytics.errors import PeriodTooWide
+from app.analytics.queries.limited import TakesTooLong, rows_within
 from app.analytics.queries.product_units import units_by_asin_and_day
 from app.analytics.rules.replenishing import Demand, Policy, days_of_cover, order_quantity, reorder_point
 from app.core.days import beginning_of
+from app.core.errors import FieldError
 from app.core.extensions import db
 from app.core.orm import table_of
 from app.core.pagination import Page, behind, make_cursor, read_cursor
@@ -28,6 +31,9 @@ from app.products.models.categories import ProductCategory
 from app.products.models.products import Product
 from app.products.models.stock import Stock
 
+MOST_S: Final = 10.0
+"""How long the database may sum up."""
+FEWEST_DAYS: Final = 7
 NEVER: Final = 2**62
 """Thousandths of days that the stock lasts of what is not sold: it comes last."""
 _DEAREST: Final = 9_000_000_000
@@ -85,9 +91,8 @@ class Insight:
     @property
     def is_dead(self) -> bool:
         """Whether it lies on the shelf, is no new product, and was not sold for long."""
-        since = self.today - timedelta(days=self.policy.dead_days)
-        is_new = self.row.created_at >= beginning_of(since, settings().timezone)
-        return self.row.on_hand > 0 and not is_new and (self.last_sold_on is None or self.last_sold_on < since)
+        since = _dead_since(self.policy, self.today)
+        return self.row.on_hand > 0 and not self.row.is_new and (self.last_sold_on is None or self.last_sold_on < since)
 
     @property
     def value_minor(self) -> int:
@@ -130,7 +135,7 @@ def list_insights(
     """Products with what their stock means: the shortest cover, the highest value or the most units first.
 
     The window is the ``policy.days`` days before ``today``. ``filters``: asin, brand, category (with all below it).
-    Raises Invalid for a cursor of another order.
+    Raises Invalid for a cursor of another order, PeriodTooWide where that takes more than MOST_S seconds.
     """
     found = _stock(policy, today, filters).subquery("insight")
     keys = [(found.c[sort.value], sort != Sort.COVER), (found.c.id, False)]
@@ -138,7 +143,7 @@ def list_insights(
     if cursor:
         wanted = wanted.where(behind(keys, read_cursor(cursor, keys)))
     ordered = wanted.order_by(*(column.desc() if down else column.asc() for column, down in keys)).limit(limit + 1)
-    rows = db.session.execute(ordered).all()
+    rows = _rows(ordered, policy)
     shown = rows[:limit]
     last = _last_sales([row.id for row in shown])
     insights = [Insight(row, policy, last.get(row.id), today) for row in shown]
@@ -146,12 +151,23 @@ def list_insights(
     return Page(insights, make_cursor([getattr(shown[-1], sort.value), shown[-1].id], keys) if more else None)
 
 
+def _rows(wanted: Select[Any], policy: Policy) -> Sequence[Any]:
+    try:
+        return rows_within(wanted, {}, most_s=MOST_S)
+    except TakesTooLong:
+        fewer = max(FEWEST_DAYS, policy.days // 2)
+        said = f"Summing up {policy.days} days takes too long. Ask for fewer, such as {fewer}."
+        raise PeriodTooWide(said, errors=(FieldError("/days", f"must be fewer, such as {fewer}.", "query"),)) from None
+
+
 def _stock(policy: Policy, today: date, filters: Mapping[str, Any]) -> Select[Any]:
     sold = _demand(policy, today, filters.get("asin"))
     units, squares = func.coalesce(sold.c.units, 0), func.coalesce(sold.c.squares, 0)
     available = _STOCK.c.on_hand - _STOCK.c.allocated
+    # said as a number: rows that were read within a time have no types of their own
+    is_new = case((_PRODUCT.c.created_at >= beginning_of(_dead_since(policy, today), settings().timezone), 1), else_=0)
     wanted = (
-        select(_PRODUCT.c.id, _PRODUCT.c.asin, _PRODUCT.c.name, _PRODUCT.c.brand, _PRODUCT.c.created_at)
+        select(_PRODUCT.c.id, _PRODUCT.c.asin, _PRODUCT.c.name, _PRODUCT.c.brand, is_new.label("is_new"))
         .add_columns(_PRODUCT.c.price_minor, _PRODUCT.c.currency, _STOCK.c.on_hand, _STOCK.c.allocated)
         .add_columns(available.label("available"), units.label("units"), squares.label("squares"))
         .add_columns(_cover(available, units, policy.days).label(Sort.COVER.value))
@@ -209,10 +225,14 @@ def _of_status(found: Any, status: Status | None, policy: Policy, today: date) -
         return [found.c.is_to_reorder == 1]
     if status is None:
         return []
-    since = today - timedelta(days=policy.dead_days)
+    since = _dead_since(policy, today)
     sold = exists().where(_SALE.c.asin == found.c.asin, _SALE.c.sold_on >= since, _SALE.c.kind == SaleKind.SALE)
-    is_old = found.c.created_at < beginning_of(since, settings().timezone)
-    return [found.c.on_hand > 0, is_old, ~sold.correlate(found)]
+    return [found.c.on_hand > 0, found.c.is_new == 0, ~sold.correlate(found)]
+
+
+def _dead_since(policy: Policy, today: date) -> date:
+    """From which day on dead stock was not sold."""
+    return today - timedelta(days=policy.dead_days)
 
 
 def _last_sales(product_ids: Sequence[int]) -> dict[int, date]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, fields, post_load, validate
 
-from app.analytics.queries.inventory_insights import Sort, Status
+from app.analytics.queries.inventory_insights import FEWEST_DAYS, Sort, Status
 from app.analytics.rules.replenishing import Policy
 from app.analytics.schemas.formats import FormatArguments
 from app.core.fields import Asin, PageArguments, Price, StrictSchema, Text, page_of
@@ -20,7 +20,7 @@ class PolicyArguments(StrictSchema):
 
     days = fields.Integer(
         load_default=30,
-        validate=validate.Range(7, 365),
+        validate=validate.Range(FEWEST_DAYS, 365),
         metadata={"description": "Of how many days the demand is, up to yesterday, in the shop's time zone"},
     )
     dead_days = fields.Integer(
