@@ -6,11 +6,11 @@ what differs from the time before; two walks at once write the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, case, delete, func, select
+from sqlalchemy import and_, case, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.analytics.models.prices import PriceGap, PriceIndexDay
@@ -48,8 +48,10 @@ def _compare_some(*, after: _Key, now: datetime) -> _Key | None:
     """Compare the next prices; where to go on, None at the end."""
     session = db.session()
     seen = _seen(session, after)
+    ours = _ours(session, {row.product_id for row in seen})
     last = (seen[-1].product_id, seen[-1].storefront_id) if len(seen) == CHUNK else None
-    found = {(gap["product_id"], gap["storefront_id"]): gap for gap in (_gap(row, now) for row in seen) if gap}
+    gaps = (_gap(row, ours[row.product_id], now) for row in seen if row.product_id in ours)
+    found = {(gap["product_id"], gap["storefront_id"]): gap for gap in gaps if gap}
     kept = _kept(session, after, last)
     changed = [gap for key, gap in found.items() if kept.get(key) != gap]
     if changed:
@@ -62,29 +64,38 @@ def _compare_some(*, after: _Key, now: datetime) -> _Key | None:
 
 
 def _seen(session: Session, after: _Key) -> Sequence[Any]:
+    """The next prices that were seen, whether or not we sell the product.
+
+    Joined with products, MariaDB would begin with those, and sort all there are for every step.
+    """
     columns = (ObservationCurrent.product_id, ObservationCurrent.storefront_id, ObservationCurrent.value)
-    prices = (
-        select(*columns, ObservationCurrent.observed_at, Product.price_minor, Product.currency)
-        .join(Product, Product.id == ObservationCurrent.product_id)
-        .where(ObservationCurrent.attribute == "price", SELLABLE, behind(_SEEN, after))
+    prices = select(*columns, ObservationCurrent.observed_at).where(
+        ObservationCurrent.attribute == "price", behind(_SEEN, after)
     )
     return session.execute(prices.order_by(*(column for column, _ in _SEEN)).limit(CHUNK)).all()
 
 
-def _gap(row: Row[Any], now: datetime) -> dict[str, Any] | None:
+def _ours(session: Session, ids: Collection[int]) -> Mapping[int, Any]:
+    """What we ask for those of these products that we sell, by their id."""
+    columns = (Product.id, Product.price_minor, Product.currency, Product.is_active, Product.deleted_at)
+    rows = session.execute(select(*columns).where(Product.id.in_(ids)))  # by the primary key, and by nothing else
+    return {row.id: row for row in rows if row.is_active and row.deleted_at is None}
+
+
+def _gap(row: Any, ours: Any, now: datetime) -> dict[str, Any] | None:
     """The row of a price that was seen; None of a text that is no price."""
     theirs = money_of(row.value)
     if theirs is None:
         return None
-    prices = {"our_minor": row.price_minor, "their_minor": theirs.minor, "their_currency": theirs.currency}
-    verdict = compare(currency=row.currency, age=now - row.observed_at, **prices)
+    prices = {"our_minor": ours.price_minor, "their_minor": theirs.minor, "their_currency": theirs.currency}
+    verdict = compare(currency=ours.currency, age=now - row.observed_at, **prices)
     return {
         "product_id": row.product_id,
         "storefront_id": row.storefront_id,
         "comparison": str(verdict),
-        "currency": row.currency,
+        "currency": ours.currency,
         **prices,
-        "log_ratio": log_ratio(theirs.minor, row.price_minor) if verdict is Comparison.COMPARED else None,
+        "log_ratio": log_ratio(theirs.minor, ours.price_minor) if verdict is Comparison.COMPARED else None,
         "observed_at": row.observed_at,
     }
 
