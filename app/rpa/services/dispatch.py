@@ -10,7 +10,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Row, case, func, select, update
+from sqlalchemy import Row, Select, case, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from app.config import Farm
@@ -36,6 +36,17 @@ _PER_KIND: Final = 50
 _ROUNDS: Final = 5
 """How often what a job left of its share is shared among the others before the next call."""
 _OUT: Final = (TaskState.QUEUED, TaskState.LEASED)
+# What is asked in every round is made once: that takes longer than the answer.
+_SHOPS: Final[Select[Any]] = (
+    select(Storefront, clock().label("now"))
+    .options(defer(Storefront.profile))
+    .where(Storefront.id.in_(select(Job.storefront_id).where(Job.state.in_(WORKS))), Storefront.is_active)
+)
+_COUNTS: Final = (
+    select(Task.storefront_id, Task.state, func.count())
+    .where(Task.state.in_(_OUT))
+    .group_by(Task.storefront_id, Task.state)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +165,12 @@ def _candidate(job: Row[Any], most: int) -> Candidate:
 
 def _open_shops(session: Session) -> Sequence[Row[Any]]:
     """The active storefronts that jobs which work are on, and the time."""
-    wanted = select(Job.storefront_id).where(Job.state.in_(WORKS))
-    shops: Any = select(Storefront, clock().label("now")).options(defer(Storefront.profile))
-    return session.execute(shops.where(Storefront.id.in_(wanted), Storefront.is_active)).all()
+    return session.execute(_SHOPS).all()
 
 
 def _count_out(session: Session) -> Counter[tuple[int, str]]:
     """How many tasks of each storefront are released, and how many are under way."""
-    counts = select(Task.storefront_id, Task.state, func.count()).where(Task.state.in_(_OUT))
-    rows = session.execute(counts.group_by(Task.storefront_id, Task.state))
-    return Counter({(row[0], row[1]): row[2] for row in rows})
+    return Counter({(row[0], row[1]): row[2] for row in session.execute(_COUNTS)})
 
 
 def _startable_jobs(session: Session, storefront_ids: list[int], now: datetime) -> Sequence[Row[Any]]:

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core.extensions import db
@@ -49,10 +49,7 @@ def look_at_jobs() -> Look:
     ``over`` is for ``end_open_tasks``, ``out`` for ``withdraw_paused``, ``over`` and ``through`` for ``finish_jobs``.
     """
     session = db.session()
-    over = or_(*(_is_over(code, clock()) for code in _ENDS_AS))
-    ending = Job.state.in_((JobState.CANCELLING, *COMPLETES)) & (Job.current_count == Job.total_count)
-    conditions = (Job.state.in_(OPEN), over, _is_out(), ending)
-    found = session.execute(select(*(exists().where(condition) for condition in conditions))).one()
+    found = session.execute(_LOOK).one()
     session.rollback()
     return Look(*(bool(flag) for flag in found))
 
@@ -134,6 +131,16 @@ def _is_over(code: Code, now: datetime | clock) -> ColumnElement[bool]:
     if code is Code.CANCELLED:
         return Job.state == JobState.CANCELLING
     return Job.state.in_(LIVES) & (Job.deadline_at < now)
+
+
+def _look() -> Select[Any]:
+    over = or_(*(_is_over(code, clock()) for code in _ENDS_AS))
+    ending = Job.state.in_((JobState.CANCELLING, *COMPLETES)) & (Job.current_count == Job.total_count)
+    return select(*(exists().where(condition) for condition in (Job.state.in_(OPEN), over, _is_out(), ending)))
+
+
+_LOOK: Final = _look()
+"""Made once: it is asked several times a second, and took longer to make than to answer."""
 
 
 @in_transaction
