@@ -10,7 +10,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, case, func, select, update
+from sqlalchemy import Row, case, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from app.config import Farm
@@ -37,7 +37,7 @@ _ROUNDS: Final = 5
 """How often what a job left of its share is shared among the others before the next call."""
 _OUT: Final = (TaskState.QUEUED, TaskState.LEASED)
 # What is asked in every round is made once: that takes longer than the answer.
-_SHOPS: Final[Select[Any]] = (
+_SHOPS: Final[Any] = (
     select(Storefront, clock().label("now"))
     .options(defer(Storefront.profile))
     .where(Storefront.id.in_(select(Job.storefront_id).where(Job.state.in_(WORKS))), Storefront.is_active)

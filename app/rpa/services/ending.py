@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core.extensions import db
@@ -133,7 +133,7 @@ def _is_over(code: Code, now: datetime | clock) -> ColumnElement[bool]:
     return Job.state.in_(LIVES) & (Job.deadline_at < now)
 
 
-def _look() -> Select[Any]:
+def _look() -> Any:
     over = or_(*(_is_over(code, clock()) for code in _ENDS_AS))
     ending = Job.state.in_((JobState.CANCELLING, *COMPLETES)) & (Job.current_count == Job.total_count)
     return select(*(exists().where(condition) for condition in (Job.state.in_(OPEN), over, _is_out(), ending)))
