@@ -113,7 +113,7 @@ def split_sums(kind: ColumnElement[str], columns: Mapping[str, ColumnElement[Any
 
     Half as many rows as one for each kind, which is what reading years of days takes its time for.
     """
-    none = literal_column("0")
+    none: ColumnElement[int] = literal_column("0")
     of = {each: kind == literal_column(f"'{each.value}'") for each in SaleKind}
     sold = [(f"sold_{name}", case((of[SaleKind.SALE], column), else_=none)) for name, column in columns.items()]
     back = [(f"back_{name}", case((of[SaleKind.REFUND], columns[name]), else_=none)) for name in BACK]
