@@ -30,7 +30,7 @@ NAMES: Final = [f"{method} {path}" for method, path in ROUTES]
 
 NOT_COMPARED: Final = {"session", "audit_event", "idempotency_key"}
 """Tables that say who was here, not what there is."""
-_NOTES_OF_USE: Final = {"last_used_at", "last_used_address"}
+_NOTES_OF_USE: Final = {"last_used_at", "last_used_address", "opened_at"}
 
 NO_CHANGE: Final = {
     ("POST", "/auth/forgot-password"): "the link that a worker makes for it is in the log",

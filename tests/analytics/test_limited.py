@@ -33,6 +33,7 @@ def test_a_read_that_takes_too_long_is_stopped_and_the_next_one_is_not(app: Flas
             rows_within(all_pairs, {}, most_s=0.2)
         assert time.monotonic() - began_at < 30
         assert rows_within(select(func.count()).select_from(SALE), {})[0][0] == 60
+        assert rows_within(select(SALE.c.sold_at).order_by(SALE.c.id).limit(1), {})[0].sold_at == NOON
         assert db.session.scalar(select(func.count()).select_from(SALE)) == 60
         if db.engine.dialect.name == "postgresql":
             assert db.session.scalar(text("SHOW statement_timeout")) == "1min"

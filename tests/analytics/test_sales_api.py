@@ -172,6 +172,14 @@ def test_filters_may_be_combined(asking: Asking, trade: dict[str, int]) -> None:
 
 
 @on_sqlite
+def test_what_one_category_sold_may_be_cut_by_categories(asking: Asking, trade: dict[str, int]) -> None:
+    of_garden = asking.json(f"by-category?{MARCH}&category_id={trade['garden']}")["parts"]
+    assert {part["name"]: part["figures"]["net"] for part in of_garden} == {"Kitchen": "9.00", "Garden": "9.00"}
+    below = f"by-category?{MARCH}&parent_id={trade['kitchen']}"
+    assert asking.json(f"{below}&category_id={trade['kitchen']}")["parts"] == asking.json(below)["parts"]
+
+
+@on_sqlite
 @pytest.mark.parametrize("path", PATHS)
 def test_periods_that_cannot_be_are_refused(asking: Asking, path: str) -> None:
     tomorrow = utc_now().date() + timedelta(days=2)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Select, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import CompoundSelect
 
@@ -33,7 +33,7 @@ def rows_within(
     most_s = MOST_S if most_s is None else most_s
     try:
         with _limited(connection, most_s):
-            return _started(connection, statement, values, most_s)
+            return connection.execute(_hinted(connection, statement, most_s), values).all()
     except DBAPIError as error:
         db.session.rollback()
         if _is_over(error):
@@ -41,18 +41,12 @@ def rows_within(
         raise
 
 
-def _started(connection: Connection, statement: Any, values: Mapping[str, Any], most_s: float) -> Sequence[Any]:
-    """MariaDB and MySQL are told within the statement, which costs nothing."""
+def _hinted(connection: Connection, statement: Any, most_s: float) -> Any:
+    """The same with a hint, which is how MySQL is told; for a union it has none."""
     dialect = connection.dialect
-    if dialect.name in {"mysql", "mariadb"} and getattr(dialect, "is_mariadb", False):
-        told = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-        bound = told.construct_params(dict(values))
-        parts = (told.positiontup or []) if told.positional else None
-        given = tuple(bound[name] for name in parts) if parts is not None else bound
-        return connection.exec_driver_sql(f"SET STATEMENT max_statement_time={most_s:g} FOR {told}", given).all()
-    if dialect.name in {"mysql", "mariadb"} and isinstance(statement, Select):
-        statement = statement.prefix_with(f"/*+ MAX_EXECUTION_TIME({int(most_s * 1000)}) */")
-    return connection.execute(statement, values).all()
+    if dialect.name == "mysql" and not getattr(dialect, "is_mariadb", False) and isinstance(statement, Select):
+        return statement.prefix_with(f"/*+ MAX_EXECUTION_TIME({int(most_s * 1000)}) */")
+    return statement
 
 
 @contextmanager
@@ -69,8 +63,25 @@ def _limited(connection: Connection, most_s: float) -> Iterator[None]:
             yield
         finally:
             driver.set_progress_handler(None, 0)
+    elif getattr(connection.dialect, "is_mariadb", False):
+        with _prefixed(connection, f"SET STATEMENT max_statement_time={most_s:g} FOR "):
+            yield
     else:
         yield
+
+
+@contextmanager
+def _prefixed(connection: Connection, prefix: str) -> Iterator[None]:
+    """Tell MariaDB within the statement itself, which costs no further one."""
+
+    def prefixed(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+        return prefix + statement, parameters
+
+    event.listen(connection, "before_cursor_execute", prefixed, retval=True)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_cursor_execute", prefixed)
 
 
 def _is_over(error: DBAPIError) -> bool:

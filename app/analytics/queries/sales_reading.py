@@ -58,7 +58,7 @@ def read_sums(
 ) -> Found:
     """The sums of a period, exact as of now. With ``each`` = key those of a dimension, all of them or only ``keys``.
 
-    What several dimensions decide is in no rollup and is summed up from facts: raises TakesTooLong.
+    What several dimensions, or two categories, decide is in no rollup and is summed up from facts: raises TakesTooLong.
     """
     within = _dimensions_of(filters)
     dimensions = within if by is None else within | {by}
@@ -66,7 +66,7 @@ def read_sums(
     shape = (each, by, frozenset(within), keys is not None, filters.currency is not None)
     if keys is not None:
         values["keys"] = list(keys)
-    if len(dimensions) > 1:
+    if len(dimensions) > 1 or (by is Dimension.CATEGORY and by in within):
         values |= _days(Span.PERIOD, period)
         return _collected(rows_within(_of_facts(*shape), values), each)
     spans = spans_of(period) if each == "key" else {Span.PERIOD: period}

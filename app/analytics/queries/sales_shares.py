@@ -11,6 +11,7 @@ from a ranking that is made every few minutes, of several times as many as are s
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any, Final
 
@@ -55,6 +56,8 @@ def by_category(
     keys = [*names, *([NO_CATEGORY] if parent_id is None else [])]
     if not keys:
         return []
+    if filters.category_id == parent_id:  # what is in a category is in those above it, too
+        filters = replace(filters, category_id=None)
     found = read(period, filters, each="key", by=Dimension.CATEGORY, keys=keys)
     shares = [
         Share(str(key) if key != NO_CATEGORY else "", names.get(key), figures)

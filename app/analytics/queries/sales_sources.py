@@ -45,6 +45,9 @@ SALE: Final = table_of(Sale)
 MEMBER: Final = table_of(CategoryGroupMember)
 _PRODUCT_CATEGORY: Final = table_of(ProductCategory)
 _EARLIER: Final = SALE.alias("earlier")
+# by names of their own, for facts that are cut by category and kept to one as well
+_OF_GROUP: Final = MEMBER.alias("of_group")
+_OF_PRODUCT: Final = _PRODUCT_CATEGORY.alias("of_product")
 ONE: Final[ColumnElement[int]] = literal_column("1")
 # said with a number in the statement, not as a parameter: partial indexes are found by that
 UNCOUNTED: Final = SALE.c.uncounted == ONE
@@ -152,6 +155,6 @@ def facts_within(dimension: Dimension) -> ColumnElement[bool]:
         return SALE.c.asin == wanted
     if dimension is Dimension.BRAND:
         return SALE.c.brand == wanted
-    was = exists().where(MEMBER.c.group_id == SALE.c.category_group_id, MEMBER.c.category_id == wanted)
-    its = (_PRODUCT_CATEGORY.c.product_id == SALE.c.product_id, _PRODUCT_CATEGORY.c.category_id == wanted)
+    was = exists().where(_OF_GROUP.c.group_id == SALE.c.category_group_id, _OF_GROUP.c.category_id == wanted)
+    its = (_OF_PRODUCT.c.product_id == SALE.c.product_id, _OF_PRODUCT.c.category_id == wanted)
     return or_(and_(COUNTED, was), and_(UNCOUNTED, exists().where(*its)))
