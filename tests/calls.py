@@ -182,6 +182,7 @@ def all_ids(world: World) -> dict[str, int | str]:
         "device_id": _device(world),
         "task_id": (errand := _errand(world)).id,
         "job_id": errand.job_id,
+        "asin": errand.asin,
         **_worker(world),
         **(shared := _share(world)),
         "secret": shared["token"],
