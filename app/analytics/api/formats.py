@@ -24,7 +24,7 @@ from app.operations.files.cells import protect
 from app.operations.files.writing import CONTENT_TYPES
 
 T = TypeVar("T")
-FORMATS: Final[dict[str, Any]] = {"200": {"description": "The figures", "content": {"text/csv": {}}}}
+FORMATS: Final[dict[int, Any]] = {200: {"description": "The figures", "content": {"text/csv": {}}}}
 """For ``blp.doc(responses=...)``: that there is a file as well."""
 
 

@@ -109,7 +109,7 @@ class OutcomesSchema(Schema):
     failed = _count("failed")
     skipped = _count("skipped")
     cancelled = _count("cancelled")
-    success_rate = fields.Decimal(as_string=True, allow_none=True, metadata=_RATE)
+    success_rate = fields.String(allow_none=True, metadata=_RATE)
 
 
 class OutcomePointSchema(OutcomesSchema):
@@ -139,8 +139,7 @@ class CodeFigureSchema(Schema):
         metadata={"description": "What kind of end it is", "examples": ["FAILED"]},
     )
     tasks = fields.Integer(metadata={"description": "Tasks that ended with it", "examples": [14]})
-    share = fields.Decimal(
-        as_string=True,
+    share = fields.String(
         allow_none=True,
         metadata={
             "description": "Percent of the tasks that were tried; null of those that were not",

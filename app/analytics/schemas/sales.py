@@ -136,8 +136,8 @@ FiguresSchema = Schema.from_dict(
 )
 GrowthSchema = Schema.from_dict(
     {
-        name.removesuffix("_minor"): fields.Decimal(
-            attribute=name, as_string=True, allow_none=True, metadata={"description": _PERCENT, "examples": ["12.5"]}
+        name.removesuffix("_minor"): fields.String(
+            attribute=name, allow_none=True, metadata={"description": _PERCENT, "examples": ["12.5"]}
         )
         for name in FIGURES
     },
