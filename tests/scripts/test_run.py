@@ -150,7 +150,7 @@ def test_a_bad_port_is_refused(tmp_path: Path) -> None:
     refused = Running(tmp_path / "instance", LIVE_PORT="eight")
     refused.process.wait(20)
     assert refused.process.returncode == 1
-    assert "LIVE_PORT must be a port from 1 to 65535, not 'eight'." in refused.output
+    assert "LIVE_PORT must be a whole number from 1 to 65535." in refused.output
 
 
 def test_production_refuses_to_start_on_embedded_defaults(tmp_path: Path) -> None:
