@@ -125,6 +125,8 @@ class Visitor:
         self._until(lambda: words in self.text(), f"{words!r} was not said")
 
     def find(self, selector: str) -> Any:
+        """An element of the page, as soon as it is there."""
+        self._until(lambda: bool(self.chrome.find_elements(By.CSS_SELECTOR, selector)), f"there is no {selector}")
         return self.chrome.find_element(By.CSS_SELECTOR, selector)
 
     def type(self, name: str, words: str) -> None:
