@@ -55,7 +55,7 @@ def period_of(
     if first < EARLIEST:
         raise Invalid.field("/from", f"must not be before {EARLIEST}.", place="query")
     if first > last:
-        raise Invalid.field("/from", "must not be after the last day.", place="query")
+        raise Invalid.field("/from", f"must not be after the last day, {last}.", place="query")
     if (last - first).days >= most:
         raise Invalid.field("/from", f"must be within {most} days of the last day.", place="query")
     return Period(first, last)
