@@ -7,7 +7,6 @@ by one run, that of the newest.
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +17,7 @@ from app.analytics.models.reports import OPEN, Report, ReportRun, ReportState
 from app.analytics.services.reports import lock_own
 from app.core import audit, outbox
 from app.core.extensions import db
+from app.core.in_turn import do_in_turn
 from app.core.orm import database_now
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
@@ -39,17 +39,9 @@ def fire_due(*, limit: int = 20, budget_s: float = 2.0) -> int:
     due = select(Report.id).where(Report.next_at <= database_now(session))
     ids = list(session.scalars(due.order_by(Report.next_at, Report.id).limit(limit)))
     session.rollback()
-    fired, failures, ends = 0, [], time.monotonic() + budget_s
-    for report_id in ids:
-        try:
-            fired += fire(report_id=report_id)
-        except Exception as failure:  # noqa: BLE001  # raised below, after the others had their turn
-            failures.append(failure)
-        if time.monotonic() > ends:
-            break
-    if failures:
-        raise ExceptionGroup("reports could not be fired", failures)
-    return fired
+    return do_in_turn(
+        ids, lambda report_id: fire(report_id=report_id), budget_s=budget_s, otherwise="reports could not be fired"
+    )
 
 
 @in_transaction

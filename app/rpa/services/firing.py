@@ -6,7 +6,6 @@ A slot's row, the schedule's next slot and the job are one transaction under the
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,6 +18,7 @@ from app.core import audit
 from app.core.errors import Refusal
 from app.core.extensions import db
 from app.core.fields import utc_text
+from app.core.in_turn import do_in_turn
 from app.core.orm import database_now
 from app.core.permissions import Principal, system
 from app.core.transactions import after_commit, in_transaction, is_retryable
@@ -58,17 +58,12 @@ def fire_due(*, limit: int = 20, budget_s: float = 2.0) -> int:
     due = select(JobSchedule.id).where(JobSchedule.next_at <= database_now(session))
     ids = list(session.scalars(due.order_by(JobSchedule.next_at, JobSchedule.id).limit(limit)))
     session.rollback()
-    fired, failures, ends = 0, [], time.monotonic() + budget_s
-    for schedule_id in ids:
-        try:
-            fired += fire(schedule_id=schedule_id)
-        except Exception as failure:  # noqa: BLE001  # raised below, after the others had their turn
-            failures.append(failure)
-        if time.monotonic() > ends:
-            break
-    if failures:
-        raise ExceptionGroup("schedules could not be fired", failures)
-    return fired
+    return do_in_turn(
+        ids,
+        lambda schedule_id: fire(schedule_id=schedule_id),
+        budget_s=budget_s,
+        otherwise="schedules could not be fired",
+    )
 
 
 def fire(*, schedule_id: int) -> bool:
