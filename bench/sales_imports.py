@@ -3,8 +3,8 @@
     python -m bench.sales_imports --databases mariadb sqlite
     python -m bench.sales_imports --rows 10000000 --new-only
 
-A worker process does to a database of its own what people ask for: all rows new, with run=true, which also adds them
-to the figures; the dry run of the same file, of which nothing is new any more; its run; and the undo of the first, which
+A worker process does to a database of its own what people ask for: all rows new, with run=true, which also adds them to
+the figures; the dry run of the same file, of which nothing is new any more; its run; and the undo of the first, which
 takes them out of the figures again. With --new-only it ends after the first. Rows have nine columns and are of 5,000
 ASINs, of which a fifth are products; one of ten is a refund. The machine and what is measured are as in bench.imports;
 the worker's own processor time is told as well, for machines that have other things to do.
