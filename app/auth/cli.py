@@ -6,7 +6,6 @@ import os
 from typing import Any, Final
 
 import click
-from flask.cli import AppGroup
 from marshmallow import ValidationError
 
 from app.auth import passwords
@@ -18,12 +17,13 @@ from app.auth.queries.users import UserRecord, find_user_id, get_user, list_user
 from app.auth.schemas.providers import NewProviderSchema
 from app.auth.services import accounts, providers, second_factor, users
 from app.auth.services import roles as roles_service
+from app.core.commands import CommandGroup
 from app.core.errors import Refusal
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.core.running import settings
 
-group = AppGroup("user", help="Users of the back office.")
+group = CommandGroup("user", help="Users of the back office.")
 
 
 @group.command("create-admin")
@@ -47,7 +47,7 @@ def create_admin(email: str, name: str, password: str | None, *, generate: bool,
         click.echo(f"Password, shown only now: {secret}")
 
 
-oauth_group = AppGroup("oauth", help="OAuth providers that people may log in by.")
+oauth_group = CommandGroup("oauth", help="OAuth providers that people may log in by.")
 
 
 @oauth_group.command("add")
@@ -153,7 +153,7 @@ def set_roles(email: str, roles: tuple[str, ...]) -> None:
     click.echo(f"{record.email}: {', '.join(record.roles) or 'no role'}")
 
 
-role_group = AppGroup("role", help="Roles: who may do what.")
+role_group = CommandGroup("role", help="Roles: who may do what.")
 
 GROUPS: Final = (group, role_group, oauth_group)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import click
-from flask.cli import AppGroup
 
+from app.core.commands import CommandGroup
 from app.core.vault import count_secrets, encrypt_again
 
-group = AppGroup("secrets", help="Stored secrets that are encrypted with ENCRYPTION_KEY.")
+group = CommandGroup("secrets", help="Stored secrets that are encrypted with ENCRYPTION_KEY.")
 
 
 @group.command("rotate")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import click
-from flask.cli import AppGroup
 from rich.console import Console
 from rich.table import Table
 
 from app.core import permissions
+from app.core.commands import CommandGroup
 from app.core.errors import Refusal
 from app.core.orm import utc_now
 from app.notifications.queries.webhooks import MAX_WEBHOOKS, list_webhooks
 from app.notifications.services import redelivery
 
-group = AppGroup("webhook", help="Servers that are told what happens here.")
+group = CommandGroup("webhook", help="Servers that are told what happens here.")
 
 
 @group.command("list")

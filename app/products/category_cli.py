@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 import click
-from flask.cli import AppGroup
 
+from app.core.commands import CommandGroup
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.products.services.membership_audit import TreeHasLoops, Wrong, audit_memberships
 
 SHOWN: Final = 20
 
-group = AppGroup("category", help="The category tree.")
+group = CommandGroup("category", help="The category tree.")
 
 
 @group.command("audit")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 from rich.console import Console
 
+from app.core.commands import CommandGroup
 from app.core.money import Money
 from app.operations.files.delimited import ENCODINGS
 from app.operations.foreground import progress_bar
@@ -16,7 +16,7 @@ from app.operations.services.operations import COUNTS
 from app.products.importing import import_path
 from app.products.queries.listing import list_products
 
-group = AppGroup("product", help="The product master.")
+group = CommandGroup("product", help="The product master.")
 
 
 @group.command("import")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import click
-from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from app.core.commands import CommandGroup
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.products.search import elasticsearch, indexing, upkeep
 from app.products.search.elasticsearch import ServerAway
 
-group = AppGroup("search", help="Search.")
+group = CommandGroup("search", help="Search.")
 
 
 @group.command("status")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import click
-from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app.core.commands import CommandGroup
 from app.core.orm import utc_now
 from app.core.permissions import system
 from app.products.services.stock_audit import Difference, audit_stock, count_stock, repair_stock
 
-group = AppGroup("stock", help="Stock and its ledger.")
+group = CommandGroup("stock", help="Stock and its ledger.")
 
 
 @group.command("audit")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -14,9 +13,10 @@ from app.analytics.services import recommendations
 from app.analytics.services.best_sellers import rank_best_sellers
 from app.analytics.services.sales_ranking import rank_sales
 from app.analytics.services.sales_rebuilding import DAYS_AT_ONCE, rebuild
+from app.core.commands import CommandGroup
 from app.core.orm import utc_now
 
-analytics_commands = AppGroup("analytics", help="Figures that are kept.")
+analytics_commands = CommandGroup("analytics", help="Figures that are kept.")
 analytics_commands.add_command(rebuild_price_index)
 analytics_commands.add_command(check_farm)
 analytics_commands.add_command(rebuild_farm)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import click
-from flask.cli import AppGroup
 from rich.console import Console
 from rich.table import Table
 
+from app.core.commands import CommandGroup
 from app.core.permissions import system
 from app.rpa.cli.refusals import refusals_shown
 from app.rpa.models.jobs import Action
@@ -20,7 +20,7 @@ from app.rpa.rules.durations import DURATION
 from app.rpa.rules.planning import plan
 from app.rpa.services.workers import tell_worker
 
-farm_commands = AppGroup("farm", help="The farm as a whole.")
+farm_commands = CommandGroup("farm", help="The farm as a whole.")
 
 
 @farm_commands.command("plan")

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import click
-from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from app.core import permissions
+from app.core.commands import CommandGroup
 from app.core.extensions import db
 from app.rpa.cli.refusals import refusals_shown
 from app.rpa.models.jobs import Action, Job, Priority
@@ -27,7 +27,7 @@ from app.rpa.rules.readings import MAX_QUANTITY
 from app.rpa.schemas.job_changes import RETRYABLE
 from app.rpa.services import controlling, repeating, submitting
 
-job_commands = AppGroup("job", help="Farm jobs.")
+job_commands = CommandGroup("job", help="Farm jobs.")
 
 _POLL_S: Final = 0.5
 

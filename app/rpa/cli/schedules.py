@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import click
-from flask.cli import AppGroup
 from rich.console import Console
 from rich.table import Table
 
+from app.core.commands import CommandGroup
 from app.core.errors import Refusal
 from app.core.permissions import system
 from app.rpa.models.schedules import JobSchedule
@@ -14,7 +14,7 @@ from app.rpa.queries.schedules import list_schedules, preview_timing
 from app.rpa.rules.timing import TimingRefused, check_cron, check_zone
 from app.rpa.services import firing, schedules
 
-group = AppGroup("schedule", help="Schedules of farm jobs.")
+group = CommandGroup("schedule", help="Schedules of farm jobs.")
 
 
 @group.command("list")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from flask.cli import AppGroup
 from rich.console import Console
 from rich.table import Table
 
 from app.core import permissions
+from app.core.commands import CommandGroup
 from app.core.orm import utc_now
 from app.rpa.cli.profile_files import checked
 from app.rpa.cli.refusals import refusals_shown
@@ -18,7 +18,7 @@ from app.rpa.queries import storefronts as stored
 from app.rpa.schemas.storefronts import StorefrontChange, StorefrontIn
 from app.rpa.services import storefronts
 
-storefront_commands = AppGroup("storefront", help="Storefront profiles.")
+storefront_commands = CommandGroup("storefront", help="Storefront profiles.")
 
 
 @storefront_commands.command("create")
