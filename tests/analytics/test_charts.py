@@ -7,13 +7,15 @@ import json
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
 
-from app.analytics.charts.decimation import MOST, WallClock, extremes, width_of_bars
+from app.analytics.charts.clock import WallClock
+from app.analytics.charts.decimation import MOST, extremes, width_of_bars
 from app.analytics.charts.item import chart_item
 from app.analytics.charts.sales_days import DaySales, sales_by_day
 from app.analytics.charts.style import DARK
@@ -109,8 +111,34 @@ def test_bars_have_a_width_that_people_use() -> None:
 def test_the_clock_on_the_wall_is_that_of_the_shop() -> None:
     clock = WallClock(BERLIN)
     at = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    assert datetime.fromtimestamp(clock.seconds(at), UTC).hour == 2
-    assert clock.seconds(at + timedelta(hours=1)) == clock.seconds(at)  # half past two comes twice
+    assert datetime.fromtimestamp(clock.seconds(at - timedelta(hours=2)), UTC).hour == 0
+    assert clock.moment(clock.seconds(at)) == "Sunday 25 October 2026, 02:30 (first time)"
+    assert clock.moment(clock.seconds(at + timedelta(hours=1))) == "Sunday 25 October 2026, 02:30 (second time)"
+    assert clock.note().startswith("Sunday 25 October 2026, 02:00 to 03:00, comes twice")
+
+
+@pytest.mark.parametrize("name", ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "America/St_Johns"])
+def test_places_ascend_as_instants_do_all_year_round(name: str) -> None:
+    clock, zone = WallClock(ZoneInfo(name)), ZoneInfo(name)
+    instants = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=7 * at) for at in range(365 * 24 * 60 // 7)]
+    places = [clock.seconds(at) for at in instants]
+    assert all(one < other for one, other in pairwise(places))
+    for at, place in zip(instants, places, strict=True):
+        assert f"{at.astimezone(zone):, %H:%M}" in clock.moment(place)
+
+
+def test_an_hour_that_comes_twice_is_two_hours_of_bars_and_a_rate_is_never_doubled() -> None:
+    start = datetime(2026, 10, 24, 22, tzinfo=UTC)
+    rows = [OutcomeCounts(start + timedelta(minutes=at), 7) for at in range(300)]
+    item = chart_item(job_throughput(rows, step=timedelta(minutes=5), zone=BERLIN))
+    assert all(": 35 tasks, 7 a minute" in words for words in columns(item, "words"))
+    hours = [OutcomeCounts(start + timedelta(hours=at), 60) for at in range(25)]
+    said = columns(chart_item(job_throughput(hours, step=timedelta(hours=1), zone=BERLIN)), "words")
+    assert [words.partition(", ")[2].partition(":0")[0] for words in said[2:5]] == ["02", "02", "03"]
+    assert len(said) == 25
+    assert all("60 tasks, 1 a minute" in words for words in said)
+    day = columns(chart_item(job_throughput(hours, step=timedelta(days=1), zone=BERLIN)), "words")
+    assert "1,500 tasks, 1 a minute" in day[0]
 
 
 def test_an_item_says_beside_the_figure_what_a_reader_needs() -> None:

@@ -13,15 +13,27 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
+from babel import Locale
 from flask import Flask, Response, render_template_string
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
 from app import create_app
+from app.analytics.charts.comparison import Measure, now_and_before
 from app.analytics.charts.item import chart_item
 from app.analytics.charts.latency import LatencyPoint, StageLatency, latency_by_stage, latency_percentiles
 from app.analytics.charts.load import LoadSample, queue_and_workers
-from app.analytics.charts.prices import OURS, IndexPoint, PricePoint, price_history, price_index
+from app.analytics.charts.prices import (
+    OURS,
+    IndexPoint,
+    PricePoint,
+    index_by_storefront,
+    price_history,
+    price_index,
+)
 from app.analytics.charts.sales_days import DaySales, sales_by_day
 from app.analytics.charts.sales_ranks import CategorySales, ProductSales, sales_by_category, top_products
 from app.analytics.charts.shares import (
@@ -32,7 +44,9 @@ from app.analytics.charts.shares import (
     outcomes_by_code,
     stock_cover,
 )
+from app.analytics.charts.stock_value import StockValue, stock_value
 from app.analytics.charts.throughput import OutcomeCounts, job_throughput
+from app.analytics.charts.words import written_for
 from app.config import Settings
 from tests.browsing import complaints, served, started_chrome, wait_for
 from tests.servers import on_sqlite
@@ -152,7 +166,26 @@ PRODUCTS: Final = [
     )
     for at in range(14)
 ]
+COMPARED: Final = [
+    Measure("Net revenue", 1_234_550, 998_120, "USD"),
+    Measure("Orders", 120, 131),
+    Measure("Units", 0, 12),
+    Measure("Average order", -120, 7619, "USD"),
+]
+VALUES: Final = [StockValue(f"B0{at:08}", f"Ladder with {at} rungs", at * 3, 9**8 // (at + 1)) for at in range(16)]
+CLOCKS_GO_BACK: Final = datetime(2026, 10, 24, 22, tzinfo=UTC)
+
+
+def at_the_end_of_summer_time(count: int) -> list[OutcomeCounts]:
+    return [OutcomeCounts(CLOCKS_GO_BACK + timedelta(minutes=5 * at), 60 + at % 30, at % 7) for at in range(count)]
+
+
 DRAWN: Final[dict[str, Callable[[], Any]]] = {
+    "now-and-before": lambda: now_and_before(COMPARED),
+    "stock-value": lambda: stock_value(VALUES, currency="USD"),
+    "index-by-storefront": lambda: index_by_storefront(indexes(1)),
+    "end-of-summer-time": lambda: job_throughput(at_the_end_of_summer_time(72), step=timedelta(minutes=5), zone=BERLIN),
+    "wide-bars": lambda: job_throughput(outcomes(1440), step=timedelta(minutes=1), zone=BERLIN),
     "sales-by-day": lambda: sales_by_day(days(31), currency="USD", previous=days(31, date(2026, 9, 1))),
     "sales-of-two-years": lambda: sales_by_day(days(730, date(2024, 11, 1)), currency="USD"),
     "sales-of-one-day": lambda: sales_by_day(days(1), currency="KWD", previous=days(1)),
@@ -174,13 +207,53 @@ DRAWN: Final[dict[str, Callable[[], Any]]] = {
     "stock-cover": lambda: stock_cover(STOCK),
     "outcomes-by-code": lambda: outcomes_by_code(CODES),
 }
-HUGE: Final[dict[str, Callable[[], Any]]] = {
-    "sales-of-a-million-days": lambda: sales_by_day(days(1_000_000, date(1970, 1, 1)), currency="JPY"),
-    "throughput-of-a-million-minutes": lambda: job_throughput(
-        outcomes(1_000_000), step=timedelta(minutes=1), zone=BERLIN, per="hour"
-    ),
-    "price-history-of-a-million-visits": lambda: price_history(prices(500_000, 2), zone=BERLIN),
+MILLION: Final = 1_000_000
+ONE: Final[dict[str, Callable[[], Any]]] = {
+    "one-measure": lambda: now_and_before(COMPARED[2:3]),
+    "one-day": lambda: sales_by_day(days(1), currency="USD"),
+    "one-category": lambda: sales_by_category(CATEGORIES[:1], currency="USD"),
+    "one-product": lambda: top_products(PRODUCTS[:1], currency="USD"),
+    "one-minute": lambda: job_throughput(outcomes(1), step=timedelta(minutes=1), zone=BERLIN),
+    "one-stage": lambda: latency_by_stage(STAGES[:1]),
+    "one-latency": lambda: latency_percentiles(latencies(1), zone=BERLIN),
+    "one-load": lambda: queue_and_workers(load(1), zone=BERLIN),
+    "one-price": lambda: price_history(prices(1, 1), zone=BERLIN),
+    "one-index": lambda: price_index(indexes(1)[:1]),
+    "one-storefront": lambda: index_by_storefront(indexes(1)[:1]),
+    "one-step": lambda: order_funnel(FUNNEL[:1]),
+    "one-cover": lambda: stock_cover(STOCK[1:2]),
+    "one-value": lambda: stock_value(VALUES[:1], currency="USD"),
+    "one-code": lambda: outcomes_by_code(CODES[:1]),
 }
+HUGE: Final[dict[str, Callable[[], Any]]] = {
+    "sales-of-a-million-days": lambda: sales_by_day(days(MILLION, date(1970, 1, 1)), currency="JPY"),
+    "throughput-of-a-million-minutes": lambda: job_throughput(
+        outcomes(MILLION), step=timedelta(minutes=1), zone=BERLIN, per="hour"
+    ),
+    "latency-of-a-million-minutes": lambda: latency_percentiles(latencies(MILLION), zone=BERLIN),
+    "load-of-a-million-moments": lambda: queue_and_workers(load(MILLION), zone=BERLIN),
+    "price-history-of-a-million-visits": lambda: price_history(prices(MILLION // 2, 2), zone=BERLIN),
+    "index-of-a-million-days": lambda: price_index(indexes(MILLION // 2)),
+    "a-million-storefronts": lambda: index_by_storefront([
+        IndexPoint(date(2026, 11, 3), f"shop-{at}", Decimal(9000 + at % 2000) / 100) for at in range(MILLION)
+    ]),
+    "a-million-measures": lambda: now_and_before([Measure(f"Figure {at}", at, at * 7 % 1009) for at in range(MILLION)]),
+    "a-million-categories": lambda: sales_by_category(
+        [CategorySales(f"Category {at}", at * 7919 % MILLION, at) for at in range(MILLION)], currency="USD"
+    ),
+    "a-million-products": lambda: top_products(
+        [ProductSales(f"B0{at:08}", f"Kettle {at}", at * 7919 % MILLION, at) for at in range(MILLION)], currency="USD"
+    ),
+    "a-million-stages": lambda: latency_by_stage([StageLatency(f"stage {at}", 1, at, at, at) for at in range(MILLION)]),
+    "a-million-steps": lambda: order_funnel([FunnelStep(f"Step {at}", MILLION - at) for at in range(MILLION)]),
+    "a-million-covers": lambda: stock_cover([
+        StockCover(f"B0{at:08}", f"Ladder {at}", Decimal(at % 997), at) for at in range(MILLION)
+    ]),
+    "a-million-values": lambda: stock_value(
+        [StockValue(f"B0{at:08}", f"Ladder {at}", 1, at) for at in range(MILLION)], currency="USD"
+    ),
+    "a-million-codes": lambda: outcomes_by_code([CodeCount(f"CODE_{at}", "failed", at) for at in range(MILLION)]),
+}  # fmt: skip
 EMPTY: Final[dict[str, Callable[[], Any]]] = {
     "no-sales": lambda: sales_by_day([], currency="USD"),
     "no-category": lambda: sales_by_category([], currency="USD"),
@@ -194,6 +267,9 @@ EMPTY: Final[dict[str, Callable[[], Any]]] = {
     "no-order": lambda: order_funnel([FunnelStep("Checkout begun", 0)]),
     "no-stock": lambda: stock_cover([]),
     "no-code": lambda: outcomes_by_code([]),
+    "no-measure": lambda: now_and_before([Measure("Units", 0, 0)]),
+    "no-value": lambda: stock_value([], currency="USD"),
+    "no-storefront": lambda: index_by_storefront([]),
 }
 
 
@@ -225,7 +301,7 @@ def site(app: Flask, settings: Settings, items: dict[str, dict[str, Any]]) -> Fl
         if name == "refused":
             return {"detail": "The period is too long.", "errors": [{"detail": "must be within 92 days."}]}, 422
         if name not in items:
-            items[name] = chart_item((DRAWN | HUGE | EMPTY)[name]())
+            items[name] = chart_item((DRAWN | ONE | HUGE | EMPTY)[name]())
         return Response(orjson.dumps(items[name]), mimetype="application/json")
 
     for view, path in ((page, "/charts-of/<names>"), (item, "/charts/<name>")):
@@ -253,7 +329,7 @@ def wait_until_drawn(chrome: webdriver.Chrome, look: str) -> None:
         found = states(browser).values()
         return all(state == "empty" or look in state for state in found)
 
-    wait_for(chrome, is_drawn)
+    WebDriverWait(chrome, DRAWN_WITHIN_S, ignored_exceptions=[StaleElementReferenceException]).until(is_drawn)
 
 
 NAMES: Final = """return [...document.querySelectorAll("figure[data-chart-url]")].map((figure) => figure.id)"""
@@ -262,6 +338,25 @@ const inside = (root) =>
   root ? [...root.querySelectorAll("*")].flatMap((one) => [one, ...inside(one.shadowRoot)]) : [];
 return [...document.querySelectorAll("[data-chart]")].map((place) => inside(place.shadowRoot)
   .filter((one) => one.tagName === "CANVAS" && one.width > 100).length)
+"""
+
+
+DRAWN_WITHIN_S: Final = 120
+"""Dozens of charts on one page, on a machine that does other things as well."""
+MOST_BYTES: Final = 600_000
+"""Of a chart of a million points, as it is sent."""
+WORDS: Final = """
+return [...Bokeh.documents[0].get_model_by_name("points").data_source.get_column("words")]
+"""
+MARKED: Final = """
+return [...Bokeh.documents[0].get_model_by_name("points").data_source.inspected.indices]
+"""
+LABELS: Final = """
+const made = (name, format) => new (Bokeh.Models.get(name))(format);
+return [
+  made("DatetimeTickFormatter", { days: "%-d %b" }).doFormat([Date.UTC(2026, 9, 1), Date.UTC(2026, 9, 2)], {})[0],
+  ...made("NumeralTickFormatter", { format: "0.[00]a" }).doFormat([3000.5, 1200000], {}),
+]
 """
 
 
@@ -279,27 +374,85 @@ def test_every_chart_draws_whole_and_without_a_complaint(
         assert {name for name, state in states(browser).items() if state == "empty"} == set(EMPTY)
 
 
-def test_a_million_points_draw_too(site: Flask, browser: webdriver.Chrome, items: dict[str, Any]) -> None:
-    items |= {name: chart_item(draw()) for name, draw in HUGE.items()}
-    show(browser, width=768, theme="light")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_chart_of_a_single_point_draws(site: Flask, browser: webdriver.Chrome, theme: str) -> None:
+    show(browser, width=360, theme=theme)
     with served(site) as address:
-        open_charts(browser, address, HUGE, "light")
-        keep_picture(browser, "huge")
-        assert faults(browser, HUGE) == []
-        captions = [each.text for each in browser.find_elements(By.CSS_SELECTOR, "[data-chart-caption]")]
-    assert all("stretch" in caption or "mean" in caption for caption in captions)
+        open_charts(browser, address, ONE, theme)
+        keep_picture(browser, f"single-{theme}")
+        assert faults(browser, ONE) == []
+        assert set(states(browser).values()) == {f"{theme} narrow"}
 
 
-def test_an_open_chart_follows_the_theme_and_the_width(site: Flask, browser: webdriver.Chrome) -> None:
+@pytest.mark.parametrize("name", HUGE)
+def test_a_million_points_draw_too(site: Flask, browser: webdriver.Chrome, items: dict[str, Any], name: str) -> None:
+    item = items[name] = chart_item(HUGE[name]())
+    assert len(orjson.dumps(item)) < MOST_BYTES
+    show(browser, width=360, theme="light")
+    with served(site) as address:
+        open_charts(browser, address, [name], "light")
+        keep_picture(browser, name)
+        assert faults(browser, [name]) == []
+
+
+def test_open_charts_follow_the_theme_and_the_width(site: Flask, browser: webdriver.Chrome) -> None:
     show(browser, width=1280, theme="light")
     with served(site) as address:
-        open_charts(browser, address, ["throughput"], "light wide")
+        open_charts(browser, address, DRAWN, "light wide")
         show(browser, width=1280, theme="dark")
         wait_until_drawn(browser, "dark wide")
         show(browser, width=360, theme="dark")
         wait_until_drawn(browser, "dark narrow")
-        assert faults(browser, ["throughput"]) == []
-        assert browser.execute_script("return Bokeh.documents.length") == 1
+        show(browser, width=360, theme="light")
+        wait_until_drawn(browser, "light narrow")
+        assert faults(browser, DRAWN) == []
+        assert browser.execute_script("return Bokeh.documents.length") == len(DRAWN)
+
+
+@pytest.mark.parametrize("name", DRAWN | ONE)
+def test_keys_walk_along_the_points_of_every_chart(
+    site: Flask, browser: webdriver.Chrome, items: dict[str, Any], name: str
+) -> None:
+    show(browser, width=360, theme="light")
+    with served(site) as address:
+        open_charts(browser, address, [name], "light")
+        words = browser.execute_script(WORDS)
+        browser.find_element(By.CSS_SELECTOR, "h1").click()
+        focus_by_keys(browser, f"c-{name}")
+        assert pressed(browser, Keys.ARROW_RIGHT) == words[0]
+        assert pressed(browser, Keys.END) == words[-1]
+        assert pressed(browser, Keys.ARROW_RIGHT) == words[-1]
+        assert pressed(browser, Keys.ARROW_LEFT) == words[max(0, len(words) - 2)]
+        assert pressed(browser, Keys.HOME) == words[0]
+        assert pressed(browser, Keys.PAGE_DOWN) == words[min(10, len(words) - 1)]
+        assert marked(browser) == [min(10, len(words) - 1)]
+        if name in {"sales-by-day", "top-products"}:
+            keep_picture(browser, f"keys-{name}", whole=False)
+        show(browser, width=360, theme="dark")
+        wait_until_drawn(browser, "dark")
+        assert marked(browser) == [min(10, len(words) - 1)]
+        assert pressed(browser, Keys.ESCAPE) == ""
+        assert marked(browser) == []
+        pressed(browser, Keys.ARROW_UP)
+        assert pressed(browser, Keys.TAB) == ""
+        assert browser.execute_script("return document.activeElement.matches('summary')")
+        assert faults(browser, [name]) == []
+
+
+def test_dates_and_numbers_are_those_of_the_reader(
+    site: Flask, browser: webdriver.Chrome, items: dict[str, Any]
+) -> None:
+    with written_for(Locale("de")):
+        items["sales-by-day"] = chart_item(sales_by_day(days(31), currency="USD"))
+    show(browser, width=768, theme="light")
+    with served(site) as address:
+        open_charts(browser, address, ["sales-by-day"], "light")
+        keep_picture(browser, "german")
+        focus_by_keys(browser, "c-sales-by-day")
+        assert pressed(browser, Keys.HOME) == "Donnerstag, 1. Oktober 2026: 1.800,50 USD in 20 orders"
+        assert browser.execute_script(LABELS) == ["1. Okt.", "3.000,5", "1,2\N{NO-BREAK SPACE}Mio."]
+        assert faults(browser, ["sales-by-day"]) == []
+    del items["sales-by-day"]
 
 
 def test_what_a_chart_shows_is_said_where_the_pointer_is(site: Flask, browser: webdriver.Chrome) -> None:
@@ -358,6 +511,28 @@ def open_charts(chrome: webdriver.Chrome, address: str, names: Iterable[str], lo
     complaints(chrome)
     chrome.get(f"{address}/charts-of/{','.join(names)}")
     wait_until_drawn(chrome, look)
+
+
+def focus_by_keys(chrome: webdriver.Chrome, chart: str) -> None:
+    """Go with the tabulator to a chart."""
+    for _ in range(60):
+        webdriver.ActionChains(chrome).send_keys(Keys.TAB).perform()
+        if chrome.execute_script("return document.activeElement.parentElement.id") == chart:
+            return
+    raise AssertionError(f"{chart} is not reached by keys")
+
+
+def pressed(chrome: webdriver.Chrome, key: str) -> str:
+    """What the live region says after a key."""
+    webdriver.ActionChains(chrome).send_keys(key).perform()
+    said: str = chrome.execute_script("return document.querySelector('[data-chart-point]').textContent")
+    return said
+
+
+def marked(chrome: webdriver.Chrome) -> list[int]:
+    """Which points are marked in the figure."""
+    found: list[int] = chrome.execute_script(MARKED)
+    return found
 
 
 def faults(chrome: webdriver.Chrome, drawn: Collection[str]) -> list[str]:

@@ -16,7 +16,9 @@ from typing import Any, Final, TypeVar
 import orjson
 from flask import Response
 
+from app.analytics.charts.words import written_for
 from app.analytics.schemas.formats import CHART, CSV
+from app.core.display import display
 from app.core.errors import Invalid
 from app.core.fields import utc_text
 from app.core.money import decimal_text
@@ -50,7 +52,8 @@ def in_format(
     if kind == CHART:
         if chart is None:
             raise Invalid.field("/format", "must be json or csv: there is no chart of this.", place="query")
-        return Response(orjson.dumps(chart(found)), mimetype="application/json")
+        with written_for(display().locale):
+            return Response(orjson.dumps(chart(found)), mimetype="application/json")
     return found
 
 

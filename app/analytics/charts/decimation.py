@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 MOST: Final = 1200
 """Places on the axis of time that are sent at most."""
@@ -41,21 +39,3 @@ def width_of_bars(span_s: float, least_s: int, most: int = MOST_BARS) -> int:
         if width >= least_s and width % least_s == 0 and span_s / width <= most:
             return width
     return least_s * (int(span_s / most / least_s) + 1)
-
-
-class WallClock:
-    """Instants as the clock on the shop's wall shows them, in seconds: where they stand on an axis of time."""
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        self._zone = zone
-        self._offsets: dict[int, float] = {}
-
-    def seconds(self, at: datetime) -> float:
-        """Where an aware instant stands; at the end of summer time two hours stand at the same place."""
-        instant = at.timestamp()
-        quarter = int(instant // 900)  # no zone changes within a quarter of an hour
-        offset = self._offsets.get(quarter)
-        if offset is None:
-            shown = datetime.fromtimestamp(quarter * 900, UTC).astimezone(self._zone).utcoffset()
-            offset = self._offsets[quarter] = shown.total_seconds() if shown is not None else 0.0
-        return instant + offset

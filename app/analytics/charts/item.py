@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.analytics.charts.style import DARK, facts_of, with_facts
+from app.analytics.charts.words import language
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
@@ -15,7 +16,8 @@ def chart_item(figure: Figure) -> dict[str, Any]:
 
     ``caption`` is a sentence or empty; ``empty`` a sentence instead of a figure, else null; ``legend`` names what is
     drawn; ``table`` has the same figures as ``columns`` and ``rows`` of text; ``dark`` says what each colour becomes in
-    the dark look. BokehJS reads models in the order of the JSON: its keys must not be sorted.
+    the dark look; ``language`` says whose dates and numbers it has. BokehJS reads models in the order of the JSON: its
+    keys must not be sorted.
     """
     from bokeh.embed import json_item
 
@@ -31,5 +33,6 @@ def chart_item(figure: Figure) -> dict[str, Any]:
         "legend": list(facts.legend),
         "table": table,
         "dark": DARK,
+        "language": language(),
         "height": figure.height,
     }

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from app.analytics.charts import style
-from app.analytics.charts.decimation import MOST_ROWS, WallClock
+from app.analytics.charts.clock import WallClock
+from app.analytics.charts.decimation import MOST, MOST_ROWS
 from app.analytics.charts.lines import Line, Texts, drawn_lines
-from app.analytics.charts.ranks import Rank, ranked
-from app.analytics.charts.words import count_words, duration_words, moment_words
+from app.analytics.charts.ranks import MOST_RANKS, Rank, ranked
+from app.analytics.charts.words import count_words, duration_words, number_words
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
@@ -49,9 +50,9 @@ def latency_by_stage(rows: Sequence[StageLatency]) -> Figure:
             row.stage.capitalize(), row.p50_ms, f"{duration_words(row.p50_ms)} · 95 % {duration_words(row.p95_ms)}",
             f"{row.stage.capitalize()}, {count_words(row.count, 'time')}: {_said(row)}", further=row.p95_ms,
         )
-        for row in rows
+        for row in rows[:MOST_RANKS]
     ]  # fmt: skip
-    table = [(row.stage.capitalize(), *_cells(row)) for row in rows]
+    table = [(row.stage.capitalize(), *_cells(row)) for row in rows[:MOST_ROWS]]
     caption = "The strong bar is the median, the pale one goes to where 95 % are done."
     return ranked(ranks, style.Facts(caption, ("Stage", "Count", "Median", "95 %", "99 %"), table))
 
@@ -69,12 +70,12 @@ def latency_percentiles(rows: Sequence[LatencyPoint], *, zone: ZoneInfo) -> Figu
         values: list[int] = [getattr(row, field) for row in rows]
         texts = Texts(len(values), lambda at, values=values: duration_words(values[at]))  # type: ignore[misc]
         lines.append(Line(name, places, [value / by for value in values], texts))
-    made, legend = drawn_lines(lines, unit=unit, when=moment_words)
-    table = [(moment_words(place), *_cells(row)) for place, row in list(zip(places, rows, strict=True))[-MOST_ROWS:]]
-    caption = f"{len(rows):,} stretches of time, drawn as the lowest and highest." if len(rows) > MOST_ROWS else ""
-    return style.with_facts(
-        made, style.Facts(caption, ("Time", "Count", "Median", "95 %", "99 %"), table, None, legend)
-    )
+    made, legend = drawn_lines(lines, unit=unit, when=clock.moment)
+    table = [(clock.moment(place), *_cells(row)) for place, row in list(zip(places, rows, strict=True))[-MOST_ROWS:]]
+    drawn = f"{number_words(len(rows))} stretches of time, drawn as the lowest and highest."
+    caption = " ".join(filter(None, (drawn if len(rows) > MOST // len(lines) else "", clock.note())))
+    facts = style.Facts(caption, ("Time", "Count", "Median", "95 %", "99 %"), table, None, legend)
+    return style.with_facts(made, facts)
 
 
 def _said(row: StageLatency | LatencyPoint) -> str:
@@ -85,4 +86,4 @@ def _said(row: StageLatency | LatencyPoint) -> str:
 
 
 def _cells(row: StageLatency | LatencyPoint) -> tuple[str, ...]:
-    return (f"{row.count:,}", *(duration_words(ms) for ms in (row.p50_ms, row.p95_ms, row.p99_ms)))
+    return (number_words(row.count), *(duration_words(ms) for ms in (row.p50_ms, row.p95_ms, row.p99_ms)))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from app.analytics.charts import style
-from app.analytics.charts.decimation import MOST_ROWS, WallClock, extremes
-from app.analytics.charts.words import count_words, moment_words
+from app.analytics.charts.clock import WallClock
+from app.analytics.charts.decimation import MOST, MOST_ROWS, extremes
+from app.analytics.charts.words import count_words, number_words
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
@@ -33,7 +34,7 @@ def queue_and_workers(rows: Sequence[LoadSample], *, zone: ZoneInfo) -> Figure:
     if not rows:
         return style.empty_figure("Nothing is known of how the farm stood in this period.")
     clock = WallClock(zone)
-    few = [rows[at] for at in extremes([row.waiting for row in rows])]
+    few = [rows[at] for at in _kept(rows)]
     places = [clock.seconds(row.at) * 1000 for row in few]
     span = style.value_range(0, max(max(row.waiting, row.running) for row in few))
     edges = style.columns_around(places, 60_000)
@@ -61,15 +62,25 @@ def queue_and_workers(rows: Sequence[LoadSample], *, zone: ZoneInfo) -> Figure:
                 places, values, marker=style.MARKERS[at], size=8, fill_color=style.SERIES[at], line_color=None, **more
             )
         marks.append(style.Mark(name, drawn, style.SERIES[at], style.DASHES[at]))
-    style.say_at_columns(made, edges, span, [f"{moment_words(clock.seconds(row.at))}: {_said(row)}" for row in few])
+    style.say_at_columns(made, edges, span, [f"{clock.moment(clock.seconds(row.at))}: {_said(row)}" for row in few])
     table = [
-        (moment_words(clock.seconds(row.at)), f"{row.waiting:,}", f"{row.running:,}", f"{row.workers:,}")
+        (clock.moment(clock.seconds(row.at)), *map(number_words, (row.waiting, row.running, row.workers)))
         for row in rows[-MOST_ROWS:]
     ]
-    caption = f"{len(rows):,} moments, drawn as the lowest and highest of each stretch." if len(few) < len(rows) else ""
+    drawn = f"{number_words(len(rows))} moments, drawn as the lowest and highest of each stretch."
+    caption = " ".join(filter(None, (drawn if len(few) < len(rows) else "", clock.note())))
     columns = ("Time", "Waiting", "Running", "Workers")
     return style.with_facts(made, style.Facts(caption, columns, table, None, style.add_legend(made, marks)))
 
 
 def _said(row: LoadSample) -> str:
-    return f"{count_words(row.waiting, 'task')} waiting, {row.running:,} running, {count_words(row.workers, 'worker')}"
+    running, workers = number_words(row.running), count_words(row.workers, "worker")
+    return f"{count_words(row.waiting, 'task')} waiting, {running} running, {workers}"
+
+
+def _kept(rows: Sequence[LoadSample]) -> Sequence[int]:
+    """Which samples are drawn: the lowest and highest of each of the three figures."""
+    if len(rows) <= MOST:
+        return range(len(rows))
+    figures = ([row.waiting for row in rows], [row.running for row in rows], [row.workers for row in rows])
+    return sorted(set().union(*(extremes(values, MOST // len(figures)) for values in figures)))

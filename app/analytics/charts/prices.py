@@ -11,15 +11,24 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from app.analytics.charts import style
-from app.analytics.charts.decimation import MOST_ROWS, WallClock
+from app.analytics.charts.clock import WallClock
+from app.analytics.charts.decimation import MOST, MOST_ROWS
 from app.analytics.charts.lines import DAY_S, MOST_LINES, Line, Texts, drawn_lines, steps
 from app.analytics.charts.ranks import MOST_RANKS, Rank, ranked
-from app.analytics.charts.words import amount_float, amount_words, change_words, count_words, day_words, moment_words
+from app.analytics.charts.words import (
+    amount_float,
+    amount_words,
+    change_words,
+    count_words,
+    day_words,
+    number_words,
+)
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
 
 OURS: Final = "Our price"
+_DECIMATED: Final = "Of {} prices the lowest and highest of each stretch are drawn."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ def price_history(rows: Sequence[PricePoint], *, zone: ZoneInfo) -> Figure:
     names = sorted(sellers, key=lambda name: (name != OURS, name))
     lines = [_line_of(name, sellers[name], clock) for name in names[:MOST_LINES]]
     has_times = any(isinstance(row.at, datetime) for row in rows)
-    when = moment_words if has_times else _day_of
+    when = clock.moment if has_times else _day_of
     made, legend = drawn_lines(lines, unit=currency, when=when, lone_s=DAY_S, from_zero=False)
     table = [
         (when(_place(row.at, clock)), row.seller, amount_words(row.amount_minor, row.currency))
@@ -69,7 +78,8 @@ def price_history(rows: Sequence[PricePoint], *, zone: ZoneInfo) -> Figure:
     caption = " ".join((
         *([f"Asking in another currency: {', '.join(others[:5])}."] if others else []),
         *([f"The first {MOST_LINES} of {len(names)} are drawn."] if len(names) > MOST_LINES else []),
-        *([f"Of {len(rows):,} prices the lowest and highest of each stretch are drawn."] if len(rows) > 1200 else []),
+        *([_DECIMATED.format(number_words(len(rows)))] if len(rows) > MOST else []),
+        *([clock.note()] if clock.note() else []),
     ))  # fmt: skip
     return style.with_facts(made, style.Facts(caption, ("Time", "Seller", "Price"), table, None, legend))
 
@@ -90,7 +100,7 @@ def price_index(rows: Sequence[IndexPoint]) -> Figure:
     ]  # fmt: skip
     made, legend = drawn_lines(lines, unit="Index, ours is 100", when=_day_of, lone_s=DAY_S, from_zero=False, base=100)
     table = [
-        (day_words(row.on), row.storefront, "" if row.index is None else f"{row.index:,.2f}")
+        (day_words(row.on), row.storefront, "" if row.index is None else number_words(row.index, 2))
         for row in rows[-MOST_ROWS:]
     ]
     caption = f"The first {MOST_LINES} of {count_words(len(names), 'storefront')}." if len(names) > MOST_LINES else ""
@@ -109,7 +119,7 @@ def index_by_storefront(rows: Sequence[IndexPoint]) -> Figure:
     caption = (
         f"The {MOST_RANKS} cheapest of {count_words(len(known), 'storefront')}." if len(known) > MOST_RANKS else ""
     )
-    table = [(name, f"{index:,.2f}") for index, name in known[:MOST_ROWS]]
+    table = [(name, number_words(index, 2)) for index, name in known[:MOST_ROWS]]
     return ranked(ranks, style.Facts(caption, ("Storefront", "Index"), table))
 
 
@@ -153,4 +163,5 @@ def _day_of(place: float) -> str:
 
 def _index_words(index: Decimal) -> str:
     away = abs(index - 100)
-    return f"{index:,.1f}" + (f", {away:,.1f} % {'dearer' if index > 100 else 'cheaper'} than we are" if away else "")
+    said = f", {number_words(away, 1)} % {'dearer' if index > 100 else 'cheaper'} than we are" if away else ""
+    return number_words(index, 1) + said

@@ -9,8 +9,16 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 from app.analytics.charts import style
-from app.analytics.charts.decimation import MOST_ROWS, extremes
-from app.analytics.charts.words import amount_float, amount_words, change_words, count_words, day_words, month_words
+from app.analytics.charts.decimation import MOST, MOST_ROWS, extremes
+from app.analytics.charts.words import (
+    amount_float,
+    amount_words,
+    change_words,
+    count_words,
+    day_words,
+    month_words,
+    number_words,
+)
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
@@ -48,7 +56,7 @@ def sales_by_day(
         return style.empty_figure("Nothing was sold in this period.")
     average = _averages([row.amount_minor for row in rows], average_of) if group == "day" else [None] * len(rows)
     before = [row.amount_minor for row in previous[: len(rows)]]
-    kept = extremes([row.amount_minor for row in rows])
+    kept = _kept([row.amount_minor for row in rows], before)
     places = [_milliseconds(rows[at].on) for at in kept]
     shown = [amount_float(rows[at].amount_minor, currency) for at in kept]
     earlier = [
@@ -79,6 +87,13 @@ def sales_by_day(
     style.say_at_columns(made, columns, span, words)
     facts = _facts(rows, before, currency, group, len(kept))
     return style.with_facts(made, replace(facts, legend=style.add_legend(made, marks)))
+
+
+def _kept(amounts: Sequence[int], before: Sequence[int]) -> Sequence[int]:
+    """Which places are drawn: the lowest and highest of the period and of the one before it."""
+    if len(amounts) <= MOST or not before:
+        return extremes(amounts)
+    return sorted({*extremes(amounts, MOST // 2), *extremes(before, MOST // 2)})
 
 
 def _main(made: Figure, places: Sequence[float], shown: Sequence[float], columns: Sequence[tuple[float, float]]) -> Any:
@@ -139,13 +154,13 @@ def _facts(
         row = rows[at]
         cells = [_name(row.on, group), amount_words(row.amount_minor, currency)]
         if rows[0].orders is not None:
-            cells.append("" if row.orders is None else f"{row.orders:,}")
+            cells.append("" if row.orders is None else number_words(row.orders))
         if before:
             cells.append(amount_words(before[at], currency) if at < len(before) else "")
         table.append(cells)
     caption = ""
     if drawn < len(rows):
-        caption = f"{len(rows):,} {group}s, drawn as the lowest and the highest of each stretch."
+        caption = f"{number_words(len(rows))} {group}s, drawn as the lowest and the highest of each stretch."
     if first:
         caption += f" The table has the last {MOST_ROWS}."
     return style.Facts(caption.strip(), columns, table)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.analytics.charts import style
 from app.analytics.charts.decimation import MOST_ROWS
 from app.analytics.charts.ranks import MOST_RANKS, Rank, ranked
-from app.analytics.charts.words import amount_float, amount_words, change_words, count_words
+from app.analytics.charts.words import amount_float, amount_words, change_words, count_words, number_words
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
@@ -66,8 +66,11 @@ def _ranked(
         for label, full, row in ordered[:MOST_RANKS]
     ]  # fmt: skip
     columns = (nouns[0].capitalize(), "Sales", "Units")
-    table = [(full, amount_words(row.amount_minor, currency), f"{row.units:,}") for _, full, row in ordered[:MOST_ROWS]]
-    caption = f"The first {MOST_RANKS} of {len(named):,} {nouns[1]}." if len(named) > MOST_RANKS else ""
+    table = [
+        (full, amount_words(row.amount_minor, currency), number_words(row.units))
+        for _, full, row in ordered[:MOST_ROWS]
+    ]
+    caption = f"The first {MOST_RANKS} of {number_words(len(named))} {nouns[1]}." if len(named) > MOST_RANKS else ""
     return ranked(ranks, style.Facts(caption, columns, table))
 
 

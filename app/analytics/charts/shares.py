@@ -11,12 +11,14 @@ from app.analytics.charts import style
 from app.analytics.charts.decimation import MOST_ROWS
 from app.analytics.charts.ranks import MOST_RANKS, Rank, ranked
 from app.analytics.charts.throughput import OUTCOMES
-from app.analytics.charts.words import count_words
+from app.analytics.charts.words import count_words, number_words
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
 
 _LOW_DAYS: Final = 14
+_WHOLE_PERCENT: Final = 10
+"""From here on percentages have no decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,14 @@ def order_funnel(steps: Sequence[FunnelStep]) -> Figure:
         return style.empty_figure("Nothing was put into a cart in this period.")
     first = max(1, steps[0].count)
     ranks, table = [], []
-    for at, step in enumerate(steps):
+    for at, step in enumerate(steps[:MOST_RANKS]):
         share = _percent(step.count, first)
-        said = f"{step.name}: {step.count:,}, {share} of the first step"
+        count = number_words(step.count)
+        said = f"{step.name}: {count}, {share} of the first step"
         if at and steps[at - 1].count:
             said += f", {_percent(step.count, steps[at - 1].count)} of the step before"
-        ranks.append(Rank(step.name, step.count, f"{step.count:,} · {share}", said))
-        table.append((step.name, f"{step.count:,}", share))
+        ranks.append(Rank(step.name, step.count, f"{count} · {share}", said))
+        table.append((step.name, count, share))
     return ranked(ranks, style.Facts("", ("Step", "Count", "Of the first"), table))
 
 
@@ -78,10 +81,13 @@ def stock_cover(rows: Sequence[StockCover], *, low_days: int = _LOW_DAYS, has_mo
         color, hatch = (
             (style.BAD, "x") if is_gone else (style.WARNING, "/") if days < low_days else (style.ACCENT, None)
         )
-        words = "used up" if is_gone else f"{days:,.0f} days" if days >= 10 else f"{days:,.1f} days"
+        words = "used up" if is_gone else f"{number_words(days, 0 if days >= 10 else 1)} days"
         said = f"{row.name} ({row.asin}): {words}, {count_words(row.available, 'unit')} available"
         ranks.append(Rank(row.name, float(days), words, said, color, hatch))
-    table = [(f"{row.name} ({row.asin})", f"{row.available:,}", f"{row.days:,.1f}") for row in sold[:MOST_ROWS]]
+    table = [
+        (f"{row.name} ({row.asin})", number_words(row.available), number_words(row.days or 0, 1))
+        for row in sold[:MOST_ROWS]
+    ]
     parts = []
     if has_more or len(sold) > MOST_RANKS:
         of = "" if has_more else f" of {count_words(len(sold), 'product')}"
@@ -105,9 +111,12 @@ def outcomes_by_code(rows: Sequence[CodeCount]) -> Figure:
         said = f"{row.code} ({row.outcome.lower()}): {count_words(row.tasks, 'task')}, {share} of all"
         if row.retries:
             said += f"; tried again {count_words(row.retries, 'time')}"
-        ranks.append(Rank(_readable(row.code), row.tasks, f"{row.tasks:,} · {share}", said, color, hatch))
-    table = [(row.code, row.outcome.lower(), f"{row.tasks:,}", f"{row.retries:,}") for row in ordered[:MOST_ROWS]]
-    caption = f"The first {MOST_RANKS} of {len(rows):,} codes." if len(rows) > MOST_RANKS else ""
+        ranks.append(Rank(_readable(row.code), row.tasks, f"{number_words(row.tasks)} · {share}", said, color, hatch))
+    table = [
+        (row.code, row.outcome.lower(), number_words(row.tasks), number_words(row.retries))
+        for row in ordered[:MOST_ROWS]
+    ]
+    caption = f"The first {MOST_RANKS} of {number_words(len(rows))} codes." if len(rows) > MOST_RANKS else ""
     return ranked(ranks, style.Facts(caption, ("Code", "Outcome", "Tasks", "Tried again"), table))
 
 
@@ -117,4 +126,7 @@ def _readable(code: str) -> str:
 
 def _percent(part: int, whole: int) -> str:
     share = Decimal(part) * 100 / whole
-    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.1f} %" if share >= Decimal("0.1") else "< 0.1 %"
+    least = Decimal("0.1")
+    if 0 < share < least:
+        return f"< {number_words(least, 1)} %"
+    return f"{number_words(share, 0 if share >= _WHOLE_PERCENT or share == 0 else 1)} %"

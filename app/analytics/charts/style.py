@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 FONT: Final = "Inter Variable, system-ui, -apple-system, Segoe UI, Noto Sans, sans-serif"
 HEIGHT: Final = 300
+POINTS: Final = "points"
+"""The name of what pointers and keys find in a figure."""
 
 TEXT: Final = "#142229"
 SOFT: Final = "#4c5d66"
@@ -154,9 +156,10 @@ def say_at_columns(
 
 
 def say_at(made: Figure, shown: Any) -> None:
-    """Say the column ``words`` of what was drawn where the pointer is on it."""
+    """Say the column ``words`` of what was drawn where the pointer is on it, and where keys lead (``charts.js``)."""
     from bokeh.models import HoverTool
 
+    shown.name = POINTS
     tool = HoverTool(
         tooltips="@words", renderers=[shown], point_policy="follow_mouse", attachment="vertical", show_arrow=False
     )

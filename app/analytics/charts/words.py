@@ -1,25 +1,70 @@
-"""Figures in words, as tooltips, captions and tables of charts say them."""
+"""Figures in words, as tooltips, captions and tables of charts say them: dates and numbers as the reader writes them.
+
+with written_for(display().locale):
+    item = chart_item(sales_by_day(rows, currency="EUR"))
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
+from babel import Locale
+from babel.dates import format_date, format_skeleton
+from babel.numbers import format_decimal
+
 from app.core.money import Money, exponent
 
 _HUNDRED: Final = Decimal(100)
+_ENGLISH: Final = Locale("en")
+_LOCALE: Final = ContextVar("the locale of charts", default=_ENGLISH)
+
+
+@contextmanager
+def written_for(locale: Locale) -> Iterator[None]:
+    """Within it, charts write dates and numbers as this locale does; English ones otherwise."""
+    before = _LOCALE.set(locale)
+    try:
+        yield
+    finally:
+        _LOCALE.reset(before)
+
+
+def language() -> str:
+    """Whose dates and numbers are written: a BCP 47 tag."""
+    return str(_LOCALE.get()).replace("_", "-")
+
+
+def number_words(value: int | Decimal, decimals: int = 0) -> str:
+    """A number with so many decimals: 1,200."""
+    locale = _LOCALE.get()
+    if locale == _ENGLISH:
+        return f"{value:,.{decimals}f}" if decimals else f"{value:,.0f}" if isinstance(value, Decimal) else f"{value:,}"
+    return str(format_decimal(value, _grouped(locale, decimals), locale=locale))
+
+
+def _grouped(locale: Locale, decimals: int) -> str:
+    """The pattern of a locale's numbers (some group by twos) with so many decimals."""
+    whole = str(locale.decimal_formats[None].pattern).partition(";")[0].partition(".")[0]
+    return whole + ("." + "0" * decimals if decimals else "")
 
 
 def day_words(on: date) -> str:
     """A day: Tuesday 3 November 2026."""
-    return f"{on:%A} {on.day} {on:%B} {on.year}"
+    locale = _LOCALE.get()
+    if locale == _ENGLISH:
+        return f"{on:%A} {on.day} {on:%B} {on.year}"
+    return format_date(on, "full", locale=locale)
 
 
 def month_words(on: date) -> str:
     """A month: November 2026."""
-    return f"{on:%B} {on.year}"
+    locale = _LOCALE.get()
+    return f"{on:%B} {on.year}" if locale == _ENGLISH else format_skeleton("yMMMM", on, locale=locale)
 
 
 def moment_words(wall_s: float) -> str:
@@ -39,7 +84,7 @@ def span_words(from_s: float, to_s: float) -> str:
 
 def amount_words(minor: int, currency: str) -> str:
     """An amount: 1,234.50 USD."""
-    return f"{Money(minor, currency).amount:,.{exponent(currency)}f} {currency}"
+    return f"{number_words(Money(minor, currency).amount, exponent(currency))} {currency}"
 
 
 def amount_float(minor: float, currency: str) -> float:
@@ -49,7 +94,7 @@ def amount_float(minor: float, currency: str) -> float:
 
 def count_words(count: int, one: str, many: str | None = None) -> str:
     """A count: 1 task, 1,200 tasks."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{number_words(count)} {one if count == 1 else many or one + 's'}"
 
 
 def change_words(now: int, before: int | None, than: str) -> str:
@@ -61,11 +106,12 @@ def change_words(now: int, before: int | None, than: str) -> str:
     if before <= 0 or now < 0:
         return f"{'more' if now > before else 'less'} than {than}"
     if now >= before * 10:
-        return f"{Decimal(now) / before:,.0f} times as much as {than}"
+        return f"{number_words(Decimal(now) / before)} times as much as {than}"
     percent = abs(Decimal(now - before)) * _HUNDRED / before
-    digits = Decimal(1) if percent >= 1 else Decimal("0.01")
-    text = percent.quantize(digits, ROUND_HALF_UP)
-    return f"{text or 'less than 0.01'} % {'more' if now > before else 'less'} than {than}"
+    decimals = 0 if percent >= 1 else 2
+    rounded = percent.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    text = number_words(rounded, decimals) if rounded else f"less than {number_words(Decimal('0.01'), 2)}"
+    return f"{text} % {'more' if now > before else 'less'} than {than}"
 
 
 def duration_words(milliseconds: int) -> str:
@@ -73,14 +119,14 @@ def duration_words(milliseconds: int) -> str:
     if milliseconds < 1000:
         return f"{milliseconds} ms"
     if milliseconds < 60_000:
-        return f"{milliseconds / 1000:.1f} s"
+        return f"{number_words(Decimal(milliseconds) / 1000, 1)} s"
     minutes, seconds = divmod(milliseconds // 1000, 60)
-    return f"{minutes:,} min {seconds} s"
+    return f"{number_words(minutes)} min {seconds} s"
 
 
 def parts_words(parts: Mapping[str, int]) -> str:
     """The parts of a whole that are there: 1,100 succeeded, 20 failed."""
-    return ", ".join(f"{count:,} {name}" for name, count in parts.items() if count)
+    return ", ".join(f"{number_words(count)} {name}" for name, count in parts.items() if count)
 
 
 def shortened(text: str, most: int) -> str:

@@ -1,13 +1,17 @@
 // Figures with data-chart-url are drawn from what that address answers (a chart item) and drawn again when the theme or
 // the width changes. BokehJS is fetched when the first chart needs it. "charts:refresh", sent to the document, brings
-// all of them up to date; sent to a figure, that one.
+// all of them up to date; sent to a figure, that one. Keys walk along the points of a chart that has the focus: what is
+// said where the pointer is, is then said below it.
 
 const NARROW_PX = 520;
 const LONG_MS = 30_000;
 const FAILED = "The figures could not be loaded.";
 
+const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
+
 const charts = new Map();
 let library;
+let language = "en"; // of the reader: all charts of a page have the same
 
 /** Draw every figure of a document or element that is not drawn yet. */
 export function drawCharts(root = document) {
@@ -32,6 +36,8 @@ class Chart {
     this.watcher = new ResizeObserver(() => this.fit());
     this.watcher.observe(this.place);
     figure.querySelector("[data-chart-retry]")?.addEventListener("click", () => this.load());
+    this.place.addEventListener("keydown", (event) => this.walk(event));
+    this.place.addEventListener("blur", () => this.point(undefined));
     this.load();
   }
 
@@ -79,8 +85,48 @@ class Chart {
     this.root ??= this.place.attachShadow({ mode: "open" });
     this.remove();
     this.root.replaceChildren(inner);
+    inner.ariaHidden = "true"; // what it shows is said by point() and stands in the table
+    language = this.item.language;
     this.views = await Bokeh.embed.embed_item({ doc: adapted(this.item, isNarrow), root_id: this.item.root_id }, inner);
-    if (turn === this.drawing) this.figure.dataset.chartDrawn = this.drawn;
+    if (turn !== this.drawing) return;
+    for (const part of within(this.root)) if (part.tabIndex === 0) part.tabIndex = -1; // the place itself has the focus
+    this.place.tabIndex = 0;
+    this.point(this.at);
+    this.figure.dataset.chartDrawn = this.drawn;
+  }
+
+  /** What pointers and keys find: BokehJS's renderer of it; undefined while nothing is drawn. */
+  points() {
+    const [view] = this.views ?? [];
+    return view?.model.document?.get_model_by_name("points") ?? undefined;
+  }
+
+  walk(event) {
+    const count = this.points()?.data_source.get_length() ?? 0;
+    if (!count || event.ctrlKey || event.altKey || event.metaKey) return;
+    const step = STEPS[event.key];
+    const at = event.key === "Home" ? 0
+      : event.key === "End" ? count - 1
+      : event.key === "Escape" ? undefined
+      : step === undefined ? null
+      : this.at === undefined ? (step > 0 ? 0 : count - 1)
+      : Math.min(count - 1, Math.max(0, this.at + step));
+    if (at === null) return;
+    event.preventDefault();
+    this.point(at);
+  }
+
+  /** Mark a point and say it; undefined is none. */
+  point(at) {
+    const shown = this.points();
+    const count = shown?.data_source.get_length() ?? 0;
+    this.at = at === undefined || !count ? undefined : Math.min(at, count - 1);
+    const said = this.figure.querySelector("[data-chart-point]");
+    const words = this.at === undefined ? "" : shown.data_source.get_column("words")[this.at];
+    if (said && said.textContent !== words) said.textContent = words;
+    if (!shown) return;
+    shown.data_source.inspected.indices = this.at === undefined ? [] : [this.at];
+    shown.data_source.inspect.emit([shown, { geometry: { type: "keys" } }]); // a kind that tooltips leave alone
   }
 
   fill() {
@@ -120,8 +166,10 @@ class Chart {
   clear() {
     this.drawing = undefined;
     this.drawn = undefined;
+    this.point(undefined);
     this.remove();
     this.root?.replaceChildren();
+    this.place.removeAttribute("tabindex");
   }
 
   /** Let go of what was drawn: BokehJS keeps every document until it is taken from its list. */
@@ -170,6 +218,7 @@ function loaded(figure) {
     script.nonce = nonce;
     script.addEventListener("load", () => {
       window.Bokeh.logger.set_level("error"); // set_log_level() says so in the console
+      localise(window.Bokeh);
       resolve(window.Bokeh);
     });
     script.addEventListener("error", () => {
@@ -180,6 +229,41 @@ function loaded(figure) {
     document.head.append(script);
   });
   return library;
+}
+
+/** Let axes write dates and numbers as the reader does: BokehJS knows English months and few languages' numbers. */
+function localise(Bokeh) {
+  for (const [name, written] of [["DatetimeTickFormatter", writtenDate], ["NumeralTickFormatter", writtenNumber]]) {
+    const { prototype } = Bokeh.Models.get(name);
+    const format = prototype.doFormat;
+    prototype.doFormat = function doFormat(ticks, ...more) {
+      const labels = format.call(this, ticks, ...more);
+      return language === "en" ? labels : labels.map((label, at) => written(label, ticks[at]));
+    };
+  }
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** A label of the axis of time, whose lines are a time, "3 Nov", "Nov 2026" or "2026". */
+function writtenDate(label) {
+  return label.split("\n").map((line) => {
+    const [, day, name, year] = /^(?:(\d+) )?([A-Z][a-z]{2})(?: (\d{4}))?$/.exec(line) ?? [];
+    const month = MONTHS.indexOf(name);
+    if (month < 0) return line;
+    const parts = { month: "short", ...(day && { day: "numeric" }), ...(year && { year: "numeric" }), timeZone: "UTC" };
+    return new Intl.DateTimeFormat(language, parts).format(Date.UTC(year ?? 2024, month, day ?? 1));
+  }).join("\n");
+}
+
+function writtenNumber(label, value) {
+  const digits = Math.abs(value) < 1 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 2 };
+  return new Intl.NumberFormat(language, { notation: "compact", ...digits }).format(value);
+}
+
+/** Every element in a shadow root, and in those in it. */
+function within(root) {
+  return root ? [...root.querySelectorAll("*")].flatMap((one) => [one, ...within(one.shadowRoot)]) : [];
 }
 
 const theme = () => (document.documentElement.dataset.bsTheme === "dark" ? "dark" : "light");
