@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.analytics.api import dashboard, funnel, prices, recommendations, report_shares, reports
+from app.analytics.api import dashboard, funnel, left_reports, prices, recommendations, report_shares, reports
 from app.analytics.api import farm as farm_figures
 from app.analytics.api import inventory as inventory_insights
 from app.analytics.api import sales as sales_figures
@@ -179,6 +179,7 @@ APIS = (
     recommendations,
     dashboard,
     reports,
+    left_reports,
     report_shares,
     inventory_insights,
 )

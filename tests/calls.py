@@ -22,7 +22,8 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from app.analytics.models.prices import PriceGap
-from app.analytics.models.reports import ReportRun
+from app.analytics.models.reports import Report, ReportRun
+from app.analytics.queries import report_mailing
 from app.analytics.services.report_firing import run_now as run_report_now
 from app.analytics.services.report_runs import run_report
 from app.analytics.services.report_shares import create_share
@@ -44,11 +45,13 @@ from app.auth.services import links, sessions, tokens
 from app.auth.services.second_factor import hash_of
 from app.auth.services.sessions import Client, Proof
 from app.cart.models import Cart
+from app.core import outbox
 from app.core.audit import AuditEvent
 from app.core.extensions import db
 from app.core.files import FileStore, file_store
 from app.core.money import Money
 from app.core.orm import utc_now
+from app.core.outbox import Outbox
 from app.core.permissions import CATALOGUE, Principal, system
 from app.core.transactions import in_transaction
 from app.notifications.models import DeliveryState, WebhookDelivery
@@ -676,6 +679,17 @@ def _report(world: World, *, is_active: bool = True) -> dict[str, Any]:
     return {"report_id": made}
 
 
+def _left_report(world: World) -> dict[str, Any]:
+    """A report of somebody who is gone."""
+    report = _report(world)
+
+    def deed() -> None:
+        db.session.get_one(Report, report["report_id"]).owner_id = 4711
+
+    world.run(in_transaction(deed))
+    return report
+
+
 def _share(world: World) -> dict[str, Any]:
     """A link to such a report."""
     report = _report(world)
@@ -689,6 +703,19 @@ def _report_run(world: World) -> dict[str, Any]:
     run: int = world.run(run_report_now, actor=_owner(world), **report).id
     world.run(run_report, run_id=run, take_picture=lambda _drawing: b"PNG")
     return report | {"run_id": run}
+
+
+def _failed_mail(world: World) -> dict[str, Any]:
+    """The same with a mail that did not get through."""
+    found = _report_run(world)
+
+    def deed() -> None:
+        key = report_mailing.key_of(found["run_id"], world.me)
+        outbox.add(report_mailing.MAIL, key=key, run_id=found["run_id"], user_id=world.me)
+        db.session.execute(update(Outbox).where(Outbox.kind == report_mailing.MAIL).values(last_error="OSError: gone"))
+
+    world.run(in_transaction(deed))
+    return found
 
 
 def _drawn(world: World) -> dict[str, Any]:
@@ -844,7 +871,7 @@ _LISTS: Final = (
     "/product-filters",
     "/product-updates", "/product-updates/feed", "/products", "/products/deleted", "/products/export",
     "/observed-changes", "/price-index", "/price-index/differences", "/price-index/series", "/sales/funnel",
-    "/products/facets", "/report-kinds", "/reports",
+    "/products/facets", "/left-reports", "/report-kinds", "/reports",
     "/roles", "/sales", "/sales/imports", "/storefronts", "/users", "/webhooks", "/workers",
 )  # fmt: skip
 
@@ -1187,6 +1214,10 @@ CALLS: Final[dict[tuple[str, str], Callable[[World], Sent]]] = {
     ("GET", "/reports/<int:report_id>/shares"): lambda w: Sent(200, path=_report(w)),
     ("POST", "/reports/<int:report_id>/shares"): lambda w: Sent(201, path=_report(w)),
     ("DELETE", "/reports/<int:report_id>/shares/<int:share_id>"): lambda w: Sent(204, path=_share(w)),
+    ("GET", "/reports/<int:report_id>/runs/<int:run_id>/failed-mails"): lambda w: Sent(200, path=_report_run(w)),
+    ("POST", "/reports/<int:report_id>/runs/<int:run_id>/failed-mails"): lambda w: Sent(202, path=_failed_mail(w)),
+    ("DELETE", "/left-reports/<int:report_id>"): lambda w: Sent(204, version=1, path=_left_report(w)),
+    ("POST", "/left-reports/<int:report_id>/take-over"): lambda w: Sent(200, path=_left_report(w)),
     ("GET", "/shared-reports/<token>"): lambda w: Sent(200, path=_share(w)),
     ("GET", "/shared-reports/<token>/csv"): lambda w: Sent(200, path=_share(w)),
     ("POST", "/job-schedules"): lambda w: Sent(201, _schedule_body(w)),

@@ -58,10 +58,20 @@ class MailServer:
     port: int
     received: list[Received] = field(default_factory=list)
     answer: str = "250 taken"
+    refused: set[str] = field(default_factory=set)
+    """Addresses that it takes no mail for."""
 
     @property
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"
+
+    async def handle_RCPT(  # noqa: N802  # aiosmtpd's
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
+    ) -> str:
+        if address in self.refused:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 taken"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's
         if self.answer.startswith("250"):

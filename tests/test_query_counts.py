@@ -136,6 +136,7 @@ LISTS: Final[dict[str, Callable[[World], Path]]] = {
     "/products/{product_id}/history": _renamed,
     "/products/{product_id}/observations": lambda world: dict(calls._observed(world)),
     "/products/{product_id}/observations/days": lambda world: dict(calls._observed(world)),
+    "/left-reports": calls._left_report,
     "/reports": calls._report_run,
     "/reports/{report_id}/shares": calls._share,
     "/reports/{report_id}/runs": calls._report_run,

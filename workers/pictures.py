@@ -26,7 +26,9 @@ PICTURE_S: Final = 15.0
 _KILL_S: Final = 5.0
 _PAGE: Final = "chart.html"
 _PICTURE: Final = "chart.png"
-_SIZE: Final = "960,420"
+_WIDTH_PX: Final = 960
+_MOST_PX: Final = 4000
+"""More than the charts of all currencies that are drawn."""
 _CODE: Final = Path(__file__).resolve().parent.parent
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _SWITCHES: Final = (
@@ -34,7 +36,6 @@ _SWITCHES: Final = (
     "--disable-quic", "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--no-pings", "--no-proxy-server",
     "--host-resolver-rules=MAP * ~NOTFOUND", "--hide-scrollbars", "--disable-dev-shm-usage",
     "--run-all-compositor-stages-before-draw", "--virtual-time-budget=4000", "--force-device-scale-factor=2",
-    f"--window-size={_SIZE}",
 )  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -45,18 +46,21 @@ def take_picture(drawing: dict[str, Any]) -> bytes:
     browser = Path(settings().browsers.shell)
     if not browser.is_file():
         raise NoPicture("There is no browser where mails are sent, so no chart could be drawn.")
-    page = _page_of(drawing)
+    page, height = _page_of(drawing)
     root = Path(tempfile.gettempdir()) / f"cartwright-pictures-{os.geteuid()}"
     try:
         sweep(root)
-        return _photograph(browser, page, root)
-    except (OSError, KeyError, SlotError, subprocess.SubprocessError) as problem:
+        return _photograph(browser, page, height, root)
+    except (OSError, KeyError, ValueError, SlotError, subprocess.SubprocessError) as problem:
         log.warning("the chart of a report could not be photographed: %s", problem)
         raise NoPicture("The browser that draws charts did not work.") from problem
 
 
-def _page_of(drawing: dict[str, Any]) -> bytes:
-    """The chart as a page; Bokeh is in another process, which knows no secret and is gone with its memory."""
+def _page_of(drawing: dict[str, Any]) -> tuple[bytes, int]:
+    """The charts as a page, and how high it is.
+
+    Bokeh is in another process, which knows no secret and is gone with its memory.
+    """
     command = [sys.executable, "-m", "app.analytics.report_drawing"]
     told = json.dumps(drawing).encode()
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "HOME": tempfile.gettempdir()}
@@ -68,17 +72,27 @@ def _page_of(drawing: dict[str, Any]) -> bytes:
         tail = (getattr(problem, "stderr", None) or b"")[-500:].decode(errors="replace")
         log.warning("the chart of a report could not be drawn: %s %s", problem, tail)
         raise NoPicture("The chart could not be drawn.") from problem
-    return done.stdout
+    page = json.loads(done.stdout)
+    return page["html"].encode(), min(int(page["height"]), _MOST_PX)
 
 
-def _photograph(browser: Path, page: bytes, root: Path) -> bytes:
+def _photograph(browser: Path, page: bytes, height: int, root: Path) -> bytes:
     run_as = settings().browsers.run_as if os.geteuid() == 0 else None
     slot = Slot.create(root, run_as)
     try:
         shown = slot.scratch / _PAGE
         shown.write_bytes(page)
         shown.chmod(0o644)
-        _run(slot, [*_started_as(run_as), str(browser), *_switches(slot), shown.as_uri()])
+        _run(
+            slot,
+            [
+                *_started_as(run_as),
+                str(browser),
+                *_switches(slot),
+                f"--window-size={_WIDTH_PX},{height}",
+                shown.as_uri(),
+            ],
+        )
         picture = (slot.scratch / _PICTURE).read_bytes()
     finally:
         slot.kill_processes()

@@ -47,16 +47,16 @@ class ReportRunNotFound(NotFound):
     code = "REPORT_RUN_NOT_FOUND"
 
 
-class ReportChartNotFound(NotFound):
-    """There is no chart of this kind of report."""
-
-    code = "REPORT_CHART_NOT_FOUND"
-
-
 class ReportStale(StaleVersion):
     """The report has changed since it was read."""
 
     code = "STALE_VERSION"
+
+
+class ReportNotLeft(Conflict):
+    """Whose report it is still makes it: it is theirs to hand over or to delete."""
+
+    code = "REPORT_NOT_LEFT"
 
 
 class ReportNotYours(Forbidden):

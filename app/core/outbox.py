@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import JSON, Index, String, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import JSON, ColumnElement, Index, String, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.extensions import db
@@ -32,6 +33,7 @@ from app.core.transactions import after_commit, connection, in_transaction
 LEASE_S: Final = 60
 MAX_ATTEMPTS: Final = 20
 KEEP_DAYS: Final = 7
+_MOST_TROUBLED: Final = 1000
 
 Handler = Callable[..., None]
 
@@ -61,6 +63,19 @@ class Outbox(Timestamps, Base):
     last_error: Mapped[str | None] = mapped_column(String(500))
 
 
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """An effect that was tried and failed so far."""
+
+    arguments: dict[str, Any]
+    attempts: int
+    is_given_up: bool
+    not_before: datetime
+    """When it is tried again."""
+    error: str
+    """The class of what was raised, and its text: for logs and for who knows what may be in it."""
+
+
 _ADD: Final = insert(table_of(Outbox)).values(
     {name: bindparam(name) for name in ("kind", "unique_key", "arguments")}
     | {"not_before": clock(), "rung_until": clock(5), "attempts": 0}
@@ -73,6 +88,40 @@ def add(kind: str, *, key: str, **ids: int | str) -> None:
         0,
     )
     after_commit(partial(_ring, [(id_, 0)]))
+
+
+def list_troubled(kind: str, key_prefixes: Collection[str]) -> list[Troubled]:
+    """Effects of a kind that failed at their last attempt, whose keys begin like one of these; at most 1,000.
+
+    Each prefix ends with a colon. Effects that were given up are forgotten after KEEP_DAYS.
+    """
+    if not key_prefixes:
+        return []
+    rows = db.session.scalars(
+        select(Outbox).where(_failing(kind, key_prefixes)).order_by(Outbox.id).limit(_MOST_TROUBLED)
+    )
+    return [
+        Troubled(row.arguments, row.attempts, row.attempts >= MAX_ATTEMPTS, row.not_before, row.last_error or "")
+        for row in rows
+    ]
+
+
+def try_again(kind: str, key_prefixes: Collection[str]) -> int:
+    """Have such effects tried now, with all attempts before them, in the open transaction; returns how many."""
+    session = db.session()
+    now = database_now(session)
+    idle = or_(Outbox.leased_until.is_(None), Outbox.leased_until < now)
+    wanted = select(Outbox).where(_failing(kind, key_prefixes), idle).limit(_MOST_TROUBLED).with_for_update()
+    rows = list(session.scalars(wanted.execution_options(populate_existing=True)))
+    for row in rows:
+        row.attempts, row.not_before, row.rung_until = 0, now, None
+    after_commit(partial(_ring, [(row.id, 0) for row in rows]))
+    return len(rows)
+
+
+def _failing(kind: str, key_prefixes: Collection[str]) -> ColumnElement[bool]:
+    begins = [Outbox.unique_key.between(prefix, f"{prefix[:-1]};") for prefix in key_prefixes]  # ; is next to :
+    return and_(Outbox.kind == kind, Outbox.done_at.is_(None), Outbox.last_error.is_not(None), or_(*begins))
 
 
 def ring_due(*, limit: int = 200) -> int:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import delete, select, update
 
-from app.analytics.errors import ReportRunOpen
+from app.analytics.errors import ReportNotYours, ReportRunOpen
 from app.analytics.models.reports import Report, ReportRun, ReportState
-from app.analytics.queries import report_kinds
+from app.analytics.queries import report_kinds, report_mailing
 from app.analytics.services import report_firing, report_runs, report_upkeep, reports
 from app.analytics.services.report_runs import NoPicture, run_report
 from app.auth.models import RolePermission, User, UserRole
-from app.core import personal_data
+from app.core import outbox, personal_data
 from app.core.extensions import db
 from app.core.files import file_store
 from app.core.orm import database_now, utc_now
@@ -27,6 +28,7 @@ from tests.analytics.facts import record, sale
 from tests.analytics.report_people import ANALYST, READER, Someone, add_someone
 from tests.auth.conftest import Mails, mails, smtp, worker
 from tests.concurrency import at_once
+from tests.mailing import MailServer, deliver
 from tests.servers import on_sqlite
 
 __all__ = ["mails", "smtp", "worker"]  # fixtures
@@ -151,7 +153,7 @@ def test_two_workers_with_the_same_run_end_it_once(context: Flask, me: Someone) 
     at_once(context, *[partial(run_report, run_id=run_id, take_picture=no_picture)] * 2)
     run = run_of(run_id)
     assert (run.state, run.mailed_count, run.detail) == ("DONE", 1, "There is no browser here.")
-    assert asked(report_runs.MAIL) == 1
+    assert asked(report_mailing.MAIL) == 1
     assert len(file_store().files(run.folder or "")) == 1
 
 
@@ -168,7 +170,7 @@ def test_a_report_that_is_deleted_while_it_runs_mails_nothing_and_leaves_no_file
     record(facts=[sale(utc_now() - timedelta(days=2))])
     before = set(file_store().names("reports"))
     run_report(run_id=run_id, take_picture=delete_meanwhile)
-    assert asked(report_runs.MAIL) == 0
+    assert asked(report_mailing.MAIL) == 0
     assert set(made) - before
     assert set(file_store().names("reports")) <= before
     assert runs(report_id) == []
@@ -344,6 +346,58 @@ def _take(someone: Someone, permission: str) -> None:
         delete(RolePermission).where(RolePermission.role_id.in_(roles), RolePermission.permission == permission)
     )
     db.session.commit()
+
+
+@on_sqlite
+def test_a_mail_that_does_not_get_through_is_told_and_tried_again(
+    app: Flask, worker: Flask, me: Someone, smtp: MailServer
+) -> None:
+    other = add_someone(app, "other@example.org", READER)
+    with app.app_context():
+        run_id = started(me, to=(me.id, other.id))
+        run_report(run_id=run_id, take_picture=no_picture)
+        report_id = run_of(run_id).report_id
+        assert report_mailing.list_failed_mails(principal(me), report_id, run_id) == []
+    smtp.refused.add("other@example.org")
+    with pytest.raises(SMTPRecipientsRefused):
+        deliver(worker)
+    assert [mail.recipients for mail in smtp.received] == [["me@example.org"]]
+    with app.app_context():
+        (failed,) = report_mailing.list_failed_mails(principal(me), report_id, run_id)
+        assert (failed.user_id, failed.attempts, failed.is_given_up) == (other.id, 1, False)
+        assert failed.reason == "The mail server does not take mail for this address."
+        assert failed.next_at is not None
+        with pytest.raises(ReportNotYours):
+            report_firing.mail_again(actor=principal(other), report_id=report_id, run_id=run_id)
+        db.session.execute(update(Outbox).where(Outbox.last_error.is_not(None)).values(attempts=outbox.MAX_ATTEMPTS))
+        db.session.commit()
+        (given_up,) = report_mailing.list_failed_mails(principal(me), report_id, run_id)
+        assert (given_up.is_given_up, given_up.next_at) == (True, None)
+    smtp.refused.clear()
+    deliver(worker)
+    assert len(smtp.received) == 1
+    with app.app_context():
+        assert report_firing.mail_again(actor=principal(me), report_id=report_id, run_id=run_id) == 1
+    deliver(worker)
+    assert [mail.recipients for mail in smtp.received] == [["me@example.org"], ["other@example.org"]]
+    with app.app_context():
+        assert report_mailing.list_failed_mails(principal(me), report_id, run_id) == []
+        assert report_firing.mail_again(actor=principal(me), report_id=report_id, run_id=run_id) == 0
+
+
+def test_a_mail_of_another_run_is_not_among_those_of_a_run(context: Flask, me: Someone) -> None:
+    report_id = make(me, to=(me.id,))
+    ids = []
+    for _ in range(11):  # keys of run 1 and of run 10 begin alike
+        ids.append(report_firing.run_now(actor=principal(me), report_id=report_id).id)
+        run_report(run_id=ids[-1], take_picture=no_picture)
+    db.session.execute(update(Outbox).values(last_error="SMTPServerDisconnected: gone", attempts=2))
+    db.session.commit()
+    for run_id in ids:
+        found = report_mailing.list_failed_mails(principal(me), report_id, run_id)
+        assert [(mail.run_id, mail.attempts) for mail in found] == [(run_id, 2)]
+        assert found[0].reason == "The mail server could not be reached, or did not take the mail."
+    assert report_firing.mail_again(actor=principal(me), report_id=report_id, run_id=ids[0]) == 1
 
 
 @on_sqlite

@@ -13,7 +13,8 @@ import pytest
 from flask import Flask
 
 from app import create_base
-from app.analytics.report_drawing import CHARTS, draw
+from app.analytics.charts.of_reports import CHARTS, MOST_CURRENCIES
+from app.analytics.report_drawing import draw
 from app.analytics.services.report_runs import NoPicture
 from app.config import Settings
 from tests.servers import on_sqlite
@@ -31,6 +32,29 @@ DRAWING: dict[str, Any] = {
 DAYS = [{"from": f"2026-11-{day:02}", "currency": "EUR", "net": f"{day}.00", "orders": day} for day in range(1, 21)]
 TASKS = [{"day": "2026-11-01", "succeeded": 9, "refused": 1, "failed": 2, "skipped": 0, "cancelled": 0, "tasks": 12}]
 SHARES = [{"name": name, "key": "1", "currency": "EUR", "net": "5.00", "units": 2} for name in ("Tea", None)]
+STOCK = [
+    {"asin": "B0CW1A0001", "name": "Tea", "available": 4, "days_of_cover": "12.5", "currency": "EUR", "value": "40.00"},
+    {"asin": "B0CW1A0002", "name": "Pot", "available": 0, "days_of_cover": None, "currency": "EUR", "value": "-1.00"},
+]
+COMPARED = [
+    {
+        "currency": "EUR", "net": "-5.00", "net_before": "10.00", "orders": None, "orders_before": None, "units": 0,
+        "units_before": 0, "average_order": None, "average_order_before": "2.50",
+    },
+]  # fmt: skip
+STAGES = [{"stage": "queue", "count": 2, "p50_ms": 5, "p90_ms": 7, "p95_ms": 8, "p99_ms": 9}]
+CODES = [{"code": "OK", "outcome": "SUCCEEDED", "tasks": 5, "share": "100.0", "retries": 0}]
+INDEX = [{"day": f"2026-11-0{day}", "storefront": "kettles", "index": index} for day, index in ((1, "98.5"), (2, None))]
+ROWS: dict[str, list[dict[str, Any]]] = {
+    **dict.fromkeys(("sales_by_day", "sales_by_week", "sales_by_month"), DAYS),
+    **dict.fromkeys(("sales_by_category", "sales_by_brand", "top_products"), SHARES),
+    **dict.fromkeys(("stock_cover", "stock_value"), STOCK),
+    "sales_comparison": COMPARED,
+    "farm_throughput": TASKS,
+    "farm_outcomes": CODES,
+    "farm_latency": STAGES,
+    "price_index": INDEX,
+}
 
 
 @pytest.fixture
@@ -44,22 +68,31 @@ def browserless(app: Flask, settings: Settings) -> Flask:
 def test_a_chart_becomes_a_picture(context: Flask) -> None:
     picture = take_picture(DRAWING)
     assert picture.startswith(b"\x89PNG")
-    assert struct.unpack(">II", picture[16:24]) == (1920, 840)
+    width, height = struct.unpack(">II", picture[16:24])
+    assert (width, height) == (1920, 2 * draw(DRAWING)["height"])
     assert 10_000 < len(picture) < 1_000_000
+
+
+def test_each_currency_has_a_chart_of_its_own() -> None:
+    alone = draw(DRAWING | {"rows": DRAWING["rows"][:2]})
+    both = draw(DRAWING)
+    assert both["height"] > alone["height"]
+    assert "In EUR; there are figures in JPY as well." in both["html"]
+    assert "In JPY; there are figures in EUR as well." in both["html"]
+    many = [DRAWING["rows"][0] | {"currency": code} for code in ("AUD", "CHF", "EUR", "GBP", "NOK", "USD")]
+    assert draw(DRAWING | {"rows": many})["html"].count("<p>") == MOST_CURRENCIES
 
 
 @pytest.mark.parametrize("chart", sorted(CHARTS))
 def test_every_chart_is_a_page_that_fetches_nothing(chart: str) -> None:
-    rows = [*TASKS, *DAYS][:1] if chart == "farm_throughput" else SHARES
-    rows = DAYS if chart in {"sales_by_day", "sales_by_week", "sales_by_month"} else rows
-    page = draw({"title": "A & B", "chart": chart, "rows": rows})
+    page = draw({"title": "A & B", "chart": chart, "rows": ROWS[chart]})["html"]
     assert "default-src 'none'" in page
     assert "<h1>A &amp; B</h1>" in page
     assert " src=" not in page.partition("<script")[0]
 
 
 def test_names_of_products_end_no_script(context: Flask) -> None:
-    assert "</script><script>1" not in draw(DRAWING)
+    assert "</script><script>1" not in draw(DRAWING)["html"]
 
 
 @on_sqlite

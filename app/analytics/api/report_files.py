@@ -8,12 +8,15 @@ import orjson
 from flask import Response
 
 from app.analytics.charts.item import chart_item
-from app.analytics.errors import ReportChartNotFound, ReportRunNotFound
+from app.analytics.charts.of_reports import figure_of
+from app.analytics.charts.words import written_for
+from app.analytics.errors import ReportRunNotFound
 from app.analytics.queries.report_kinds import KINDS
 from app.analytics.queries.reports import Figures
-from app.analytics.report_drawing import figure_of
 from app.analytics.rules.report_tables import csv_of
+from app.core.display import display
 from app.core.downloads import send_pieces
+from app.core.errors import Invalid
 from app.core.files import file_store
 
 CHART: Final = {
@@ -36,12 +39,13 @@ def csv_answer(figures: Figures) -> Response:
     return answer
 
 
-def chart_answer(figures: Figures) -> Response:
-    """The chart as browsers draw it; raises ReportChartNotFound for a kind that has none."""
-    chart = KINDS[figures.kind].chart
-    if chart is None:
-        raise ReportChartNotFound("There is no chart of this kind of report.")
-    item = chart_item(figure_of(chart, figures.rows))
+def chart_answer(figures: Figures, currency: str | None) -> Response:
+    """The chart as browsers draw it, of one currency: by itself that of most rows. Raises Invalid for another one."""
+    rows = figures.rows
+    if currency is not None and currency not in {row.get("currency") for row in rows}:
+        raise Invalid.field("/currency", "must be a currency of the report's figures.", place="query")
+    with written_for(display().locale):
+        item = chart_item(figure_of(KINDS[figures.kind].chart, rows, currency))
     return Response(orjson.dumps(item), mimetype="application/json")
 
 

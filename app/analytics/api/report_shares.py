@@ -80,8 +80,10 @@ class SharedReportChart(MethodView):
     """The same as a chart."""
 
     @blp.requires("reports:read")
+    @blp.arguments(schemas.ReportChartArguments, location="query")
     @blp.doc(responses={"200": CHART})
-    def get(self, token: str) -> Response:
+    def get(self, which: dict[str, Any], token: str) -> Response:
         """Get the chart of a report that somebody shared with this link, for BokehJS to draw."""
         principal = current_principal()
-        return chart_answer(queries.figures_of(principal, report_shares.open_share(principal, token, now=utc_now())))
+        row = report_shares.open_share(principal, token, now=utc_now())
+        return chart_answer(queries.figures_of(principal, row), **which)

@@ -10,6 +10,7 @@ from flask.views import MethodView
 from app.analytics.api.report_files import CHART, chart_answer, csv_answer, file_answer
 from app.analytics.queries import reports as queries
 from app.analytics.queries.report_kinds import list_kinds, list_readers
+from app.analytics.queries.report_mailing import list_failed_mails
 from app.analytics.schemas import reports as schemas
 from app.analytics.services import report_firing, reports
 from app.core.api import ApiBlueprint, current_principal, if_match
@@ -132,11 +133,12 @@ class ReportChart(MethodView):
     """The same as a chart."""
 
     @blp.requires("reports:read")
+    @blp.arguments(schemas.ReportChartArguments, location="query")
     @blp.doc(responses={"200": CHART})
-    def get(self, report_id: int) -> Response:
-        """Get the chart of a report as it is now, for BokehJS to draw; not all kinds of reports have one."""
+    def get(self, which: dict[str, Any], report_id: int) -> Response:
+        """Get the chart of a report as it is now, for BokehJS to draw: one currency at a time."""
         principal = current_principal()
-        return chart_answer(queries.figures_of(principal, queries.get_report(principal, report_id)))
+        return chart_answer(queries.figures_of(principal, queries.get_report(principal, report_id)), **which)
 
 
 @blp.route("/reports/<int:report_id>/run")
@@ -200,6 +202,27 @@ class ReportRun(MethodView):
     def get(self, report_id: int, run_id: int) -> Any:
         """Get a run: how far it is, and what came of it."""
         return queries.get_run(current_principal(), report_id, run_id)
+
+
+@blp.route("/reports/<int:report_id>/runs/<int:run_id>/failed-mails")
+class ReportFailedMails(MethodView):
+    """Mails that did not get through."""
+
+    @blp.requires("reports:read")
+    @blp.answers(200, schemas.FailedMailsSchema)
+    def get(self, report_id: int, run_id: int) -> Any:
+        """List the mails of a run that were tried and did not get through, with when they are tried again.
+
+        They are tried 20 times within about ten hours; then they are given up, and forgotten after a week.
+        """
+        return {"mails": list_failed_mails(current_principal(), report_id, run_id)}
+
+    @blp.requires("reports:write")
+    @blp.answers(202, schemas.MailedAgainSchema)
+    def post(self, report_id: int, run_id: int) -> Any:
+        """Try the mails of a run of a report of your own again now, also those that were given up."""
+        count = report_firing.mail_again(actor=current_principal(), report_id=report_id, run_id=run_id)
+        return {"count": count}
 
 
 @blp.route("/reports/<int:report_id>/runs/<int:run_id>/csv")

@@ -27,9 +27,9 @@ class ReportKind:
     """Who may read the figures, wherever they are shown or sent."""
     columns: tuple[Column, ...]
     read: Read
-    filters: tuple[str, ...] = ()
-    chart: str | None = None
-    """How it is drawn: a name of ``app.analytics.report_drawing``."""
+    filters: tuple[str, ...]
+    chart: str
+    """How it is drawn: a name of ``app.analytics.charts.of_reports.CHARTS``."""
 
 
 _FIGURES: Final = (
@@ -145,16 +145,22 @@ KINDS: Final[dict[str, ReportKind]] = {
     ),
     "sales_comparison": ReportKind(
         "Sales and the period before", "sales:read", _COMPARED, sales.compared,
-        ("currency", "category_id", "brand", "asin"),
+        ("currency", "category_id", "brand", "asin"), "sales_comparison",
     ),
     "farm_throughput": ReportKind(
         "Farm: tasks by day", "jobs:read", _TASKS, farm.by_day, ("storefront",), "farm_throughput"
     ),
-    "farm_outcomes": ReportKind("Farm: outcomes by code", "jobs:read", _CODES, farm.by_code, ("storefront",)),
-    "farm_latency": ReportKind("Farm: how long visits take", "jobs:read", _STAGES, farm.latencies, ("storefront",)),
-    "stock_reorder": ReportKind("Stock to buy again", "stock:read", _STOCK, stock.to_reorder, ("brand",)),
-    "stock_dead": ReportKind("Stock that nobody buys", "stock:read", _STOCK, stock.dead, ("brand",)),
-    "price_index": ReportKind("Price index", "jobs:read", _INDEX, prices.by_day, ("storefront",)),
+    "farm_outcomes": ReportKind(
+        "Farm: outcomes by code", "jobs:read", _CODES, farm.by_code, ("storefront",), "farm_outcomes"
+    ),
+    "farm_latency": ReportKind(
+        "Farm: how long visits take", "jobs:read", _STAGES, farm.latencies, ("storefront",), "farm_latency"
+    ),
+    "stock_reorder": ReportKind(
+        "Stock to buy again", "stock:read", _STOCK, stock.to_reorder, ("brand",), "stock_cover"
+    ),
+    "stock_dead": ReportKind("Stock that nobody buys", "stock:read", _STOCK, stock.dead, ("brand",), "stock_value"),
+    "price_index": ReportKind("Price index", "jobs:read", _INDEX, prices.by_day, ("storefront",), "price_index"),
 }  # fmt: skip
 
 

@@ -139,6 +139,16 @@ class ReportArguments(PageArguments):
     kind = fields.String(load_default=None, validate=validate.OneOf(list(KINDS)), metadata=_KIND)
 
 
+class ReportChartArguments(StrictSchema):
+    """Which chart."""
+
+    currency = fields.String(
+        load_default=None,
+        validate=validate.Regexp("^[A-Z]{3}$", error="must be the code of a currency, such as USD."),
+        metadata={"description": "One that the figures have; by itself that of most rows", "examples": ["EUR"]},
+    )
+
+
 class ReportColumnSchema(Schema):
     """A column of figures."""
 
@@ -213,6 +223,28 @@ class ReportRunSchema(Schema):
     )
     noted_at = Instant(metadata=_WHEN)
     ended_at = Instant(allow_none=True, metadata=_WHEN)
+
+
+class FailedMailSchema(Schema):
+    """A mail that did not get through."""
+
+    user_id = fields.Integer(metadata={"description": "Whom it is for", "examples": [7]})
+    attempts = fields.Integer(metadata={"examples": [3]})
+    is_given_up = fields.Boolean(metadata={"description": "It is not tried again by itself", "examples": [False]})
+    next_at = Instant(allow_none=True, metadata=_WHEN | {"description": "When it is tried again; null if given up"})
+    reason = fields.String(metadata={"examples": ["The mail server does not take mail for this address."]})
+
+
+class FailedMailsSchema(Schema):
+    """Mails that did not get through."""
+
+    mails = fields.List(fields.Nested(FailedMailSchema))
+
+
+class MailedAgainSchema(Schema):
+    """What was asked for once more."""
+
+    count = fields.Integer(metadata={"description": "Mails that are tried again now", "examples": [1]})
 
 
 class ReportSlotSchema(Schema):

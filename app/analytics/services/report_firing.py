@@ -14,6 +14,8 @@ from sqlalchemy import delete, select
 
 from app.analytics.errors import ReportRunOpen
 from app.analytics.models.reports import OPEN, Report, ReportRun, ReportState
+from app.analytics.queries.report_mailing import MAIL, key_of
+from app.analytics.queries.reports import get_run
 from app.analytics.services.reports import lock_own
 from app.core import audit, outbox
 from app.core.extensions import db
@@ -86,6 +88,20 @@ def run_now(*, actor: Principal, report_id: int) -> ReportRun:
     run = note_run(row, now.replace(microsecond=now.microsecond or 1), now, is_manual=True)
     audit.record(actor=actor, action="report.run", subject=("report", row.id), after={"run_id": run.id})
     return run
+
+
+@in_transaction
+def mail_again(*, actor: Principal, report_id: int, run_id: int) -> int:
+    """Try the mails of a run that did not get through again now, also those that were given up; returns how many.
+
+    Raises ReportNotFound, ReportNotYours or ReportRunNotFound.
+    """
+    row = lock_own(actor, report_id)
+    get_run(actor, report_id, run_id)
+    count = outbox.try_again(MAIL, [key_of(run_id, 0)[:-1]])
+    if count:
+        audit.record(actor=actor, action="report.mail_again", subject=("report", row.id), after={"run_id": run_id})
+    return count
 
 
 def has_open_run(row: Report) -> bool:

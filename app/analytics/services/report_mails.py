@@ -13,8 +13,9 @@ from sqlalchemy import select
 
 from app.analytics.models.reports import Report, ReportRun
 from app.analytics.queries.report_kinds import KINDS
+from app.analytics.queries.report_mailing import MAIL
 from app.analytics.rules.report_tables import MAX_ROWS
-from app.analytics.services.report_runs import MAIL, TROUBLE
+from app.analytics.services.report_runs import TROUBLE
 from app.analytics.services.reports import readers
 from app.auth import preferences
 from app.auth.models import User

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.analytics.models.reports import OPEN, Report, ReportRecipient, ReportRun, ReportState
 from app.analytics.queries.report_kinds import KINDS, read_figures
+from app.analytics.queries.report_mailing import MAIL, key_of
 from app.analytics.rules.periods import Period
 from app.analytics.rules.report_periods import label_of, period_on
 from app.analytics.rules.report_tables import Table, csv_of, plain_rows
@@ -28,7 +29,6 @@ from app.core.orm import database_now
 from app.core.transactions import in_transaction, is_retryable
 from app.orders.services.sales import day_of
 
-MAIL: Final = "mail_report"
 TROUBLE: Final = "mail_report_trouble"
 FOLDER: Final = "reports"
 MAX_PICTURE_BYTES: Final = 1024 * 1024
@@ -133,12 +133,9 @@ def _make(work: _Work, take_picture: TakePicture) -> _Made:
 
 def _drawing(work: _Work, table: Table) -> dict[str, Any]:
     """What the picture is made of: plain values, so that another process can draw it."""
-    chart = KINDS[work.kind].chart
-    if chart is None:
-        raise NoPicture("There is no chart of this kind of report.")
     if not table.rows:
         raise NoPicture("There is nothing to draw: the period has no figures.")
-    return {"title": work.title, "chart": chart, "rows": plain_rows(table)}
+    return {"title": work.title, "chart": KINDS[work.kind].chart, "rows": plain_rows(table)}
 
 
 @in_transaction
@@ -155,7 +152,7 @@ def _finish(*, work: _Work, made: _Made) -> bool:
     run.mailed_count, run.withheld_count = len(may), len(wanted - may)
     _end(run, ReportState.DONE, detail=made.note)
     for user_id in sorted(may):
-        outbox.add(MAIL, key=f"{MAIL}:{run.id}:{user_id}", run_id=run.id, user_id=user_id)
+        outbox.add(MAIL, key=key_of(run.id, user_id), run_id=run.id, user_id=user_id)
     if run.withheld_count:
         _tell_owner(run)
     return True

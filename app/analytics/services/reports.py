@@ -35,7 +35,7 @@ def create_report(*, actor: Principal, recipients: Sequence[int] = (), **wanted:
     PermissionMissing where the actor may not read the figures, Invalid for a recipient who may not, TooManyReports.
     """
     actor.require(KINDS[wanted["kind"]].permission)
-    owner_id = _lock_owner(actor)
+    owner_id = lock_owner(actor)
     _require_readers(recipients, wanted["kind"])
     row = Report(version=1, owner_id=owner_id, is_active=True, **actor.attribution())
     now = database_now(db.session())
@@ -44,7 +44,7 @@ def create_report(*, actor: Principal, recipients: Sequence[int] = (), **wanted:
     db.session.add(row)
     db.session.flush()
     _send_to(row.id, recipients)
-    audit.record(actor=actor, action="report.create", subject=("report", row.id), after=_audited(row, recipients))
+    audit.record(actor=actor, action="report.create", subject=("report", row.id), after=audited(row, recipients))
     return get_report(actor, row.id)
 
 
@@ -59,7 +59,7 @@ def update_report(
     row = lock_own(actor, report_id, expected_version)
     actor.require(KINDS[wanted["kind"]].permission)
     _require_readers(recipients, wanted["kind"])
-    before = _audited(row, row.recipients)
+    before = audited(row, row.recipients)
     _fill(row, database_now(db.session()), wanted)
     row.version += 1
     db.session.flush()
@@ -71,7 +71,7 @@ def update_report(
         action="report.update",
         subject=("report", report_id),
         before=before,
-        after=_audited(row, recipients),
+        after=audited(row, recipients),
     )
     return get_report(actor, report_id)
 
@@ -100,7 +100,7 @@ def delete_report(*, actor: Principal, report_id: int, expected_version: int) ->
     Raises ReportNotFound, ReportNotYours or ReportStale.
     """
     row = lock_own(actor, report_id, expected_version)
-    audit.record(actor=actor, action="report.delete", subject=("report", row.id), before=_audited(row, row.recipients))
+    audit.record(actor=actor, action="report.delete", subject=("report", row.id), before=audited(row, row.recipients))
     remove(row)
 
 
@@ -146,7 +146,7 @@ def readers(kind: str, among: Collection[int]) -> set[int]:
     return set.intersection(*({holder.user_id for holder in found} for found in holders))
 
 
-def _lock_owner(actor: Principal) -> int:
+def lock_owner(actor: Principal) -> int:
     """The person a new report belongs to: two of theirs are made one after the other, so that none is too many."""
     if actor.user_id is None:
         raise Invalid("A report belongs to a person.")
@@ -184,6 +184,6 @@ def _fill(row: Report, now: datetime, wanted: Mapping[str, Any]) -> None:
         switch(row, now, is_active=row.is_active)
 
 
-def _audited(row: Report, recipients: Sequence[int]) -> dict[str, Any]:
+def audited(row: Report, recipients: Sequence[int]) -> dict[str, Any]:
     names = ("name", "kind", "period", "days", "filters", "schedule", "is_active", "version")
     return {name: getattr(row, name) for name in names} | {"recipients": sorted(set(recipients))}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
 from marshmallow import ValidationError
 
+from app.analytics.charts import of_reports
 from app.analytics.forms.reports import FILTERS, WEEKDAYS
-from app.analytics.models.reports import Report, Rhythm
+from app.analytics.models.reports import Report, ReportRun, Rhythm
 from app.analytics.queries.report_kinds import KINDS, list_readers
+from app.analytics.queries.report_mailing import FailedMail, find_failed_mails
 from app.analytics.queries.reports import Figures, figures_of
 from app.analytics.rules.report_periods import LAST_DAYS, label_of
 from app.analytics.rules.report_tables import Column
@@ -78,6 +80,20 @@ def cells_of(figures: Figures) -> list[list[str]]:
     """The first rows as people read them."""
     table = figures.table
     return [[_cell(row[column.name], column, row) for column in table.columns] for row in table.rows[:SHOWN]]
+
+
+def currencies_of(figures: Figures) -> list[str]:
+    """The currencies that have a chart of their own; none where one chart has all."""
+    found = of_reports.currencies_of(KINDS[figures.kind].chart, figures.table.rows)
+    return found if len(found) > 1 else []
+
+
+def failed_by_run(runs: Sequence[ReportRun]) -> dict[int, list[FailedMail]]:
+    """The mails of each run that did not get through so far."""
+    found: dict[int, list[FailedMail]] = {}
+    for mail in find_failed_mails([run.id for run in runs]):
+        found.setdefault(mail.run_id, []).append(mail)
+    return found
 
 
 def schedule_words(row: Report) -> str:

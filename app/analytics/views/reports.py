@@ -9,8 +9,9 @@ from flask import flash, redirect, render_template, request, url_for
 from app.analytics.forms.reports import NewReportForm, ReportForm
 from app.analytics.models.reports import Report
 from app.analytics.queries import reports as queries
+from app.analytics.queries.left_reports import list_left_reports
 from app.analytics.queries.report_kinds import KINDS
-from app.analytics.services import report_firing, report_shares, reports
+from app.analytics.services import left_reports, report_firing, report_shares, reports
 from app.analytics.views import report_parts as parts
 from app.auth.queries.names import user_names
 from app.core.api import current_principal
@@ -52,7 +53,9 @@ def show(report_id: int) -> Any:
     runs = queries.list_runs(actor, report_id, limit=10, cursor=request.args.get("cursor"))
     is_mine = row.owner_id == actor.user_id
     shares = queries.list_shares(actor, report_id) if is_mine else ()
-    more = {"runs": runs, "shares": shares, "is_mine": is_mine, "people": user_names({*row.recipients, row.owner_id})}
+    failed = parts.failed_by_run(runs.items)
+    people = user_names({*row.recipients, row.owner_id, *(mail.user_id for each in failed.values() for mail in each)})
+    more = {"runs": runs, "shares": shares, "is_mine": is_mine, "people": people, "failed": failed}
     return render_template("reports/show.html", report=row, **_shown(figures, reason), **more, **_WORDS)
 
 
@@ -76,6 +79,44 @@ def run(report_id: int) -> Any:
     with flash_outcome("The report is being made; who gets it has it in a moment."):
         report_firing.run_now(actor=current_principal(), report_id=report_id)
     return _back(report_id)
+
+
+@pages.post("/<int:report_id>/runs/<int:run_id>/mail-again")
+@pages.requires("reports:write")
+def mail_again(report_id: int, run_id: int) -> Any:
+    """Try the mails of a run that did not get through again."""
+    with flash_outcome("The mails that did not get through are tried again now."):
+        report_firing.mail_again(actor=current_principal(), report_id=report_id, run_id=run_id)
+    return _back(report_id)
+
+
+@pages.get("/left")
+@pages.requires("users:write")
+def left() -> Any:
+    """List the reports of people who left."""
+    page = list_left_reports(limit=50, cursor=request.args.get("cursor"))
+    owners = user_names({row.owner_id for row in page.items})
+    return render_template("reports/left.html", page=page, owners=owners, **_WORDS)
+
+
+@pages.post("/left/<int:report_id>/take-over")
+@pages.requires("users:write")
+def take_over(report_id: int) -> Any:
+    """Go on with a report that somebody left behind."""
+    with flash_outcome("The report is yours now. If it is paused, let it go on."):
+        left_reports.take_over(actor=current_principal(), report_id=report_id)
+        return _back(report_id)
+    return redirect(url_for("report_pages.left"))
+
+
+@pages.post("/left/<int:report_id>/delete")
+@pages.requires("users:write")
+def delete_left(report_id: int) -> Any:
+    """Delete a report that somebody left behind, as it was when its page was shown."""
+    version = int(request.form.get("version", "0")[:9] or 0)
+    with flash_outcome("The report is deleted."):
+        left_reports.delete_left_report(actor=current_principal(), report_id=report_id, expected_version=version)
+    return redirect(url_for("report_pages.left"))
 
 
 @pages.post("/<int:report_id>/pause")
@@ -155,7 +196,8 @@ def _read(report_id: int) -> tuple[int, dict[str, Any]]:
 
 def _shown(figures: queries.Figures | None, reason: str | None) -> dict[str, Any]:
     rows = [] if figures is None else parts.cells_of(figures)
-    return {"figures": figures, "reason": reason, "rows": rows, "shown": parts.SHOWN}
+    currencies = [] if figures is None else parts.currencies_of(figures)
+    return {"figures": figures, "reason": reason, "rows": rows, "currencies": currencies, "shown": parts.SHOWN}
 
 
 def _back(report_id: int) -> Any:

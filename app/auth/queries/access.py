@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 
 from app.auth.models import ApiKey, Role, RolePermission, Session, User, UserRole
 from app.core.extensions import db
@@ -51,21 +51,25 @@ def list_holders(
 
     With ``user_id`` that one or nobody, with ``among`` those of them who do.
     """
-    gives = or_(Role.is_locked.is_(True), RolePermission.permission == permission)
-    holding = (
-        select(UserRole.user_id)
-        .join(Role, Role.id == UserRole.role_id)
-        .outerjoin(RolePermission, RolePermission.role_id == Role.id)
-        .where(gives)
-    )
-    wanted = select(User.id, User.email, User.name, User.notifications).where(
-        User.id.in_(holding), User.is_active.is_(True), User.erased_at.is_(None), User.email_verified_at.is_not(None)
-    )
+    wanted = select(User.id, User.email, User.name, User.notifications).where(User.id.in_(holders(permission)))
     if user_id is not None:
         wanted = wanted.where(User.id == user_id)
     if among is not None:
         wanted = wanted.where(User.id.in_(among))
     return [Holder(*row) for row in db.session.execute(wanted.order_by(User.id).limit(limit))]
+
+
+def holders(permission: str) -> Select[int]:
+    """To select by: the ids of all who hold a permission by one of their roles, and may log in."""
+    gives = or_(Role.is_locked.is_(True), RolePermission.permission == permission)
+    by_role = (
+        select(UserRole.user_id)
+        .join(Role, Role.id == UserRole.role_id)
+        .outerjoin(RolePermission, RolePermission.role_id == Role.id)
+        .where(gives)
+    )
+    is_there = User.is_active.is_(True), User.erased_at.is_(None), User.email_verified_at.is_not(None)
+    return select(User.id).where(User.id.in_(by_role), *is_there)
 
 
 def find_session_access(sid: str, *, now: datetime, staff_second_factor: bool) -> Access | None:
