@@ -45,7 +45,8 @@ def draw(drawing: Mapping[str, Any]) -> dict[str, Any]:
     from bokeh.resources import Resources
 
     chart, rows = drawing["chart"], drawing["rows"]
-    made = [_sized(figure_of(chart, rows, currency)) for currency in currencies_of(chart, rows) or [None]]
+    currencies: list[str | None] = [*currencies_of(chart, rows)]
+    made = [_sized(figure_of(chart, rows, currency)) for currency in currencies or [None]]
     captions = [facts_of(figure).caption for figure in made]
     script, places = components(tuple(made), wrap_script=False)
     nonce, title = secrets.token_hex(16), escape(drawing["title"])

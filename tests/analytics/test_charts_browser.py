@@ -225,6 +225,12 @@ ONE: Final[dict[str, Callable[[], Any]]] = {
     "one-value": lambda: stock_value(VALUES[:1], currency="USD"),
     "one-code": lambda: outcomes_by_code(CODES[:1]),
 }
+KINDS: Final = (
+    "now-and-before", "sales-by-day", "sales-by-category", "top-products", "throughput", "latency-by-stage",
+    "latency-percentiles", "queue-and-workers", "price-history", "price-index", "index-by-storefront", "order-funnel",
+    "stock-cover", "stock-value", "outcomes-by-code",
+)  # fmt: skip
+"""One of each."""
 HUGE: Final[dict[str, Callable[[], Any]]] = {
     "sales-of-a-million-days": lambda: sales_by_day(days(MILLION, date(1970, 1, 1)), currency="JPY"),
     "throughput-of-a-million-minutes": lambda: job_throughput(
@@ -398,18 +404,18 @@ def test_a_million_points_draw_too(site: Flask, browser: webdriver.Chrome, items
 def test_open_charts_follow_the_theme_and_the_width(site: Flask, browser: webdriver.Chrome) -> None:
     show(browser, width=1280, theme="light")
     with served(site) as address:
-        open_charts(browser, address, DRAWN, "light wide")
+        open_charts(browser, address, KINDS, "light wide")
         show(browser, width=1280, theme="dark")
         wait_until_drawn(browser, "dark wide")
         show(browser, width=360, theme="dark")
         wait_until_drawn(browser, "dark narrow")
         show(browser, width=360, theme="light")
         wait_until_drawn(browser, "light narrow")
-        assert faults(browser, DRAWN) == []
-        assert browser.execute_script("return Bokeh.documents.length") == len(DRAWN)
+        assert faults(browser, KINDS) == []
+        assert browser.execute_script("return Bokeh.documents.length") == len(KINDS)
 
 
-@pytest.mark.parametrize("name", DRAWN | ONE)
+@pytest.mark.parametrize("name", [*KINDS, "one-day", "one-category", "end-of-summer-time"])
 def test_keys_walk_along_the_points_of_every_chart(
     site: Flask, browser: webdriver.Chrome, items: dict[str, Any], name: str
 ) -> None:

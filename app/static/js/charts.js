@@ -74,6 +74,7 @@ class Chart {
     }
     const turn = (this.drawing = {});
     const [Bokeh] = await Promise.all([loaded(this.figure), document.fonts.ready]);
+    await this.embedding?.catch(() => {}); // one after the other, so that what was drawn is let go of
     if (turn !== this.drawing || !this.figure.isConnected) return;
     this.show("drawn");
     if (!this.place.clientWidth) return; // hidden: fit() draws when there is room
@@ -87,8 +88,9 @@ class Chart {
     this.root.replaceChildren(inner);
     inner.ariaHidden = "true"; // what it shows is said by point() and stands in the table
     language = this.item.language;
-    this.views = await Bokeh.embed.embed_item({ doc: adapted(this.item, isNarrow), root_id: this.item.root_id }, inner);
-    if (turn !== this.drawing) return;
+    this.embedding = Bokeh.embed.embed_item({ doc: adapted(this.item, isNarrow), root_id: this.item.root_id }, inner);
+    this.views = await this.embedding;
+    if (turn !== this.drawing) return this.remove();
     for (const part of within(this.root)) if (part.tabIndex === 0) part.tabIndex = -1; // the place itself has the focus
     this.place.tabIndex = 0;
     this.point(this.at);
@@ -258,7 +260,7 @@ function writtenDate(label) {
 
 function writtenNumber(label, value) {
   const digits = Math.abs(value) < 1 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 2 };
-  return new Intl.NumberFormat(language, { notation: "compact", ...digits }).format(value);
+  return new Intl.NumberFormat(language, { notation: "compact", useGrouping: "always", ...digits }).format(value);
 }
 
 /** Every element in a shadow root, and in those in it. */
