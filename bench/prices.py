@@ -4,8 +4,9 @@
     python -m bench.prices --products 100000 --storefronts 10
 
 Prices are those that storefronts showed last, one per product and storefront, within a fifth of ours; a tenth of them
-is in another currency. The comparison is run once on nothing, once where nothing has changed, and once where one price
-of a hundred has; reads are told at their median.
+is in another currency. The comparison is run once on nothing, once where nothing has changed, once where one product of
+a hundred was visited and found at another price, once where we have changed that many prices ourselves, and once over
+all again, as the first time of a day; reads are told at their median.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import flask_migrate
-from sqlalchemy import select, update
+from sqlalchemy import func, select
 
 from app import create_base
 from app.analytics.queries.price_differences import list_price_differences
@@ -29,14 +30,17 @@ from app.analytics.queries.price_index import get_price_index, get_price_index_s
 from app.analytics.rules.periods import Period
 from app.analytics.services.price_comparing import compare_prices
 from app.core.extensions import db
-from app.core.many_rows import driver_instant, insert_rows
+from app.core.many_rows import driver_instant, insert_rows, upsert
+from app.core.money import Money
 from app.core.orm import table_of, utc_now
 from app.core.permissions import system
 from app.core.transactions import connection, in_transaction
 from app.orders.services.sales import day_of
 from app.products.models.products import Product
 from app.products.services.product_rows import insert_products
-from app.rpa.models.observations import ObservationCurrent
+from app.products.services.products import update_product
+from app.rpa.models.jobs import Action, Job, JobState, Task
+from app.rpa.models.observations import Observation, ObservationCurrent
 from app.rpa.services.storefronts import create_storefront
 from bench.imports import server
 from bench.rows import asin, brand
@@ -47,6 +51,11 @@ _CHUNK: Final = 20_000
 _READS: Final = 20
 _PRICE: Final = 10_000
 _COLUMNS: Final = ("product_id", "storefront_id", "attribute", "value", "observed_at", "task_id")
+_TASK: Final = (
+    "job_id", "seq", "storefront_id", "product_id", "asin", "state", "not_before", "finished_at", "created_at",
+    "updated_at", "release_no", "attempt_count", "loss_count", "rate_limited_count",
+)  # fmt: skip
+_VISIT: Final = ("task_id", "product_id", "storefront_id", "observed_at", "price_minor", "currency", "sources")
 
 
 @in_transaction
@@ -69,16 +78,41 @@ def show(shop_id: int, product_ids: range, now: datetime) -> None:
 
 
 @in_transaction
-def change_some(now: datetime) -> None:
-    """Change what storefronts ask for one product of a hundred."""
-    some = update(ObservationCurrent).where(ObservationCurrent.product_id % 100 == 0)
-    db.session.execute(some.values(value="77.00 USD", observed_at=now))
+def visit_some(shop_id: int, product_ids: range, now: datetime) -> None:
+    """Have a job visit some products of a storefront and find them at another price."""
+    job = Job(
+        name="check", action=Action.VIEW_PRODUCT, lane="batch", state=JobState.COMPLETED, storefront_id=shop_id,
+        total_count=len(product_ids), deadline_at=now, last_released_at=now, finished_at=now, actor_kind="system",
+    )  # fmt: skip
+    db.session.add(job)
+    db.session.flush()
+    at, first = driver_instant(connection(), now), (db.session.scalar(select(func.max(Task.id))) or 0) + 1
+    tasks = [
+        (job.id, seq, shop_id, product_id, asin(product_id), "SUCCEEDED", at, at, at, at, 1, 1, 0, 0)
+        for seq, product_id in enumerate(product_ids)
+    ]
+    visits = [(first + seq, product_id, shop_id, at, 7700, "USD", "{}") for seq, product_id in enumerate(product_ids)]
+    insert_rows(connection(), table_of(Task), _TASK, tasks)
+    insert_rows(connection(), table_of(Observation), _VISIT, visits)
+    known = table_of(ObservationCurrent)
+    upsert(connection(), known, [
+        {"product_id": product_id, "storefront_id": shop_id, "attribute": "price", "value": "77.00 USD",
+         "observed_at": now, "task_id": first + seq} for seq, product_id in enumerate(product_ids)
+    ])  # fmt: skip
 
 
-def compared(name: str, now: datetime) -> None:
+def reprice_some(product_ids: range) -> None:
+    """Ask another price for these products."""
+    for product_id in product_ids:
+        update_product(
+            actor=system(), now=utc_now(), product_id=product_id, expected_version=1, price=Money(9_900, "USD")
+        )
+
+
+def compared(name: str, **how: bool) -> None:
     """Compare, and print what that takes."""
     begun, processor = time.perf_counter(), time.process_time()
-    compare_prices(now=now)
+    compare_prices(now=utc_now(), **how)
     took, own = time.perf_counter() - begun, time.process_time() - processor
     print(f"  comparing, {name}: {took:.2f} s, {own:.2f} s of them the program's own", flush=True)
 
@@ -103,13 +137,17 @@ def measure(database: str, products: int, storefronts: int) -> None:
         app = create_base(make_settings(url, redis_url))
         with app.app_context():
             flask_migrate.upgrade()
-            fill(products, storefronts)
-            now = utc_now()
-            compared("all of them new", now)
-            compared("nothing changed", now)
-            change_some(now)
-            compared("one of a hundred changed", now)
-            today = day_of(now)
+            shops, first = fill(products, storefronts)
+            some = range(first, first + products // 100)
+            compared("all of them new")
+            compared("nothing changed")
+            for shop_id in shops:
+                visit_some(shop_id, some, utc_now())
+            compared("one of a hundred visited")
+            reprice_some(some)
+            compared("one of a hundred of our prices changed")
+            compared("all of them again", anew=True)
+            today = day_of(utc_now())
             read("the index", lambda: get_price_index(on=None))
             month = Period(today - timedelta(days=29), today)
             read("a month of it", lambda: get_price_index_series(period=month, storefront=None))
@@ -122,18 +160,20 @@ def measure(database: str, products: int, storefronts: int) -> None:
             db.engine.dispose()
 
 
-def fill(products: int, storefronts: int) -> None:
-    """Make the products, the storefronts, and what these have shown."""
+def fill(products: int, storefronts: int) -> tuple[list[int], int]:
+    """Make the products, the storefronts, and what these have shown; the storefronts, and the first product."""
     for begin in range(0, products, _CHUNK):
         add_products(range(begin, min(products, begin + _CHUNK)))
     first = db.session.scalars(select(Product.id).order_by(Product.id).limit(1)).one()
     db.session.rollback()
+    shops: list[int] = []
     for number in range(1, storefronts + 1):
         code = f"shop-{number}"
         shop = create_storefront(actor=system(), now=utc_now(), code=code, name=code, profile=profile())
-        shop_id = shop.id
+        shops.append(shop_id := shop.id)
         for begin in range(first, first + products, _CHUNK):
             show(shop_id, range(begin, min(first + products, begin + _CHUNK)), utc_now())
+    return shops, first
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from app.analytics.models.prices import PriceGap, PriceIndexDay
 from app.analytics.queries.price_differences import list_price_differences
 from app.analytics.queries.price_index import get_price_index
-from app.analytics.services import price_comparing
+from app.analytics.services import price_gaps
 from app.analytics.services.price_comparing import compare_prices
 from app.core import permissions
 from app.core.extensions import db
@@ -102,7 +102,7 @@ def test_each_day_keeps_its_index(shops: Shops) -> None:
 def test_what_is_compared_in_many_steps_and_twice_is_compared_once(
     shops: Shops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(price_comparing, "CHUNK", 2)
+    monkeypatch.setattr(price_gaps, "CHUNK", 2)
     shops.storefront("other")
     for at in range(5):
         product = shops.product("10.00")
@@ -119,7 +119,7 @@ def test_what_is_compared_in_many_steps_and_twice_is_compared_once(
 
 
 def test_a_price_goes_with_the_product_that_its_chunk_ends_with(shops: Shops, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(price_comparing, "CHUNK", 2)
+    monkeypatch.setattr(price_gaps, "CHUNK", 2)
     products = [shops.product("10.00") for _ in range(4)]
     for product in products:
         shops.show(product, "9.00")

@@ -1,111 +1,60 @@
 """Comparing prices: every product that a storefront has shown a price of with ours, and what it comes to today.
 
-The timetable asks for it. It walks the last known values in the order of their key, some in a transaction, and writes
-what differs from the time before; two walks at once write the same.
+The timetable asks for it. The first time of a day it walks all last known values, afterwards it looks at what is new
+since the time before; two at once write the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, case, delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, case, func, select
 
 from app.analytics.models.prices import PriceGap, PriceIndexDay
-from app.analytics.rules.price_index import Comparison, compare, log_ratio
+from app.analytics.rules.price_index import Comparison
+from app.analytics.services.price_gaps import BEGINNING, Key, compare_next, compare_some
+from app.analytics.services.price_news import read_news
 from app.core.extensions import db
 from app.core.many_rows import upsert
 from app.core.orm import table_of
-from app.core.pagination import behind, up_to
 from app.core.transactions import connection, in_transaction
 from app.orders.services.sales import day_of
 from app.products.models.products import Product
-from app.rpa.models.observations import ObservationCurrent
 from app.rpa.models.storefronts import Storefront
-from app.rpa.rules.changes import money_of
 
-CHUNK: Final = 1_000
-_Key = tuple[int, int]
-_BEGINNING: Final = (0, 0)
-_SEEN: Final = [(ObservationCurrent.product_id, False), (ObservationCurrent.storefront_id, False)]
-_KEPT: Final = [(PriceGap.product_id, False), (PriceGap.storefront_id, False)]
-_GAP: Final = table_of(PriceGap)
+OVERLAP: Final = timedelta(minutes=15)
+"""Longer than a transaction takes and clocks of machines differ."""
 SELLABLE: Final = and_(Product.is_active.is_(True), Product.deleted_at.is_(None))
 
 
-def compare_prices(*, now: datetime) -> None:
-    """Bring what is known of storefronts' prices up to date, and today's index of each."""
-    after: _Key | None = _BEGINNING
-    while after is not None:
-        after = _compare_some(after=after, now=now)
+def compare_prices(*, now: datetime, anew: bool = False) -> None:
+    """Bring what is known of storefronts' prices up to date, and today's index of each.
+
+    ``anew``: compare all there are, as the first time of each day.
+    """
+    last = None if anew else _last_compared(now)
+    if last is None:
+        _compare_all(now)
+    else:
+        for news in read_news(since=last - OVERLAP, now=now):
+            compare_some(product_ids=news.product_ids, storefront_ids=news.storefront_ids, now=now)
     _sum_up(now=now)
 
 
-@in_transaction
-def _compare_some(*, after: _Key, now: datetime) -> _Key | None:
-    """Compare the next prices; where to go on, None at the end."""
-    session = db.session()
-    seen = _seen(session, after)
-    ours = _ours(session, {row.product_id for row in seen})
-    last = (seen[-1].product_id, seen[-1].storefront_id) if len(seen) == CHUNK else None
-    gaps = (_gap(row, ours[row.product_id], now) for row in seen if row.product_id in ours)
-    found = {(gap["product_id"], gap["storefront_id"]): gap for gap in gaps if gap}
-    kept = _kept(session, after, last)
-    changed = [gap for key, gap in found.items() if kept.get(key) != gap]
-    if changed:
-        upsert(connection(), _GAP, changed)
-    gone = [key for key in kept if key not in found]
-    for product_id, storefront_id in gone:
-        mine = delete(_GAP).where(_GAP.c.product_id == product_id, _GAP.c.storefront_id == storefront_id)
-        connection().execute(mine)
-    return last
-
-
-def _seen(session: Session, after: _Key) -> Sequence[Any]:
-    """The next prices that were seen, whether or not we sell the product.
-
-    Joined with products, MariaDB would begin with those, and sort all there are for every step.
-    """
-    columns = (ObservationCurrent.product_id, ObservationCurrent.storefront_id, ObservationCurrent.value)
-    prices = select(*columns, ObservationCurrent.observed_at).where(
-        ObservationCurrent.attribute == "price", behind(_SEEN, after)
+def _last_compared(now: datetime) -> datetime | None:
+    """When prices were compared last today."""
+    db.session.rollback()
+    found: datetime | None = db.session.scalar(
+        select(func.max(PriceIndexDay.computed_at)).where(PriceIndexDay.day == day_of(now))
     )
-    return session.execute(prices.order_by(*(column for column, _ in _SEEN)).limit(CHUNK)).all()
+    return found
 
 
-def _ours(session: Session, ids: Collection[int]) -> Mapping[int, Any]:
-    """What we ask for those of these products that we sell, by their id."""
-    columns = (Product.id, Product.price_minor, Product.currency, Product.is_active, Product.deleted_at)
-    rows = session.execute(select(*columns).where(Product.id.in_(ids)))  # by the primary key, and by nothing else
-    return {row.id: row for row in rows if row.is_active and row.deleted_at is None}
-
-
-def _gap(row: Any, ours: Any, now: datetime) -> dict[str, Any] | None:
-    """The row of a price that was seen; None of a text that is no price."""
-    theirs = money_of(row.value)
-    if theirs is None:
-        return None
-    prices = {"our_minor": ours.price_minor, "their_minor": theirs.minor, "their_currency": theirs.currency}
-    verdict = compare(currency=ours.currency, age=now - row.observed_at, **prices)
-    return {
-        "product_id": row.product_id,
-        "storefront_id": row.storefront_id,
-        "comparison": str(verdict),
-        "currency": ours.currency,
-        **prices,
-        "log_ratio": log_ratio(theirs.minor, ours.price_minor) if verdict is Comparison.COMPARED else None,
-        "observed_at": row.observed_at,
-    }
-
-
-def _kept(session: Session, after: _Key, last: _Key | None) -> Mapping[_Key, dict[str, Any]]:
-    """What was written the time before of the same part of the walk."""
-    rows = select(_GAP).where(behind(_KEPT, after))
-    if last is not None:
-        rows = rows.where(up_to(_KEPT, last))
-    return {(row["product_id"], row["storefront_id"]): dict(row) for row in session.execute(rows).mappings()}
+def _compare_all(now: datetime) -> None:
+    after: Key | None = BEGINNING
+    while after is not None:
+        after = compare_next(after=after, now=now)
 
 
 @in_transaction

@@ -58,7 +58,7 @@ def rebuild_prices(*, now: datetime, progress: Callable[[int], object] = int) ->
         after = products[-1].id
         progress(len(products))
     _write(days=days, sums=sums, sold=sold, now=now)
-    compare_prices(now=now)
+    compare_prices(now=now, anew=True)
     return len(days)
 
 
