@@ -11,6 +11,7 @@ from app.analytics.api import sales as sales_figures
 from app.analytics.views import dashboard as dashboard_pages
 from app.analytics.views import farm as farm_pages
 from app.analytics.views import prices as price_pages
+from app.analytics.views import products as product_pages
 from app.analytics.views import reports as report_pages
 from app.analytics.views import sales as sales_pages
 from app.analytics.views import stock as stock_pages
@@ -203,6 +204,7 @@ PAGES = (
     farm_pages,
     stock_pages,
     price_pages,
+    product_pages,
     job_pages,
     task_pages,
     worker_pages,

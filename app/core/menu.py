@@ -33,6 +33,7 @@ MAIN: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("Prices", "price_pages.index", "tag", "/admin/prices"),
         Entry("Reports", "report_pages.index", "scroll-text", "/admin/reports"),
     ),
+    "Shop": (Entry("Products", "product_pages.index", "barcode", "/admin/products"),),
     "Accounts": (
         Entry("Users", "admin_users.index", "users", "/admin/users"),
         Entry("Roles", "admin_roles.index", "shield", "/admin/roles"),

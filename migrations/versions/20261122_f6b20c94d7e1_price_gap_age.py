@@ -15,7 +15,13 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_index('ix_price_gap_observed', 'price_gap', ['observed_at', 'product_id', 'storefront_id'])
+    op.drop_index('ix_price_gap_storefront', 'price_gap')
+    op.create_index(
+        'ix_price_gap_storefront', 'price_gap', ['storefront_id', 'log_ratio', 'product_id', 'comparison']
+    )
 
 
 def downgrade() -> None:
+    op.drop_index('ix_price_gap_storefront', 'price_gap')
+    op.create_index('ix_price_gap_storefront', 'price_gap', ['storefront_id', 'log_ratio', 'product_id'])
     op.drop_index('ix_price_gap_observed', 'price_gap')

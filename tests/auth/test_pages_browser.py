@@ -235,7 +235,7 @@ def fill_providers() -> None:
     db.session.add(provider)
 
 
-@pytest.mark.parametrize(("role", "entries"), [("admin", 12), ("customer", 0)])
+@pytest.mark.parametrize(("role", "entries"), [("admin", 13), ("customer", 0)])
 def test_the_menu_opens_on_a_phone_and_shows_what_one_may_open(
     app: Flask, chrome: webdriver.Chrome, address: str, role: str, entries: int
 ) -> None:

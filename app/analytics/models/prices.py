@@ -16,7 +16,7 @@ class PriceGap(Base):
     __tablename__ = "price_gap"
     __table_args__ = (
         Index("ix_price_gap_ratio", "log_ratio", "product_id", "storefront_id"),
-        Index("ix_price_gap_storefront", "storefront_id", "log_ratio", "product_id"),
+        Index("ix_price_gap_storefront", "storefront_id", "log_ratio", "product_id", "comparison"),
         Index("ix_price_gap_observed", "observed_at", "product_id", "storefront_id"),
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, exists, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, exists, select
 
 from app.analytics.models.prices import PriceGap
 from app.analytics.queries.price_index import storefront_id_of
@@ -159,7 +159,7 @@ def _items(keys: Sequence[tuple[int, int, int]], *, shows_master: bool) -> list[
         )
         .join(Product, Product.id == PriceGap.product_id)
         .join(Storefront, Storefront.id == PriceGap.storefront_id)
-        .where(tuple_(PriceGap.product_id, PriceGap.storefront_id).in_([key[1:] for key in keys]))
+        .where(PriceGap.product_id.in_({key[1] for key in keys}), PriceGap.storefront_id.in_({key[2] for key in keys}))
     )  # fmt: skip
     by_key = {(row.PriceGap.product_id, row.PriceGap.storefront_id): row for row in db.session.execute(named)}
     items = [_item(by_key[key[1:]]) for key in keys if key[1:] in by_key]

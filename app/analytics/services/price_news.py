@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from app.analytics.models.prices import PriceGap
 from app.analytics.rules.price_index import STALE_AFTER
@@ -73,7 +73,7 @@ def _news(rows: Sequence[Any]) -> News:
     return News(sorted({row.product_id for row in rows}), sorted({row.storefront_id for row in rows}))
 
 
-def _walk(wanted: Select[Any], keys: list[tuple[Any, bool]]) -> Iterator[Sequence[Any]]:
+def _walk(wanted: Any, keys: list[tuple[Any, bool]]) -> Iterator[Sequence[Any]]:
     """All rows in the order of these keys, some at a time, each a read of its own."""
     columns = [column for column, _ in keys]
     some = wanted.order_by(*columns).limit(CHUNK)

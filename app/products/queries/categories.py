@@ -51,6 +51,19 @@ def find_paths(category_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
     return found
 
 
+def name_paths(category_ids: Iterable[int]) -> dict[int, list[str]]:
+    """For each of these categories that exists: the names of all above it, the topmost first, and its own."""
+    wanted = sorted(set(category_ids))
+    if not wanted:
+        return {}
+    path = _paths(wanted)
+    names = select(path.c.start, Category.name).join(Category, Category.id == path.c.id)
+    found: dict[int, list[str]] = {}
+    for row in db.session.execute(names.order_by(path.c.start, path.c.step.desc())):
+        found.setdefault(row.start, []).append(row.name)
+    return found
+
+
 def get_category(category_id: int) -> CategoryRecord:
     """One category; raises CategoryNotFound."""
     path = _paths([category_id])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 
@@ -31,6 +31,14 @@ def with_standing(row: Storefront) -> Storefront:
 def find_storefront(code: str) -> Storefront | None:
     """The storefront of that code."""
     return db.session.scalar(select(Storefront).where(Storefront.code == code))
+
+
+def storefront_names(storefront_ids: Collection[int]) -> dict[int, str]:
+    """What these storefronts are called, by id; of at most as many as a page has."""
+    if not storefront_ids:
+        return {}
+    rows = db.session.execute(select(Storefront.id, Storefront.name).where(Storefront.id.in_(storefront_ids)))
+    return {row.id: row.name for row in rows}
 
 
 def list_storefronts(*, limit: int, cursor: str | None) -> Page[Storefront]:
