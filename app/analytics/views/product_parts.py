@@ -58,7 +58,7 @@ class Change:
 
 def find_products(form: ProductSearch) -> tuple[Page[Any], dict[int, Any]]:
     """A page of products, and by their ids what is in stock of them for whom that is shown to."""
-    asked = {"limit": _ROWS, "cursor": form.cursor}
+    asked: dict[str, Any] = {"limit": _ROWS, "cursor": form.cursor}
     page = search_products(**form.which, **asked) if form.which else list_products(**asked)
     ids = [row.id for row in page.items]
     if not ids or not current_principal().may("stock:read"):
