@@ -150,8 +150,14 @@ class Truth:
         return sorted(attempt.facts["timings_ms"][stage] for attempt in self.attempts() if attempt.facts)
 
     def changes(self) -> Counter[str]:
-        rows = db.session.execute(select(ProductUpdate, Job.action).join(Job, Job.id == ProductUpdate.job_id)).all()
-        fitting = [row for row, action in rows if self._fits(row, action, row.created_at)]
+        rows = db.session.execute(
+            select(ProductUpdate, Job.action, Task)
+            .join(Job, Job.id == ProductUpdate.job_id)
+            .join(Task, Task.id == ProductUpdate.task_id)
+        ).all()
+        fitting = [
+            row for row, action, task in rows if self._fits(row, action, row.created_at) and self._did(task)
+        ]  # fmt: skip
         return Counter(row.attribute for row in fitting)
 
     def _fits(self, row: Any, action: str, when: datetime | None) -> bool:

@@ -68,6 +68,33 @@ def test_every_form_says_the_same(ask: Any, known: dict[str, Any]) -> None:
         assert read == [{name: "" if row[name] is None else str(row[name]) for name in read[0]} for row in shown[table]]
 
 
+def test_each_worker_tells_its_codes_and_times_in_one_answer_and_one_file(ask: Any, known: dict[str, Any]) -> None:
+    shown = ask(hours=24, per="worker").json["groups"]
+    assert {row["id"] for row in shown} == set(known["workers"])
+    for row in shown:
+        alone = ask(hours=24, worker_id=row["id"]).json
+        for name in ("codes", "latencies", "changes", "attempts", "retries", "second_looks"):
+            assert row[name] == alone[name], name
+        whole = next(each for each in alone["latencies"] if each["stage"] == "total")
+        assert (row["p50_ms"], row["p99_ms"]) == (whole["p50_ms"], whole["p99_ms"])
+    for table, name in (("group_codes", "codes"), ("group_latencies", "latencies")):
+        answer = ask(hours=24, per="worker", format="csv", table=table)
+        read = list(csv.DictReader(io.StringIO(answer.text)))
+        assert read == [
+            {"group_id": str(row["id"]), "group_code": row["code"]}
+            | {key: "" if value is None else str(value) for key, value in each.items()}
+            for row in shown
+            for each in row[name]
+        ]
+
+
+def test_workers_are_told_of_no_longer_than_they_are_kept(ask: Any) -> None:
+    first = (utc_now() - timedelta(days=500)).date().isoformat()
+    assert ask(**{"from": first, "per": "storefront"}).json["groups"]
+    refused = ask(422, **{"from": first, "per": "worker"}).json
+    assert [error["pointer"] for error in refused["errors"]] == ["/from"]
+
+
 def test_every_chart_is_drawn_of_the_same_figures(ask: Any) -> None:
     shown = ask(hours=24).json
     items = {chart: ask(hours=24, format="chart", chart=chart).json for chart in CHARTS}
@@ -111,6 +138,7 @@ def test_filters_narrow_what_is_counted(ask: Any, known: dict[str, Any]) -> None
         ({"hours": 49}, "/hours"),
         ({"hours": 5, "from": "2026-11-01"}, "/hours"),
         ({"group": "week"}, "/group"),
+        ({"group": "month"}, "/group"),
         ({"group": "minute"}, "/group"),
         ({"group": "hour", "from": "2026-01-01", "to": "2026-06-30"}, "/group"),
         ({"group": "hour", "from": "2025-01-01", "to": "2025-01-02"}, "/from"),

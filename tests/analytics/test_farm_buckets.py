@@ -11,8 +11,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.analytics.rules.farm_buckets import Bucket, Grain, beginning, beginnings, difference, share, success_rate
-from app.analytics.rules.farm_figures import summary_of
+from app.analytics.rules.farm_buckets import (
+    Bucket,
+    Grain,
+    beginning,
+    beginnings,
+    difference,
+    following,
+    share,
+    success_rate,
+)
+from app.analytics.rules.farm_figures import Window, summary_of
+from app.analytics.rules.farm_windows import pieces_of
 from app.analytics.rules.latencies import LONGEST_MS, class_of, percentiles_of, time_of
 
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns", "Africa/Cairo", "Pacific/Apia"]
@@ -28,11 +38,14 @@ def test_every_instant_of_a_year_is_in_one_bucket_that_begins_at_or_before_it(gr
         begun = beginning(grain, instant, zone)
         assert begun <= instant
         assert beginning(grain, begun, zone) == begun
-        assert instant - begun < timedelta(hours=25, minutes=1)
+        assert begun <= instant < following(grain, begun, zone)
+        longest = timedelta(days=31, hours=1) if grain is Grain.MONTH else timedelta(hours=25, minutes=1)
+        assert instant - begun < longest
         local = begun.astimezone(zone)
         assert (local.second, local.microsecond) == (0, 0)
         assert grain is not Grain.HOUR or local.minute == 0
         assert grain is not Grain.DAY or local.date() == instant.astimezone(zone).date()
+        assert grain is not Grain.MONTH or local.date() == instant.astimezone(zone).date().replace(day=1)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +60,37 @@ def test_a_day_has_the_hours_that_the_clocks_show(month: int, day: int, hours: i
     assert after - begun == timedelta(hours=hours)
     inside = list(beginnings(Grain.HOUR, begun, after, zone))
     assert len(inside) == len(set(inside)) == hours
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "grains"),
+    [
+        ((2026, 1, 20), (2026, 4, 10), ["day", "month", "day"]),
+        ((2026, 2, 1), (2026, 5, 1), ["month"]),
+        ((2026, 2, 2), (2026, 4, 1), ["day", "month"]),
+        ((2026, 2, 1), (2026, 3, 2), ["month", "day"]),
+        ((2026, 2, 2), (2026, 3, 31), ["day"]),
+        ((2026, 2, 2), (2026, 2, 3), ["day"]),
+    ],
+)
+def test_a_window_is_made_up_of_months_and_the_days_around_them_without_a_gap(
+    first: tuple[int, int, int], last: tuple[int, int, int], grains: list[str]
+) -> None:
+    zone = ZoneInfo("America/St_Johns")
+    whole = Window(datetime(*first, tzinfo=zone), datetime(*last, tzinfo=zone), Grain.DAY)
+    pieces = pieces_of(whole, zone)
+    assert [piece.grain.value for piece in pieces] == grains
+    assert (pieces[0].since, pieces[-1].until) == (whole.since, whole.until)
+    assert [piece.until for piece in pieces[:-1]] == [piece.since for piece in pieces[1:]]
+    for piece in pieces:
+        assert beginning(piece.grain, piece.since, zone) == piece.since
+        assert beginning(piece.grain, piece.until, zone) == piece.until
+
+
+def test_a_window_that_cuts_days_is_made_up_of_hours() -> None:
+    zone, until = ZoneInfo("Europe/Berlin"), datetime(2026, 5, 4, 18, 29, tzinfo=UTC)
+    window = Window(until.replace(minute=0) - timedelta(hours=5), until, Grain.MINUTE)
+    assert pieces_of(window, zone) == [Window(window.since, window.until, Grain.HOUR)]
 
 
 def test_days_of_a_zone_that_is_half_an_hour_off_begin_at_its_midnight() -> None:

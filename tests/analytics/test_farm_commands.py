@@ -35,19 +35,23 @@ def filled(app: Flask) -> Flask:
     return app
 
 
-def test_what_was_rebuilt_is_right_and_what_was_spoilt_is_found(filled: Flask) -> None:
+@pytest.mark.parametrize(
+    ("grain", "word"), [(Grain.HOUR, "hours of 20"), (Grain.DAY, "\n20"), (Grain.MONTH, "month from 20")]
+)
+def test_what_was_rebuilt_is_right_and_what_was_spoilt_is_found(filled: Flask, grain: Grain, word: str) -> None:
     run = filled.test_cli_runner().invoke
     assert run(args=["analytics", "rebuild-farm"]).exit_code == 0
     right = run(args=["analytics", "check-farm"])
     assert (right.exit_code, ", 0 of them wrong" in right.output) == (0, True), right.output
     assert not right.output.startswith("0 sums")
     with filled.app_context():
-        spoilt = update(FarmBucket).where(FarmBucket.grain == Grain.DAY, FarmBucket.storefront_id == 0)
+        spoilt = update(FarmBucket).where(FarmBucket.grain == grain, FarmBucket.storefront_id == 0)
         db.session.execute(spoilt.values(succeeded=FarmBucket.succeeded + 1))
         db.session.commit()
     wrong = run(args=["analytics", "check-farm", "--days", "5"])
     assert wrong.exit_code == 1
     assert "sums are wrong" in wrong.output
+    assert word in wrong.output
     assert run(args=["analytics", "rebuild-farm"]).exit_code == 0
     assert run(args=["analytics", "check-farm"]).exit_code == 0
 

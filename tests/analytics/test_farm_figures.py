@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from app.analytics.errors import NotAddedUpYet
 from app.analytics.models.farm import FarmBucket, FarmMark
-from app.analytics.queries import farm_marks
+from app.analytics.queries import farm_marks, farm_reading, farm_rows
 from app.analytics.queries.farm_figures import find_figures, find_groups, find_summary, find_throughput, find_times
 from app.analytics.rules.farm_buckets import Grain, beginning
 from app.analytics.rules.farm_figures import FarmSummary, Outcomes, Which, Window
@@ -88,8 +88,7 @@ def check(window: Window, which: Which = EVERYTHING) -> FarmSummary:
     attempts = list(truth.attempts())
     assert figures.summary.attempts == len(attempts)
     assert figures.summary.retries == sum(attempt.outcome == "RETRY" for attempt in attempts)
-    if which.worker_id is None:
-        assert figures.summary.changes == truth.changes()
+    assert figures.summary.changes == truth.changes()
     points = truth.points(lambda when: beginning(window.grain, when, settings().timezone))
     assert {
         point.start_at: Counter({name: n for name, n in counts(point).items() if n}) for point in figures.throughput
@@ -147,6 +146,53 @@ def test_groups_add_up_to_the_whole(filled: dict[str, Any]) -> None:
         of_worker = replace(truth, action=Action.VIEW_PRODUCT, worker=group.id)
         assert +Counter(counts(group)) == of_worker.outcomes()
         assert group.name == "farm-1"
+
+
+def test_each_group_tells_what_is_told_of_it_alone(filled: dict[str, Any]) -> None:
+    add_up()
+    for window in (since_days(6), since_hours(30)):
+        for which in (Which(), Which(action=Action.ADD_TO_CART), Which(storefront_id=filled["two"])):
+            of_shops = {group.id: group.summary for group in find_groups(window, which, "storefront")}
+            of_workers = {group.id: group.summary for group in find_groups(window, which, "worker")}
+            assert of_shops == {id_: find_summary(window, replace(which, storefront_id=id_)) for id_ in of_shops}
+            assert of_workers == {id_: find_summary(window, replace(which, worker_id=id_)) for id_ in of_workers}
+            assert set(of_workers) == set(filled["workers"])
+            assert all(summary.latencies and summary.codes for summary in of_workers.values())
+
+
+def test_years_are_read_by_month_with_the_days_around(filler: Filler) -> None:
+    now = utc_now()
+    (shop,) = filler.shops("one")
+    workers = filler.workers(2)
+    job = filler.job(shop.id, begun=now - timedelta(days=70))
+    ends = [now - timedelta(days=at, seconds=filler.chance.randrange(20, 4_000)) for at in range(70)]
+    filler.tasks([(end, job, shop.id) for end in ends], workers)
+    assert any(add_up() for _ in range(20))
+    for window in (since_days(68), since_days(62)):
+        check(window)
+        check(window, Which(storefront_id=shop.id))
+        check(window, Which(worker_id=workers[0]))
+    months = db.session.scalars(select(FarmBucket.at).where(FarmBucket.grain == Grain.MONTH)).all()
+    assert len(set(months)) >= 3
+
+
+def test_what_is_added_up_while_it_is_read_is_not_counted_twice(
+    filled: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading what is not added up and reading the sums, somebody adds it up."""
+    expected = find_summary(since_days(6), EVERYTHING)
+    read, times = farm_rows.read_buckets, []
+
+    def read_late(*arguments: Any) -> Any:
+        times.append(1)
+        if len(times) == 1:
+            add_up()
+        return read(*arguments)
+
+    monkeypatch.setattr(farm_reading, "read_buckets", read_late)
+    assert find_summary(since_days(6), EVERYTHING) == expected
+    sees_one_moment = db.engine.dialect.name == "sqlite"
+    assert len(times) == (1 if sees_one_moment else 2)
 
 
 def test_what_is_not_added_up_is_counted_where_it_is_little(filled: dict[str, Any]) -> None:

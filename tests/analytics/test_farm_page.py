@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from flask import Flask
-from sqlalchemy import update
+import random
+from datetime import timedelta
 
-from app.analytics.rules.farm_figures import Outcomes
+from flask import Flask
+from sqlalchemy import select, update
+
+from app.analytics.queries.farm_figures import find_groups
+from app.analytics.rules.farm_buckets import Grain
+from app.analytics.rules.farm_figures import Outcomes, Which, Window
 from app.analytics.services.farm_adding import add_up
+from app.analytics.views.farm_parts import seconds
 from app.core.extensions import db
+from app.core.orm import utc_now
+from app.products.models.products import Product
 from app.rpa.models.storefronts import Storefront
 from app.rpa.rules.codes import Code
 from app.rpa.rules.readings import TaskOutcome
 from app.rpa.services.outcomes import finish_task
+from tests.analytics.farm_filling import Filler
 from tests.analytics.page_facts import text_of, tiles
 from tests.auth.people import new_person
 from tests.browsing import Visitor
@@ -58,6 +67,36 @@ def test_the_tiles_and_tables_say_how_tasks_ended_as_the_api_does(app: Flask) ->
     assert "NOT_FOUND Refused by the shop 1 33.3% 0" in said
     assert "BLOCKED Failed 1 33.3% 0" in said
     assert f"3 1 1 1 0 0 {rate}" in said
+
+
+def test_storefronts_and_workers_tell_their_codes_and_times(app: Flask) -> None:
+    with app.app_context():
+        stock_master()
+        filler = Filler(db.session.scalar(select(Product.id).limit(1)) or 0, random.Random(2))
+        (shop,), now = filler.shops("my-shop"), utc_now()
+        job = filler.job(shop.id, begun=now - timedelta(hours=5))
+        filler.tasks([(now - timedelta(minutes=at), job, shop.id) for at in range(1, 60)], filler.workers(2))
+        assert add_up()
+        window = Window(now - timedelta(days=30), now + timedelta(days=1), Grain.DAY)
+        groups = [*find_groups(window, Which(), "storefront"), *find_groups(window, Which(), "worker")]
+        summaries = {group.code if group.name == "farm-1" else group.name: group.summary for group in groups}
+    said = text_of(analyst(app).get(PAGE).text)
+    assert set(summaries) == {"My-Shop", "w0", "w1"}
+    for name, summary in summaries.items():
+        assert summary.visits
+        times = f"{seconds(summary.visits.p50_ms)} s {seconds(summary.visits.p95_ms)} s"
+        codes = ", ".join(f"{one.code} {one.tasks}" for one in summary.codes[:3])
+        assert f"{times} {codes} " in said[said.index(f" {name} ") :]
+
+
+def test_workers_of_long_ago_are_not_told_of(app: Flask) -> None:
+    fill(app)
+    ada = analyst(app)
+    first = (utc_now() - timedelta(days=500)).date()
+    page = text_of(ada.get(f"{PAGE}?from={first}").text)
+    assert "By storefront" in page
+    assert "By worker" not in page
+    assert "Of single workers the last 400 days are kept." in page
 
 
 def test_filters_are_of_a_storefront_and_a_kind(app: Flask) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,7 @@ from app.analytics.queries.farm_analytics import FarmAnalytics
 from app.analytics.queries.farm_figures import find_times
 from app.analytics.queries.farm_load import list_load
 from app.analytics.rules.farm_buckets import Grain
-from app.analytics.rules.farm_figures import Outcomes
+from app.analytics.rules.farm_figures import FarmGroup
 from app.core.running import settings
 
 if TYPE_CHECKING:
@@ -25,24 +24,39 @@ if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
 
 _OUTCOMES = ("tasks", "succeeded", "refused", "failed", "skipped", "cancelled", "success_rate")
+_CODES = ("code", "outcome", "tasks", "share", "retries")
+_VISITS = ("p50_ms", "p90_ms", "p95_ms", "p99_ms")
+_TIMES = ("count", *_VISITS)
+_GROUP = ("id", "code", "name")
+_ATTEMPTS = ("attempts", "retries", "second_looks")
 _STEPS = {Grain.MINUTE: timedelta(minutes=1), Grain.HOUR: timedelta(hours=1), Grain.DAY: timedelta(days=1)}
 
 
 def table_of(found: FarmAnalytics, name: str) -> Table:
-    """One of the tables: throughput, codes, latencies or groups."""
+    """One of the tables: throughput, codes, latencies, groups, or codes and latencies of each group."""
+    groups = found.per or []
     if name == "codes":
-        return Table(
-            ("code", "outcome", "tasks", "share", "retries"),
-            ((one.code, one.outcome, one.tasks, one.share, one.retries) for one in found.summary.codes),
-        )
+        return Table(_CODES, (_cells(one, _CODES) for one in found.summary.codes))
     if name == "latencies":
-        columns = ("count", "p50_ms", "p90_ms", "p95_ms", "p99_ms")
-        rows = ((one.stage, *(asdict(one.times)[column] for column in columns)) for one in found.summary.latencies)
-        return Table(("stage", *columns), rows)
+        return Table(("stage", *_TIMES), ((one.stage, *_cells(one.times, _TIMES)) for one in found.summary.latencies))
     if name == "groups":
-        groups = found.groups or []
-        return Table(("id", "code", "name", *_OUTCOMES), ((one.id, one.code, one.name, *_cells(one)) for one in groups))
-    return Table(("start_at", *_OUTCOMES), ((one.start_at, *_cells(one)) for one in found.throughput))
+        return Table((*_GROUP, *_OUTCOMES, *_ATTEMPTS, *_VISITS), map(_group, groups))
+    if name == "group_codes":
+        rows = ((one.id, one.code, *_cells(code, _CODES)) for one in groups for code in one.summary.codes)
+        return Table(("group_id", "group_code", *_CODES), rows)
+    if name == "group_latencies":
+        rows = (
+            (one.id, one.code, each.stage, *_cells(each.times, _TIMES))
+            for one in groups
+            for each in one.summary.latencies
+        )
+        return Table(("group_id", "group_code", "stage", *_TIMES), rows)
+    return Table(("start_at", *_OUTCOMES), ((one.start_at, *_cells(one, _OUTCOMES)) for one in found.throughput))
+
+
+def _group(one: FarmGroup) -> list[Any]:
+    visits: list[Any] = [None] * len(_VISITS) if one.summary.visits is None else _cells(one.summary.visits, _VISITS)
+    return [*_cells(one, _GROUP), *_cells(one, _OUTCOMES), *_cells(one.summary, _ATTEMPTS), *visits]
 
 
 def chart_of(found: FarmAnalytics, name: str) -> dict[str, Any]:
@@ -60,8 +74,8 @@ def _throughput(found: FarmAnalytics) -> Figure:
     return job_throughput(rows, step=_STEPS[grain], zone=settings().timezone, per=per)
 
 
-def _cells(outcomes: Outcomes) -> list[Any]:
-    return [getattr(outcomes, name) for name in _OUTCOMES]
+def _cells(row: object, names: tuple[str, ...]) -> list[Any]:
+    return [getattr(row, name) for name in names]
 
 
 def _latency(found: FarmAnalytics) -> Figure:

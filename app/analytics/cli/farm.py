@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 from flask.cli import with_appcontext
 
 from app.analytics.queries.farm_drift import compare_days
+from app.analytics.rules.farm_buckets import Grain
 from app.analytics.services.farm_adding import add_up, begin_anew
 from app.core.running import settings
+
+_OF: Final = {Grain.HOUR: "hours of ", Grain.DAY: "", Grain.MONTH: "month from "}
 
 
 @click.command("check-farm")
@@ -22,7 +26,8 @@ def check_farm(*, days: int) -> None:
         buckets += day.buckets
         wrong += len(day.wrong)
         if day.wrong:
-            click.echo(f"{day.begins_at.astimezone(settings().timezone).date()}: {len(day.wrong)} sums are wrong")
+            on = day.begins_at.astimezone(settings().timezone).date()
+            click.echo(f"{_OF[day.grain]}{on}: {len(day.wrong)} sums are wrong")
     click.echo(f"{buckets} sums compared, {wrong} of them wrong")
     if wrong:
         click.echo("Make them anew: flask analytics rebuild-farm", err=True)

@@ -7,8 +7,9 @@ from typing import Final
 
 from app.analytics.queries.farm_figures import FarmFigures, find_figures
 from app.analytics.rules.farm_buckets import Grain
-from app.analytics.rules.farm_figures import Which, Window
-from app.analytics.rules.farm_windows import check_window, last_hours, whole_days
+from app.analytics.rules.farm_figures import FarmGroup, Which, Window
+from app.analytics.rules.farm_slices import WORKER
+from app.analytics.rules.farm_windows import check_window, check_workers_kept, last_hours, whole_days
 from app.analytics.rules.periods import Period
 from app.core.errors import Invalid
 from app.core.extensions import db
@@ -27,31 +28,38 @@ class FarmAnalytics(FarmFigures):
 
     window: Window
     which: Which
+    per: list[FarmGroup] | None
+    """Each storefront or worker, where it was asked for."""
 
 
 def analyse(
     *,
     period: Period,
     hours: int | None = None,
-    group: Grain | None = None,
+    group: str | None = None,
     storefront: str | None = None,
     kind: str | None = None,
     worker_id: int | None = None,
     job_id: int | None = None,
     per: str | None = None,
 ) -> FarmAnalytics:
-    """Figures of whole days, or of the last ``hours``, by ``group``; ``per`` is storefront, worker or None.
+    """Figures of whole days, or of the last ``hours``, by ``group`` (minute, hour or day; None chooses).
 
+    ``per`` is storefront, worker or None.
     Raises Invalid, naming a field of the query, and NotAddedUpYet.
     """
     now, zone = database_now(db.session()), settings().timezone
-    window = whole_days(period, group, zone=zone) if hours is None else last_hours(hours, group, now=now, zone=zone)
+    grain = None if group is None else Grain(group)
+    window = whole_days(period, grain, zone=zone) if hours is None else last_hours(hours, grain, now=now, zone=zone)
     check_window(window, now=now, of_worker=worker_id is not None, of_job=job_id is not None)
+    if per == WORKER and job_id is None:
+        check_workers_kept(window, now=now)
     which = Which(None if storefront is None else _shop_of(storefront), kind, worker_id, job_id)
     if job_id is not None:
         _check_job(job_id)
-    found = find_figures(window, which, per=per)
-    return FarmAnalytics(found.complete_until, found.summary, found.throughput, found.groups, window, which)
+    found = find_figures(window, which, per=() if per is None else (per,))
+    told = None if per is None else found.groups[per]
+    return FarmAnalytics(found.complete_until, found.summary, found.throughput, found.groups, window, which, told)
 
 
 def _shop_of(code: str) -> int:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from app.analytics.models.farm import FarmBucket
-from app.analytics.queries.farm_marks import find_mark
+from app.analytics.queries.farm_marks import Mark, find_mark
 from app.analytics.queries.farm_raw import Stretch, count_stretch, first_attempt, first_update
-from app.analytics.rules.farm_buckets import OUTCOMES, Bucket, Grain, Key, beginning, beginnings, difference, following
+from app.analytics.rules.farm_buckets import (
+    ALL,
+    OUTCOMES,
+    Bucket,
+    Grain,
+    Key,
+    beginnings,
+    difference,
+    following,
+    summed,
+)
+from app.analytics.rules.farm_windows import KEPT, KEPT_OF_WORKERS
 from app.core.orm import table_of
 from app.core.reading import reading
 from app.core.running import settings
@@ -21,8 +33,9 @@ _BUCKET = table_of(FarmBucket)
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One day: how many buckets were compared, and in which the sums are not what they should be, and by how much."""
+    """One day, its hours, or a month: how many buckets were compared, and which sums are wrong by how much."""
 
+    grain: Grain
     begins_at: datetime
     buckets: int
     wrong: dict[Key, Bucket]
@@ -30,24 +43,56 @@ class Compared:
 
 
 def compare_days(days: int) -> Iterator[Compared]:
-    """Count each of the last ``days`` anew up to where it is added up, and compare; nothing where nothing is."""
+    """Count each of the last ``days`` anew up to where it is added up, and compare it and its hours with what is kept.
+
+    Months of which a day is among them are compared with what is kept of all their days. Nothing where nothing is.
+    """
     zone = settings().timezone
     with reading() as asked:
         mark = find_mark(asked)
         if mark is None or mark.zone != zone.key:
             return
-        for since in beginnings(Grain.DAY, mark.until - timedelta(days=days - 1), mark.until, zone):
-            until = min(following(Grain.DAY, since, zone), mark.until)
-            rest = Stretch(since, until, first_attempt(asked, since), first_update(asked, since))
-            counted = count_stretch(asked, rest, Grain.DAY, zone)
-            of_day = (_BUCKET.c.grain == Grain.DAY) & (_BUCKET.c.at == beginning(Grain.DAY, since, zone))
-            kept = {
-                Key(row.at, row.storefront_id, row.action, row.worker_id): _bucket_of(row)
-                for row in asked.execute(select(_BUCKET).where(of_day))
-            }
-            both = {*counted, *kept}
-            wrong = {key: difference(counted.get(key, {}), kept.get(key, {})) for key in both}
-            yield Compared(since, len(both), {key: by for key, by in wrong.items() if by})
+        first = mark.until - timedelta(days=days - 1)
+        for since in beginnings(Grain.DAY, first, mark.until, zone):
+            yield from _compare_day(asked, since, mark, zone)
+        for since in beginnings(Grain.MONTH, first, mark.until, zone):
+            until = following(Grain.MONTH, since, zone)
+            due = summed(_kept(asked, Grain.DAY, since, until), Grain.MONTH, zone)
+            yield _compared(asked, Grain.MONTH, since, until, _still_kept(due, Grain.MONTH, mark), mark)
+
+
+def _compare_day(asked: Connection, since: datetime, mark: Mark, zone: ZoneInfo) -> Iterator[Compared]:
+    until = min(following(Grain.DAY, since, zone), mark.until)
+    rest = Stretch(since, until, first_attempt(asked, since), first_update(asked, since))
+    hours = count_stretch(asked, rest, Grain.HOUR, zone)
+    for grain, due in ((Grain.HOUR, hours), (Grain.DAY, summed(hours, Grain.DAY, zone))):
+        yield _compared(asked, grain, since, until, _still_kept(due, grain, mark), mark)
+
+
+def _compared(
+    asked: Connection, grain: Grain, since: datetime, until: datetime, due: Mapping[Key, Bucket], mark: Mark
+) -> Compared:
+    kept = _still_kept(_kept(asked, grain, since, until), grain, mark)
+    both = {*due, *kept}
+    wrong = {key: difference(due.get(key, {}), kept.get(key, {})) for key in both}
+    return Compared(grain, since, len(both), {key: by for key, by in wrong.items() if by})
+
+
+def _still_kept(buckets: Mapping[Key, Bucket], grain: Grain, mark: Mark) -> dict[Key, Bucket]:
+    """Without those that may have been deleted because they are old."""
+    everybodys = mark.until - KEPT[grain] if grain in KEPT else None
+    of_workers = mark.until - KEPT_OF_WORKERS[Grain.DAY if grain is Grain.MONTH else grain]
+
+    def is_kept(key: Key) -> bool:
+        return key.at >= of_workers if key.worker_id != ALL else everybodys is None or key.at >= everybodys
+
+    return {key: bucket for key, bucket in buckets.items() if is_kept(key)}
+
+
+def _kept(asked: Connection, grain: Grain, since: datetime, until: datetime) -> dict[Key, Bucket]:
+    within = (_BUCKET.c.grain == grain) & (_BUCKET.c.at >= since) & (_BUCKET.c.at < until)
+    rows = asked.execute(select(_BUCKET).where(within))
+    return {Key(row.at, row.storefront_id, row.action, row.worker_id): _bucket_of(row) for row in rows}
 
 
 def _bucket_of(row: object) -> Bucket:

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Select, func, select
 
-from app.analytics.rules.farm_buckets import Bucket, Grain, Key, beginning, keys_of
+from app.analytics.queries.farm_statements import attempts_within, changes_within, jobs_within, tasks_of_jobs
+from app.analytics.rules.farm_buckets import EVERYBODYS, Bucket, Grain, Key, beginning, keys_of
 from app.analytics.rules.latencies import class_of
 from app.core.orm import table_of
-from app.products.models.products import ProductUpdate, Source
-from app.rpa.models.jobs import ENDS, Attempt, Job, JobState, Task
-from app.rpa.rules.job_moves import OPEN
+from app.products.models.products import ProductUpdate
+from app.rpa.models.jobs import ENDS, Attempt
 
-_TASK, _JOB, _ATTEMPT, _UPDATE = (table_of(model) for model in (Task, Job, Attempt, ProductUpdate))
-_CLOSED: Final = tuple(state for state in JobState if state not in OPEN)
+_ATTEMPT, _UPDATE = table_of(Attempt), table_of(ProductUpdate)
 _JOBS: Final = 500
 _ROWS: Final = 2_000
 _CLOCKS: Final = timedelta(minutes=5)
@@ -115,15 +114,10 @@ def first_number(connection: Connection, number: Any, written: Any, since: datet
 
 
 def _count_tasks(connection: Connection, stretch: Stretch, counting: _Counting) -> None:
-    task = _TASK.c
     jobs = list(_find_jobs(connection, stretch).items())
     for start in range(0, len(jobs), _JOBS):
         of = dict(jobs[start : start + _JOBS])
-        ended = select(task.job_id, task.finished_at, task.state, task.code).where(
-            task.job_id.in_(of), task.finished_at >= stretch.since, task.finished_at < stretch.until,
-            task.state.in_(ENDS),
-        )  # fmt: skip
-        for row in _rows(connection, ended):
+        for row in _rows(connection, tasks_of_jobs(), {**_values(stretch), "jobs": list(of)}):
             outcome, code = f"tasks:{row.state}", f"code:{row.code}"
             for bucket in counting.buckets_of(row.finished_at, *of[row.job_id], None):
                 bucket[outcome] += 1
@@ -133,38 +127,16 @@ def _count_tasks(connection: Connection, stretch: Stretch, counting: _Counting) 
 
 def _find_jobs(connection: Connection, stretch: Stretch) -> dict[int, tuple[int, str]]:
     """Storefront and action of every job that a task may have ended of, by number."""
-    job = _JOB.c
-    shown = select(job.id, job.storefront_id, job.action)
-    if stretch.job_id is not None:
-        queries = [shown.where(job.id == stretch.job_id)]
-    else:  # in this order: one that ends between the two is in both
-        began = shown.where(job.created_at < stretch.until)
-        queries = [
-            began.where(job.state.in_(OPEN)),
-            began.where(job.state.in_(_CLOSED), job.finished_at >= stretch.since),
-        ]
-    return {row.id: (row.storefront_id, row.action) for query in queries for row in connection.execute(query)}
+    queries = jobs_within(of_job=stretch.job_id is not None)
+    found = (row for query in queries for row in connection.execute(query, _values(stretch)))
+    return {row.id: (row.storefront_id, row.action) for row in found}
 
 
 def _count_attempts(connection: Connection, stretch: Stretch, counting: _Counting) -> None:
-    attempt, task, job = _ATTEMPT.c, _TASK.c, _JOB.c
-    ended = (
-        select(
-            attempt.started_at, attempt.ended_at, attempt.outcome, attempt.code, attempt.worker_id, attempt.number,
-            attempt.facts["timings_ms"].label("timings"), job.storefront_id, job.action, task.release_no,
-            task.released_at,
-        )
-        .select_from(_ATTEMPT.join(_TASK, task.id == attempt.task_id).join(_JOB, job.id == task.job_id))
-        .where(attempt.ended_at >= stretch.since, attempt.ended_at < stretch.until)
-    )  # fmt: skip
-    if stretch.job_id is not None:
-        ended = ended.where(task.job_id == stretch.job_id)
-    else:
-        ended = ended.where(attempt.id >= stretch.attempt_id)
-        if not stretch.is_newest:
-            high = first_number(connection, attempt.id, attempt.started_at, stretch.until + _CLOCKS)
-            ended = ended.where(attempt.id < high)
-    for row in _rows(connection, ended):
+    values, has_high = _values(stretch), stretch.job_id is None and not stretch.is_newest
+    if has_high:
+        values["high"] = first_number(connection, _ATTEMPT.c.id, _ATTEMPT.c.started_at, stretch.until + _CLOCKS)
+    for row in _rows(connection, attempts_within(of_job=stretch.job_id is not None, has_high=has_high), values):
         names = list(_names_of(row))
         own = _names_of_worker(row)
         every, of_worker = _apart(counting.buckets_of(row.ended_at, row.storefront_id, row.action, row.worker_id))
@@ -178,7 +150,7 @@ def _count_attempts(connection: Connection, stretch: Stretch, counting: _Countin
 
 def _apart(buckets: list[Bucket]) -> tuple[list[Bucket], list[Bucket]]:
     """Those of everybody, and that of the worker."""
-    return buckets[:3], buckets[3:]
+    return buckets[:EVERYBODYS], buckets[EVERYBODYS:]
 
 
 def _names_of(row: Any) -> Iterator[str]:
@@ -207,27 +179,17 @@ def _milliseconds(spent: timedelta) -> int:
 
 
 def _count_changes(connection: Connection, stretch: Stretch, counting: _Counting) -> None:
-    update, job = _UPDATE.c, _JOB.c
-    seen = (
-        select(update.created_at, update.attribute, update.storefront_id, job.action)
-        .select_from(_UPDATE.join(_JOB, job.id == update.job_id))
-        .where(
-            update.source == Source.FARM, update.observed_id.is_(None), update.created_at >= stretch.since,
-            update.created_at < stretch.until,
-        )
-    )  # fmt: skip
-    if stretch.job_id is not None:
-        seen = seen.where(update.job_id == stretch.job_id)
-    else:
-        seen = seen.where(update.id >= stretch.update_id)
-        if not stretch.is_newest:
-            seen = seen.where(
-                update.id < first_number(connection, update.id, update.created_at, stretch.until + _CLOCKS)
-            )
-    for row in _rows(connection, seen):
-        for bucket in counting.buckets_of(row.created_at, row.storefront_id, row.action, None):
+    values, has_high = _values(stretch), stretch.job_id is None and not stretch.is_newest
+    if has_high:
+        values["high"] = first_number(connection, _UPDATE.c.id, _UPDATE.c.created_at, stretch.until + _CLOCKS)
+    for row in _rows(connection, changes_within(of_job=stretch.job_id is not None, has_high=has_high), values):
+        for bucket in counting.buckets_of(row.created_at, row.storefront_id, row.action, row.worker_id):
             bucket[f"change:{row.attribute}"] += 1
 
 
-def _rows(connection: Connection, query: Select[Any]) -> Iterable[Any]:
-    return connection.execute(query, execution_options={"yield_per": _ROWS})
+def _rows(connection: Connection, query: Select[Any], values: dict[str, Any]) -> Iterable[Any]:
+    return connection.execute(query, values, execution_options={"yield_per": _ROWS})
+
+
+def _values(stretch: Stretch) -> dict[str, Any]:
+    return asdict(stretch)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -26,16 +27,19 @@ OUTCOMES: Final = (
 ALL: Final = 0
 """Stands for all storefronts, and for whoever did it."""
 ALL_KINDS: Final = ""
+EVERYBODYS: Final = 3
 _MINUTE: Final = timedelta(minutes=1)
+_OVER_A_MONTH: Final = timedelta(days=32)
 _HUNDREDTH: Final = Decimal("0.01")
 
 
 class Grain(StrEnum):
-    """How long a bucket is. Hours and days are those that the shop's clocks show."""
+    """How long a bucket is. Hours, days and months are those that the shop's clocks show."""
 
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
+    MONTH = "month"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,6 +60,8 @@ def beginning(grain: Grain, instant: datetime, zone: ZoneInfo) -> datetime:
     local = instant.astimezone(zone)
     if grain is Grain.DAY:
         return beginning_of(local.date(), zone)
+    if grain is Grain.MONTH:
+        return beginning_of(local.date().replace(day=1), zone)
     into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
     return (instant - into).astimezone(UTC)
 
@@ -72,15 +78,31 @@ def following(grain: Grain, at: datetime, zone: ZoneInfo) -> datetime:
     """When the next bucket begins."""
     if grain is Grain.DAY:
         return beginning_of(at.astimezone(zone).date() + timedelta(days=1), zone)
+    if grain is Grain.MONTH:
+        return beginning_of((at.astimezone(zone).date().replace(day=1) + _OVER_A_MONTH).replace(day=1), zone)
     after = at + (_MINUTE if grain is Grain.MINUTE else timedelta(hours=1))
     later = beginning(grain, after, zone)
     return later if later > at else after
 
 
 def keys_of(at: datetime, storefront_id: int, action: str, worker_id: int | None) -> tuple[Key, ...]:
-    """All buckets that something which a worker did, or that nobody need have done, is counted in."""
+    """All buckets that something which a worker did, or that nobody need have done, is counted in.
+
+    Those of everybody come first, EVERYBODYS of them.
+    """
     keys = Key(at, storefront_id, action), Key(at, ALL, action), Key(at)
-    return keys if worker_id is None else (*keys, Key(at, storefront_id, action, worker_id))
+    if worker_id is None:
+        return keys
+    return (*keys, Key(at, storefront_id, action, worker_id), Key(at, worker_id=worker_id))
+
+
+def summed(buckets: Mapping[Key, Mapping[str, int]], grain: Grain, zone: ZoneInfo) -> dict[Key, Bucket]:
+    """The longer buckets that shorter ones make up."""
+    found: dict[Key, Bucket] = {}
+    for key, bucket in buckets.items():
+        above = Key(beginning(grain, key.at, zone), key.storefront_id, key.action, key.worker_id)
+        found.setdefault(above, Counter()).update(bucket)
+    return found
 
 
 def difference(new: Mapping[str, int], old: Mapping[str, int]) -> Bucket:
@@ -90,19 +112,41 @@ def difference(new: Mapping[str, int], old: Mapping[str, int]) -> Bucket:
     return Bucket({name: count for name, count in found.items() if count})
 
 
-def parts(bucket: Mapping[str, int], kind: str) -> dict[str, int]:
-    """The counts of one kind (``code``, ``retry``, ``change``) by what follows it."""
-    return {name.partition(":")[2]: count for name, count in bucket.items() if name.startswith(f"{kind}:") and count}
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a bucket says, taken apart: counts by how tasks and attempts ended, by code, by attribute, by stage."""
+
+    tasks: dict[str, int] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    code: dict[str, int] = field(default_factory=dict)
+    retry: dict[str, int] = field(default_factory=dict)
+    change: dict[str, int] = field(default_factory=dict)
+    stage: dict[str, dict[int, int]] = field(default_factory=dict)
+    """By stage and class."""
 
 
-def stages(bucket: Mapping[str, int]) -> dict[str, dict[int, int]]:
-    """The times by stage and class."""
-    found: dict[str, dict[int, int]] = {}
+def parts_of(bucket: Mapping[str, int]) -> Parts:
+    """What a bucket says, without what is nothing."""
+    found = Parts()
     for name, count in bucket.items():
-        if name.startswith("stage:"):
-            _, stage, number = name.split(":")
-            found.setdefault(stage, {})[int(number)] = count
+        if not count:
+            continue
+        kind, rest, number = _meaning(name)
+        if number is None:
+            getattr(found, kind)[rest] = count
+        else:
+            found.stage.setdefault(rest, {})[number] = count
     return found
+
+
+@lru_cache(maxsize=8_192)
+def _meaning(name: str) -> tuple[str, str, int | None]:
+    """Kind, what follows it, and the class of a time; there are a few thousand names at most."""
+    kind, _, rest = name.partition(":")
+    if kind != "stage":
+        return kind, rest, None
+    stage, _, number = rest.partition(":")
+    return kind, stage, int(number)
 
 
 def success_rate(outcomes: Mapping[str, int]) -> Decimal | None:

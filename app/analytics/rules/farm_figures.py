@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from app.analytics.rules.farm_buckets import Bucket, Grain, parts, share, stages, success_rate
+from app.analytics.rules.farm_buckets import OUTCOMES, Bucket, Grain, Parts, parts_of, share, success_rate
 from app.analytics.rules.latencies import Percentiles, percentiles_of
 from app.rpa.models.jobs import TaskState
 from app.rpa.rules.codes import RULES, Code
@@ -18,6 +18,10 @@ STAGES: Final = (
     "total",
 )  # fmt: skip
 """In the order of a visit; what is not among them comes at the end."""
+WHOLE: Final = "total"
+"""The stage that is the whole visit."""
+ENDS_OF_TASKS: Final = tuple(f"tasks:{outcome}" for outcome in OUTCOMES)
+"""What buckets call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Which:
     job_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there are thousands in an answer, and such ones take thrice as long to make
 class Outcomes:
     """How many tasks ended, and how."""
 
@@ -62,22 +66,11 @@ class Outcomes:
         })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class OutcomePoint(Outcomes):
     """The same of a minute, an hour or a day."""
 
     start_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeGroup(Outcomes):
-    """The same of a storefront or a worker."""
-
-    id: int
-    code: str
-    """The storefront's code or the worker's name."""
-    name: str
-    """The storefront's name or the worker's host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +115,23 @@ class FarmSummary:
     """The most frequent first."""
     latencies: Sequence[StageTimes]
 
+    @property
+    def visits(self) -> Percentiles | None:
+        """How long whole visits took; None where none came to a page."""
+        return next((one.times for one in self.latencies if one.stage == WHOLE), None)
+
+
+@dataclass(slots=True, kw_only=True)
+class FarmGroup(Outcomes):
+    """The same of a storefront or a worker."""
+
+    id: int
+    code: str
+    """The storefront's code or the worker's name."""
+    name: str
+    """The storefront's name or the worker's host."""
+    summary: FarmSummary
+
 
 @dataclass(frozen=True, slots=True)
 class LoadPoint:
@@ -136,37 +146,35 @@ class LoadPoint:
     draining: int
 
 
-def outcomes_of(bucket: Bucket) -> dict[str, int]:
-    """Tasks by how they ended, by the names of the fields of ``Outcomes``."""
-    return {
-        name: bucket[f"tasks:{name.upper()}"] for name in ("succeeded", "refused", "failed", "skipped", "cancelled")
-    }
+def counts_of(bucket: Bucket) -> list[int]:
+    """Tasks by how they ended, in the order of the fields of ``Outcomes``."""
+    return [bucket[name] for name in ENDS_OF_TASKS]
 
 
 def summary_of(bucket: Bucket) -> FarmSummary:
     """What a bucket comes to."""
-    outcomes, attempts = Outcomes(**outcomes_of(bucket)), parts(bucket, "attempts")
+    outcomes, parts = Outcomes(*counts_of(bucket)), parts_of(bucket)
     return FarmSummary(
-        outcomes, sum(attempts.values()), attempts.get("RETRY", 0), attempts.get("VERIFY", 0),
-        dict(sorted(parts(bucket, "change").items())), codes_of(bucket, outcomes), latencies_of(bucket),
+        outcomes, sum(parts.attempts.values()), parts.attempts.get("RETRY", 0), parts.attempts.get("VERIFY", 0),
+        dict(sorted(parts.change.items())), _codes_of(parts, outcomes), times_of(parts),
     )  # fmt: skip
 
 
-def codes_of(bucket: Bucket, outcomes: Outcomes) -> list[CodeFigure]:
+def _codes_of(parts: Parts, outcomes: Outcomes) -> list[CodeFigure]:
     """The codes that tasks ended with or were tried again after, the most frequent first."""
-    ended, again = parts(bucket, "code"), parts(bucket, "retry")
     tried = outcomes.succeeded + outcomes.refused + outcomes.failed
     found = []
-    for code in {*ended, *again}:
+    for code in {*parts.code, *parts.retry}:
         ending = str(RULES[Code(code)].ending) if code in Code.__members__ else "FAILED"
-        of = share(ended.get(code, 0), tried) if ending in {"REFUSED", "FAILED"} else None
-        found.append(CodeFigure(code, ending, ended.get(code, 0), of, again.get(code, 0)))
+        tasks = parts.code.get(code, 0)
+        of = share(tasks, tried) if ending in {"REFUSED", "FAILED"} else None
+        found.append(CodeFigure(code, ending, tasks, of, parts.retry.get(code, 0)))
     return sorted(found, key=lambda figure: (-figure.tasks, -figure.retries, figure.code))
 
 
-def latencies_of(bucket: Bucket) -> list[StageTimes]:
+def times_of(parts: Parts) -> list[StageTimes]:
     """The percentiles of each stage, in the order of a visit."""
-    found = {stage: percentiles_of(classes) for stage, classes in stages(bucket).items()}
+    found = {stage: percentiles_of(classes) for stage, classes in parts.stage.items()}
     shown = [StageTimes(stage, times) for stage, times in found.items() if times is not None]
     return sorted(shown, key=lambda one: (_place(one.stage), one.stage))
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from app.analytics.rules.farm_buckets import Grain, beginning
+from app.analytics.rules.farm_buckets import Grain, beginning, following
 from app.analytics.rules.farm_figures import Window
 from app.analytics.rules.periods import Period
 from app.core.errors import Invalid
@@ -32,6 +32,26 @@ def whole_days(period: Period, grain: Grain | None, *, zone: ZoneInfo) -> Window
     return Window(since, until, grain or (Grain.HOUR if period.days <= _FEW_DAYS else Grain.DAY))
 
 
+def pieces_of(window: Window, zone: ZoneInfo) -> list[Window]:
+    """As few buckets as make up a window: whole months, days before and behind them; or hours, where days are cut."""
+    first, last = _next_beginning(Grain.MONTH, window.since, zone), beginning(Grain.MONTH, window.until, zone)
+    if any(beginning(Grain.DAY, end, zone) != end for end in (window.since, window.until)):
+        return [Window(window.since, window.until, Grain.HOUR)]
+    if first >= last:
+        return [Window(window.since, window.until, Grain.DAY)]
+    pieces = [
+        Window(window.since, first, Grain.DAY),
+        Window(first, last, Grain.MONTH),
+        Window(last, window.until, Grain.DAY),
+    ]
+    return [piece for piece in pieces if piece.since < piece.until]
+
+
+def _next_beginning(grain: Grain, instant: datetime, zone: ZoneInfo) -> datetime:
+    at = beginning(grain, instant, zone)
+    return at if at == instant else following(grain, at, zone)
+
+
 def check_window(window: Window, *, now: datetime, of_worker: bool, of_job: bool) -> None:
     """Raise Invalid, naming /group or /from of the query, for what is not kept so finely or would be too many rows."""
     length = window.until - window.since
@@ -48,6 +68,18 @@ def check_window(window: Window, *, now: datetime, of_worker: bool, of_job: bool
         whose = " of workers" if of_worker else ""
         days = f"{kept.days} days" if kept.days > _FEW_DAYS else f"{MOST_HOURS} hours"
         raise _refusal("/from", f"must be within the last {days}: so long figures{whose} by {window.grain} are kept.")
+
+
+def are_workers_kept(window: Window, *, now: datetime) -> bool:
+    """Whether all days of each worker are kept."""
+    return window.since >= now - KEPT_OF_WORKERS[Grain.DAY] - _SPARE
+
+
+def check_workers_kept(window: Window, *, now: datetime) -> None:
+    """Raise Invalid, naming /from of the query, where they are not."""
+    if not are_workers_kept(window, now=now):
+        days = KEPT_OF_WORKERS[Grain.DAY].days
+        raise _refusal("/from", f"must be within the last {days} days: so long figures of workers are kept.")
 
 
 def _refusal(pointer: str, detail: str) -> Invalid:

@@ -39,10 +39,9 @@ class FarmArguments(FormatArguments, PeriodArguments):
             "examples": [24],
         },
     )
-    group = fields.Enum(
-        Grain,
-        by_value=True,
+    group = fields.String(
         load_default=None,
+        validate=validate.OneOf([Grain.MINUTE.value, Grain.HOUR.value, Grain.DAY.value]),
         metadata={
             "description": "By minute (of the last 48 hours), hour (31 days at once, of the last 90) or day",
             "examples": ["hour"],
@@ -73,7 +72,16 @@ class FarmArguments(FormatArguments, PeriodArguments):
     )
     table = fields.String(
         load_default="throughput",
-        validate=validate.OneOf(["throughput", "codes", "latencies", "groups"]),
+        validate=validate.OneOf(
+            [
+                "throughput",
+                "codes",
+                "latencies",
+                "groups",
+                "group_codes",
+                "group_latencies",
+            ]
+        ),
         metadata={"description": "With format csv: which of the figures the file has", "examples": ["codes"]},
     )
     chart = fields.String(
@@ -118,18 +126,6 @@ class OutcomePointSchema(OutcomesSchema):
     start_at = Instant(metadata=_BEGUN)
 
 
-class OutcomeGroupSchema(OutcomesSchema):
-    """The same of a storefront or a worker."""
-
-    id = fields.Integer(metadata={"description": "Of the storefront or the worker", "examples": [2]})
-    code = fields.String(
-        metadata={"description": "The storefront's code or the worker's name", "examples": ["my-shop"]}
-    )
-    name = fields.String(
-        metadata={"description": "The storefront's name or the worker's host", "examples": ["My shop"]}
-    )
-
-
 class CodeFigureSchema(Schema):
     """How often something was the end of a task."""
 
@@ -171,6 +167,66 @@ class StageTimesSchema(Schema):
     )
 
 
+def _summed(name: str, said: str, example: int) -> fields.Integer:
+    return fields.Integer(attribute=f"summary.{name}", metadata={"description": said, "examples": [example]})
+
+
+def _visit(name: str, said: str, example: int) -> fields.Integer:
+    return fields.Integer(
+        attribute=f"summary.visits.{name}",
+        dump_default=None,
+        allow_none=True,
+        metadata={"description": said, "examples": [example]},
+    )
+
+
+def _changes() -> fields.Dict:
+    return fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        attribute="summary.changes",
+        metadata={"description": "Changes found, by attribute", "examples": [{"price": 41, "availability": 12}]},
+    )
+
+
+def _codes() -> fields.List[Any]:
+    return fields.List(
+        fields.Nested(CodeFigureSchema),
+        attribute="summary.codes",
+        metadata={"description": "What tasks ended with other than success, the most frequent first"},
+    )
+
+
+def _latencies() -> fields.List[Any]:
+    return fields.List(
+        fields.Nested(StageTimesSchema),
+        attribute="summary.latencies",
+        metadata={"description": "Of attempts that came to a page, in the order of a visit"},
+    )
+
+
+class FarmGroupSchema(OutcomesSchema):
+    """The same of a storefront or a worker, and what is told of the whole."""
+
+    id = fields.Integer(metadata={"description": "Of the storefront or the worker", "examples": [2]})
+    code = fields.String(
+        metadata={"description": "The storefront's code or the worker's name", "examples": ["my-shop"]}
+    )
+    name = fields.String(
+        metadata={"description": "The storefront's name or the worker's host", "examples": ["My shop"]}
+    )
+    attempts = _summed("attempts", "Attempts that ended", 1302)
+    retries = _summed("retries", "Those that were tried again", 31)
+    second_looks = _summed("second_looks", "Those that read something doubtful, so that it was looked at again", 4)
+    changes = _changes()
+    p50_ms = _visit("p50_ms", "Half of the whole visits took no longer; null where none came to a page", 903)
+    p90_ms = _visit("p90_ms", "90 % took no longer", 1511)
+    p95_ms = _visit("p95_ms", "95 % took no longer", 2013)
+    p99_ms = _visit("p99_ms", "99 % took no longer", 4711)
+    codes = _codes()
+    latencies = _latencies()
+
+
 class FarmAnalyticsSchema(Schema):
     """The figures of the farm in a stretch of time."""
 
@@ -189,41 +245,19 @@ class FarmAnalyticsSchema(Schema):
     totals = fields.Nested(
         OutcomesSchema, attribute="summary.outcomes", metadata={"description": "Of the whole stretch"}
     )
-    attempts = fields.Integer(
-        attribute="summary.attempts", metadata={"description": "Attempts that ended", "examples": [1302]}
-    )
-    retries = fields.Integer(
-        attribute="summary.retries", metadata={"description": "Those that were tried again", "examples": [31]}
-    )
-    second_looks = fields.Integer(
-        attribute="summary.second_looks",
-        metadata={"description": "Those that read something doubtful, so that it was looked at again", "examples": [4]},
-    )
-    changes = fields.Dict(
-        keys=fields.String(),
-        values=fields.Integer(),
-        attribute="summary.changes",
-        metadata={
-            "description": "Changes found, by attribute; of single workers none",
-            "examples": [{"price": 41, "availability": 12}],
-        },
-    )
+    attempts = _summed("attempts", "Attempts that ended", 1302)
+    retries = _summed("retries", "Those that were tried again", 31)
+    second_looks = _summed("second_looks", "Those that read something doubtful, so that it was looked at again", 4)
+    changes = _changes()
     throughput = fields.List(
         fields.Nested(OutcomePointSchema),
         metadata={"description": "Stretches in which tasks ended, the first one first"},
     )
-    codes = fields.List(
-        fields.Nested(CodeFigureSchema),
-        attribute="summary.codes",
-        metadata={"description": "What tasks ended with other than success, the most frequent first"},
-    )
-    latencies = fields.List(
-        fields.Nested(StageTimesSchema),
-        attribute="summary.latencies",
-        metadata={"description": "Of attempts that came to a page, in the order of a visit"},
-    )
+    codes = _codes()
+    latencies = _latencies()
     groups = fields.List(
-        fields.Nested(OutcomeGroupSchema),
+        fields.Nested(FarmGroupSchema),
+        attribute="per",
         allow_none=True,
         metadata={"description": "Those with the most tasks first; null without per", "examples": [None]},
     )

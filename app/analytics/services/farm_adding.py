@@ -1,7 +1,7 @@
 """Adding up what the farm did, away from the transactions that end tasks.
 
 Every few seconds the buckets of the last minutes are counted anew from tasks and attempts, so that what was committed
-late is in, and what they have become more by is added to their hour and their day, all in one transaction. Who writes
+late is in, and what they have become more by is added to their hour, day and month, all in one transaction. Who writes
 says which step it goes on from, so two at once are as good as one. Where nothing was added up before, or the clocks of
 the shop have become others, it begins with the first task and goes on hour by hour until it has caught up.
 """
@@ -31,6 +31,7 @@ from app.analytics.rules.farm_buckets import (
     beginning,
     difference,
     following,
+    summed,
 )
 from app.core.extensions import db
 from app.core.many_rows import upsert
@@ -53,7 +54,8 @@ _AT_A_TIME_S: Final = 20.0
 """How long one call works; the next one goes on."""
 _CHUNK: Final = 500
 _BUCKET, _MARK, _WORKER = table_of(FarmBucket), table_of(FarmMark), table_of(FarmWorker)
-_ABOVE: Final = {Grain.MINUTE: (Grain.HOUR, Grain.DAY), Grain.HOUR: (Grain.DAY,), Grain.DAY: ()}
+_ABOVE: Final = {Grain.MINUTE: (Grain.HOUR, Grain.DAY, Grain.MONTH), Grain.HOUR: (Grain.DAY, Grain.MONTH)}
+"""What steps of minutes, or of hours, are added to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +146,12 @@ def _write_step(*, step: _Step, version: int) -> bool:
     changes = {key: change for key, change in changes.items() if change}
     _write(write, step.grain, {key: step.buckets.get(key, Counter()) for key in changes})
     for grain in _ABOVE[step.grain]:
-        sums = _summed(changes, grain, zone)
+        sums = summed(changes, grain, zone)
         for key, before in _read_some(write, grain, sums).items():
             sums[key].update(before)
         _write(write, grain, sums)
     _name_workers(write, {key.worker_id for key in changes} - {ALL})
     return True
-
-
-def _summed(changes: Mapping[Key, Bucket], grain: Grain, zone: ZoneInfo) -> dict[Key, Bucket]:
-    found: dict[Key, Bucket] = {}
-    for key, change in changes.items():
-        above = Key(beginning(grain, key.at, zone), key.storefront_id, key.action, key.worker_id)
-        found.setdefault(above, Counter()).update(change)
-    return found
 
 
 def _read_stretch(asked: Connection, grain: Grain, since: datetime, until: datetime) -> dict[Key, Bucket]:

@@ -46,7 +46,8 @@ def note_load() -> None:
 def purge_farm_figures() -> int:
     """Delete buckets and samples that are older than they are kept; returns how many.
 
-    Minutes are kept for 48 hours, hours for 90 days, days for ever; of single workers 2 hours, 14 and 400 days.
+    Minutes are kept for 48 hours, hours for 90 days, days and months for ever; of single workers 2 hours, 14 and
+    400 days.
     """
     now, write = database_now(db.session()), connection()
     with reading() as asked:
@@ -62,8 +63,9 @@ def purge_farm_figures() -> int:
                 _is_old(Grain.MINUTE, until - MINUTES_FOR - _SPARE),
                 _is_old(Grain.HOUR, until - _HOURS_FOR - _SPARE),
                 _is_old(Grain.MINUTE, until - _MINUTES_OF_WORKERS_FOR) & of_workers,
-                _is_old(Grain.HOUR, until - _HOURS_OF_WORKERS_FOR) & of_workers,
-                _is_old(Grain.DAY, until - _DAYS_OF_WORKERS_FOR) & of_workers,
+                _is_old(Grain.HOUR, until - _HOURS_OF_WORKERS_FOR - _SPARE) & of_workers,
+                _is_old(Grain.DAY, until - _DAYS_OF_WORKERS_FOR - _SPARE) & of_workers,
+                _is_old(Grain.MONTH, until - _DAYS_OF_WORKERS_FOR - _SPARE) & of_workers,
             )
         ),
     ]

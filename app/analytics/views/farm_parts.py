@@ -8,18 +8,18 @@ from typing import Final
 
 from app.analytics.errors import NotAddedUpYet
 from app.analytics.forms.farm import FarmForm
-from app.analytics.queries.farm_figures import FarmFigures, find_figures, find_groups, find_summary
+from app.analytics.queries.farm_figures import FarmFigures, find_figures, find_summary
 from app.analytics.rules.farm_buckets import Grain
-from app.analytics.rules.farm_figures import FarmSummary, OutcomeGroup, OutcomePoint, Which, Window
-from app.analytics.rules.latencies import Percentiles
+from app.analytics.rules.farm_figures import WHOLE, FarmSummary, OutcomePoint, Which, Window
+from app.analytics.rules.farm_slices import STOREFRONT, WORKER
+from app.analytics.rules.farm_windows import KEPT_OF_WORKERS, are_workers_kept
 from app.analytics.rules.periods import Period
 from app.analytics.views.tiles import Tile, count_tile, percent_tile, time_tile
+from app.core.orm import utc_now
 from app.core.running import settings
 
 MOST_DAYS: Final = 120
 """Days that the page lists, the newest ones."""
-WHOLE: Final = "total"
-"""The stage that is the whole visit."""
 STAGES: Final = {
     "queue": "Waiting for a worker",
     "context": "Opening a clean browser context",
@@ -59,7 +59,11 @@ class FarmPage:
     tiles: list[Tile]
     days: list[OutcomePoint]
     """The newest first, MOST_DAYS at most; days on which nothing ended are not among them."""
-    workers: list[OutcomeGroup]
+
+    @property
+    def days_of_workers(self) -> int:
+        """For how long figures of single workers are kept."""
+        return KEPT_OF_WORKERS[Grain.DAY].days
 
     @property
     def is_empty(self) -> bool:
@@ -71,18 +75,17 @@ def read_farm(form: FarmForm, which: Which) -> FarmPage | None:
     """The figures that a form asks for; None while they are added up for the first time."""
     window, before = (_window(each) for each in (form.period, form.period.before()))
     try:
-        figures = find_figures(window, which, per="storefront")
+        figures = find_figures(window, which, per=_told(window))
         earlier = find_summary(before, which)
-        workers = find_groups(window, which, "worker")
     except NotAddedUpYet:
         return None
-    return FarmPage(figures, tiles_of(figures.summary, earlier), figures.throughput[::-1][:MOST_DAYS], workers)
+    return FarmPage(figures, tiles_of(figures.summary, earlier), figures.throughput[::-1][:MOST_DAYS])
 
 
 def tiles_of(now: FarmSummary, before: FarmSummary) -> list[Tile]:
     """What a period comes to, beside the one before."""
     new, old = now.outcomes, before.outcomes
-    mine, other = _whole(now), _whole(before)
+    mine, other = now.visits, before.visits
     return [
         count_tile("Tasks", "tasks", new.tasks, old.tasks),
         percent_tile("Success rate", "rate", new.success_rate, old.success_rate),
@@ -100,8 +103,8 @@ def seconds(ms: int) -> Decimal:
     return (Decimal(ms) / 1000).quantize(Decimal("0.1") if ms >= 10_000 else Decimal("0.01"))
 
 
-def _whole(summary: FarmSummary) -> Percentiles | None:
-    return next((each.times for each in summary.latencies if each.stage == WHOLE), None)
+def _told(window: Window) -> tuple[str, ...]:
+    return (STOREFRONT, WORKER) if are_workers_kept(window, now=utc_now()) else (STOREFRONT,)
 
 
 def _window(period: Period) -> Window:
