@@ -87,7 +87,7 @@ def ranked(ranks: Sequence[Rank], facts: style.Facts) -> Figure:
     )
     edges = made.hbar(
         y="row", left="low", right="high", height=1, line_alpha=0, fill_alpha=0, hover_fill_color=style.SOFT,
-        hover_fill_alpha=0.08, hover_line_alpha=0, source=data,
+        hover_fill_alpha=0.16, hover_line_alpha=0, source=data,
     )  # fmt: skip
     style.say_at(made, edges)
     return style.with_facts(made, facts)

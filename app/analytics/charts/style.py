@@ -150,7 +150,7 @@ def say_at_columns(
     }
     shown = made.quad(
         "left", "right", "top", "bottom", source=source, fill_alpha=0, line_alpha=0,
-        hover_fill_color=SOFT, hover_fill_alpha=0.1, hover_line_alpha=0,
+        hover_fill_color=SOFT, hover_fill_alpha=0.2, hover_line_alpha=0,
     )  # fmt: skip
     say_at(made, shown)
 
