@@ -9,11 +9,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import pytest
 from flask import Flask
 from sqlalchemy import delete, select, update
 
 from app.analytics.models.sales_rollups import SalesDay, SalesDayProduct, SalesHour, SalesMonthBrand, SalesRank
-from app.analytics.queries.sales_drift import covered, drifts_of_days, drifts_of_month, months_of
+from app.analytics.queries.sales_drift import (
+    Drift,
+    covered,
+    drifts_of_days,
+    drifts_of_hours,
+    drifts_of_month,
+    hours_kept,
+    months_of,
+)
 from app.analytics.queries.sales_figures import Grouping, hours, series, totals
 from app.analytics.queries.sales_shares import by_category, top_products
 from app.analytics.rules.periods import Period
@@ -54,6 +63,7 @@ def drifts() -> list[str]:
     whole = covered()
     assert whole is not None
     found = [drift.table for drift in drifts_of_days(whole)]
+    found += [drift.table for begin, end in hours_kept(utc_now()) for drift in drifts_of_hours(begin, end)]
     return found + [drift.table for month in months_of(whole) for drift in drifts_of_month(month)]
 
 
@@ -134,6 +144,36 @@ def test_what_is_wrong_is_found_and_made_right(app: Flask) -> None:
         rebuild()
         assert drifts() == []
         assert {(each.currency, each.net_minor) for each in totals(MARCH)} == right
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe"])
+def test_hours_that_are_wrong_are_found_and_made_right(app_with: AppWith, zone: str) -> None:
+    app, now = app_with(timezone=ZoneInfo(zone)), utc_now()
+    with app.app_context():
+        record(facts=[sale(now - timedelta(minutes=97 * number), order_id=number // 2) for number in range(300)])
+        fold_sales()
+        record(facts=[sale(now)])
+        assert hour_drifts() == []
+        damage_hours()
+        wrong = [(drift.table, tuple(drift.differences.items())) for drift in hour_drifts()]
+        assert ("sales_hour", (("quantity", 1),)) in wrong
+        assert ("sales_hour", (("orders", -1),)) in wrong
+        assert len(wrong) >= 3
+        rebuild()
+        assert hour_drifts() == []
+
+
+def hour_drifts() -> list[Drift]:
+    db.session.rollback()
+    return [drift for begin, end in hours_kept(utc_now()) for drift in drifts_of_hours(begin, end)]
+
+
+@in_transaction
+def damage_hours() -> None:
+    rows = list(db.session.scalars(select(SalesHour).order_by(SalesHour.sold_from)))
+    rows[30].quantity += 1
+    next(row for row in rows[40:] if row.orders).orders -= 1
+    db.session.delete(rows[60])
 
 
 @in_transaction

@@ -13,11 +13,14 @@ from app.analytics.queries.sales_drift import (
     count_uncounted,
     covered,
     drifts_of_days,
+    drifts_of_hours,
     drifts_of_month,
+    hours_kept,
     months_of,
 )
 from app.analytics.rules.periods import Period
 from app.core.extensions import db
+from app.core.orm import utc_now
 
 _DAYS_AT_ONCE: Final = 3
 _MOST: Final = 100
@@ -26,7 +29,10 @@ _MOST: Final = 100
 @click.command("check")
 @with_appcontext
 def check_sales() -> None:
-    """Compare the rollups of sales with the facts, while sales go on. Ends with 1 where they differ."""
+    """Compare the rollups of sales by day, month and hour with the facts, while sales go on.
+
+    Ends with 1 where they differ.
+    """
     whole = covered()
     drifts = [] if whole is None else _drifts_of(whole)
     for drift in drifts[:_MOST]:
@@ -47,5 +53,8 @@ def _drifts_of(whole: Period) -> list[Drift]:
         db.session.rollback()
     for month_on in months_of(whole):
         found += drifts_of_month(month_on)
+        db.session.rollback()
+    for begin, end in hours_kept(utc_now()):
+        found += drifts_of_hours(begin, end)
         db.session.rollback()
     return found

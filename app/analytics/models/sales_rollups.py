@@ -6,7 +6,8 @@ A fact is in them once its ``uncounted`` is nothing; the two change in one trans
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
+from typing import Final
 
 from sqlalchemy import BigInteger, Date, Index
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,6 +18,8 @@ from app.products.models.products import MAX_BRAND
 NO_CATEGORY = 0
 """The category of what is in none, or of no product of the master."""
 NO_BRAND = ""
+HOURS_KEPT: Final = timedelta(days=15)
+"""A day more than is shown."""
 
 
 class SalesFold(Base):

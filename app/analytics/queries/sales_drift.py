@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Table, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, Table, func, literal_column, or_, select, union_all
 
+from app.analytics.models.sales_rollups import HOURS_KEPT, SalesHour
+from app.analytics.queries.sales_figures import hour_of
 from app.analytics.queries.sales_sources import (
     COUNTED,
     DAY,
+    LEADS,
+    ONE,
+    ORDERED,
     SALE,
     SOURCES,
     UNCOUNTED,
@@ -24,7 +30,11 @@ from app.analytics.queries.sales_sources import (
 from app.analytics.rules.periods import Period
 from app.analytics.rules.sales_figures import ORDER_SUMS, SUMS, month_of
 from app.core.extensions import db
+from app.core.orm import table_of
 
+HOUR: Final = table_of(SalesHour)
+_HOURS_AT_ONCE: Final = timedelta(days=1)
+_ROWS_AT_ONCE: Final = 2_000
 MOST: Final = 100
 """Differences of one rollup that are told."""
 
@@ -81,6 +91,33 @@ def drifts_of_month(month_on: date) -> Iterator[Drift]:
         both = union_all(kept, days.group_by(day.c[source.key], day.c.currency, day.c.kind)).subquery()
         for of, *found in db.session.execute(_unequal(both, ("of", *keys), SUMS)):
             yield _drift(month.name, (month_on, of, *found[:2]), SUMS, found[2:])
+
+
+def hours_kept(now: datetime) -> list[tuple[datetime, datetime]]:
+    """The stretches of about a day that the hours which are kept are compared in."""
+    first, beyond = hour_of(now - HOURS_KEPT) + timedelta(hours=1), now + timedelta(days=2)
+    begins = [first]
+    while begins[-1] + _HOURS_AT_ONCE < beyond:
+        begins.append(hour_of(begins[-1] + _HOURS_AT_ONCE))
+    return list(zip(begins, [*begins[1:], beyond], strict=True))
+
+
+def drifts_of_hours(begin: datetime, end: datetime) -> Iterator[Drift]:
+    """Where the rollups of these hours differ from the facts; the zone knows where hours begin, databases do not."""
+    names = (*SUMS, *ORDER_SUMS)
+    kept = select(
+        HOUR.c.sold_from, HOUR.c.currency, HOUR.c.kind, *(HOUR.c[name] for name in names), literal_column("1")
+    )
+    columns = [ONE, *(SALE.c[name] for name in SUMS[1:]), LEADS, ORDERED]
+    facts = select(SALE.c.sold_at, SALE.c.currency, SALE.c.kind, *columns, literal_column("-1"))
+    facts = facts.where(COUNTED, SALE.c.sold_at >= begin, SALE.c.sold_at < end)
+    both = union_all(kept.where(HOUR.c.sold_from >= begin, HOUR.c.sold_from < end), facts)
+    found: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(names))
+    for at, currency, kind, *values, sign in db.session.execute(both.execution_options(yield_per=_ROWS_AT_ONCE)):
+        sums = found[hour_of(at), currency, kind]
+        for place, value in enumerate(values):
+            sums[place] += sign * value
+    yield from (_drift(HOUR.name, key, names, sums) for key, sums in sorted(found.items()) if any(sums))
 
 
 def months_of(period: Period) -> list[date]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from operator import add, neg
 from typing import Any, Final
@@ -18,8 +18,6 @@ from app.analytics.rules.sales_figures import ORDER_SUMS, SUMS, month_of
 from app.core.orm import table_of
 from app.core.transactions import connection
 
-HOURS_KEPT: Final = timedelta(days=15)
-"""A day more than is shown."""
 HOUR: Final = table_of(SalesHour)
 COLUMNS: Final = (
     SALE.c.id, SALE.c.product_id, SALE.c.category_group_id, SALE.c.sold_on, SALE.c.sold_at, SALE.c.asin, SALE.c.brand,

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from sqlalchemy import and_, delete, select, update
 
+from app.analytics.models.sales_rollups import HOURS_KEPT
 from app.analytics.queries.sales_sources import COUNTED, SALE, UNCOUNTED
 from app.analytics.services.category_groups import groups_of, members_of
-from app.analytics.services.sales_adding import COLUMNS, HOUR, HOURS_KEPT, add_facts
+from app.analytics.services.sales_adding import COLUMNS, HOUR, add_facts
 from app.analytics.services.sales_locking import lock_rollups
 from app.core.extensions import db
 from app.core.many_rows import is_among

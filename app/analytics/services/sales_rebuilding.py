@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Date, Table, delete, insert, literal, select
 
+from app.analytics.models.sales_rollups import HOURS_KEPT
 from app.analytics.queries.sales_drift import covered, months_of
 from app.analytics.queries.sales_figures import hour_of
 from app.analytics.queries.sales_sources import (
@@ -29,7 +30,7 @@ from app.analytics.queries.sales_sources import (
 )
 from app.analytics.rules.periods import Period
 from app.analytics.rules.sales_figures import ORDER_SUMS, SUMS, month_of
-from app.analytics.services.sales_adding import HOUR, HOURS_KEPT
+from app.analytics.services.sales_adding import HOUR
 from app.analytics.services.sales_folding import fold_sales
 from app.analytics.services.sales_locking import lock_rollups
 from app.core.extensions import db
