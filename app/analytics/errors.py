@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from app.core.errors import (
     BadRequest,
     Busy,
@@ -18,15 +20,24 @@ from app.core.errors import (
 
 
 class PeriodTooWide(Invalid):
-    """What was asked would take the database too long; the refusal names a narrower period."""
+    """What was asked would take the database too long; the refusal names a narrower period where there is one."""
 
     code = "PERIOD_TOO_WIDE"
 
     @classmethod
-    def instead(cls, narrower: str) -> PeriodTooWide:
-        """Say which period would be narrow enough to try."""
+    def whatever(cls) -> PeriodTooWide:
+        """Say that nothing narrower is known."""
+        said = "Summing this up takes too long. Ask for fewer days or fewer filters."
+        return cls(said, errors=(FieldError("/from", "must be later, or there must be fewer filters.", "query"),))
+
+    @classmethod
+    def instead(cls, first_on: date, last_on: date) -> PeriodTooWide:
+        """Say which period is narrow enough."""
+        narrower = f"{first_on} to {last_on}"
         said = f"Summing this up takes too long. Ask for a narrower period, such as {narrower}, or for fewer filters."
-        return cls(said, errors=(FieldError("/from", f"must be later, such as {narrower}.", "query"),))
+        refusal = cls(said, errors=(FieldError("/from", f"must be later, such as {narrower}.", "query"),))
+        refusal.facts = {"narrower": {"from": str(first_on), "to": str(last_on)}}
+        return refusal
 
 
 class ReportNotFound(NotFound):

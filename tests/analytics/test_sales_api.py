@@ -114,6 +114,28 @@ def test_what_it_is_compared_with_is_the_equally_long_period_before(asking: Aski
 
 
 @on_sqlite
+@pytest.mark.parametrize(
+    "path", ["by-category?", "top-products?", "analytics?group_by=brand&", "analytics?group_by=product&"]
+)
+def test_every_row_of_a_cut_is_told_beside_the_period_before(asking: Asking, trade: dict[str, int], path: str) -> None:
+    assert trade
+    parts = asking.json(f"{path}{MARCH}&compare=true")["parts"]
+    first = parts[0]  # the kitchen, the kettle, its brand
+    assert first["growth"]["net"] == ("-5.0" if path.startswith("by-category") else "-50.0")
+    assert (first["before"]["net"], first["before"]["units"], first["before"]["orders"]) == ("20.00", 1, None)
+    assert (parts[1]["before"]["net"], parts[1]["growth"]["net"]) == ("0.00", None)
+    rows = asking.rows(f"{path}{MARCH}&compare=true")
+    for part, row in zip(parts, rows, strict=True):
+        for name, value in part["growth"].items():
+            assert row[f"{name}_growth_percent"] == ("" if value is None else value)
+            assert row[f"{name}_before"] == ("" if part["before"][name] is None else str(part["before"][name]))
+    plain = asking.json(f"{path}{MARCH}")["parts"]
+    assert {(part["before"], part["growth"]) for part in plain} == {(None, None)}
+    assert [part["figures"] for part in plain] == [part["figures"] for part in parts]
+    assert "net_before" not in asking.rows(f"{path}{MARCH}")[0]
+
+
+@on_sqlite
 def test_categories_have_what_is_below_them_and_products_their_names(asking: Asking, trade: dict[str, int]) -> None:
     top = asking.json(f"by-category?{MARCH}")["parts"]
     assert [(part["name"], part["figures"]["net"], part["figures"]["orders"]) for part in top] == [

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import pytest
 from flask import Flask
 
+from app.analytics.queries.sales_analytics import shares_of
 from app.analytics.queries.sales_figures import Grouping, comparison, parts_of, series, totals
 from app.analytics.queries.sales_shares import by_category, top_brands, top_products
+from app.analytics.queries.sales_sources import Dimension
 from app.analytics.rules.periods import Period
-from app.analytics.rules.sales_figures import Figures, Filters
+from app.analytics.rules.sales_figures import EVERYTHING, FIGURES, Figures, Filters, Share
 from app.analytics.services.sales_folding import fold_sales, fold_some
 from app.core.extensions import db
 from app.core.orm import utc_now
@@ -29,6 +33,7 @@ from tests.products.operating import work
 
 START: Final = datetime(2025, 2, 20, 22, 30, tzinfo=UTC)
 DAYS: Final = 60
+LUMO: Final = Filters(brand="Lumo")
 PERIOD: Final = Period(START.date() - timedelta(days=3), START.date() + timedelta(days=DAYS + 10))
 
 
@@ -123,6 +128,7 @@ def assert_all_fit(trade: Trade) -> None:
         assert_totals(period, facts)
         assert_parts(period, facts)
         assert_cuts(period, facts, trade)
+        assert_growth(period, facts, trade)
     assert_filtered(short, facts, trade)
 
 
@@ -178,6 +184,34 @@ def assert_cuts(period: Period, facts: list[Sale], trade: Trade) -> None:
     units = [share.figures.units for share in products]
     assert units == sorted(units, reverse=True)
     assert [share.key for share in top_products(period, "units", 2)] == [share.key for share in products[:2]]
+
+
+def assert_growth(period: Period, facts: list[Sale], trade: Trade) -> None:
+    """Each row of a cut says what the facts of the period before say of it, however many there are."""
+    belongs = categories_of()
+    keys: dict[Dimension, Callable[[Sale], Any]] = {
+        Dimension.CATEGORY: lambda fact: [str(id_) for id_ in belongs[fact.product_id]] or [""],
+        Dimension.BRAND: lambda fact: [fact.brand or ""],
+        Dimension.PRODUCT: lambda fact: [fact.asin],
+    }
+    for dimension, key in keys.items():
+        for filters, some in ((EVERYTHING, facts), (LUMO, [fact for fact in facts if fact.brand == "Lumo"])):
+            was = expected(some, period.before(), key, whole_shop=False)
+            shares = shares_of(dimension, period, filters, limit=200, compare=True)
+            assert shares == beside(shares_of(dimension, period, filters, limit=200), was)
+    below = shares_of(Dimension.CATEGORY, period, EVERYTHING, limit=200, compare=True, parent_id=trade.tops[0])
+    was = expected(facts, period.before(), keys[Dimension.CATEGORY], whole_shop=False)
+    assert below == beside(by_category(period, parent_id=trade.tops[0]), was)
+
+
+def beside(shares: list[Share], was: dict[tuple[Any, str], Figures]) -> list[Share]:
+    nothing: dict[str, Any] = dict.fromkeys(FIGURES, 0) | {"orders": None, "average_order_minor": None}
+    made = []
+    for share in shares:
+        currency = share.figures.currency
+        before = was.get((share.key, currency)) or Figures(currency=currency, **nothing)
+        made.append(replace(share, before=before))
+    return made
 
 
 def assert_filtered(period: Period, facts: list[Sale], trade: Trade) -> None:

@@ -8,8 +8,8 @@ from typing import Any, cast
 from app.analytics.charts.item import chart_item
 from app.analytics.charts.sales_days import DaySales, sales_by_day
 from app.analytics.charts.sales_ranks import CategorySales, ProductSales, sales_by_category, top_products
-from app.analytics.queries.sales_analytics import Analytics, Compared, Part
-from app.analytics.queries.sales_figures import Grouping, series
+from app.analytics.queries.sales_analytics import Analytics, Compared, Part, analyse
+from app.analytics.queries.sales_figures import Grouping
 from app.analytics.queries.sales_sources import Dimension
 from app.analytics.rules.sales_figures import Figures
 from app.core.running import settings
@@ -35,13 +35,10 @@ def chart_of_parts(found: Analytics) -> dict[str, Any]:
 def chart_of_comparison(found: Compared) -> dict[str, Any]:
     """The days of a period beside those of the period before."""
     currency = _currency_of([each.now for each in found.currencies])
+    days = analyse(found.period, found.filters, group_by=Grouping.DAY.value, compare=True, measure="net", limit=1)
     now, before = (
-        [
-            DaySales(point.period.first_on, point.figures.net_minor, point.figures.orders)
-            for point in series(period, Grouping.DAY, found.filters)
-            if point.figures.currency == currency
-        ]
-        for period in (found.period, found.before)
+        [_of_day(part) for part in parts or [] if part.figures.currency == currency]
+        for parts in (days.parts, days.parts_before)
     )
     return chart_item(sales_by_day(now, currency=currency, previous=before))
 
@@ -56,11 +53,15 @@ def _of_day(part: Part) -> DaySales:
     return DaySales(cast(date, part.first_on), part.figures.net_minor, part.figures.orders)
 
 
+def _before(part: Part) -> int | None:
+    return None if part.compared is None else part.compared.before.net_minor
+
+
 def _of_product(part: Part) -> ProductSales:
     key = part.key or ""
-    return ProductSales(key, part.name or key, part.figures.net_minor, part.figures.units)
+    return ProductSales(key, part.name or key, part.figures.net_minor, part.figures.units, _before(part))
 
 
 def _of_name(part: Part, what: str) -> CategorySales:
     name = part.name or (f"{what.capitalize()} {part.key}" if part.key else f"No {what}")
-    return CategorySales(name, part.figures.net_minor, part.figures.units)
+    return CategorySales(name, part.figures.net_minor, part.figures.units, _before(part))

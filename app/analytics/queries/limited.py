@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from app.core.extensions import db
 MOST_S: Final = 2.0
 _STEPS: Final = 20_000
 """Of SQLite's machine, between two looks at the clock."""
+_WORDS: Final = re.compile(r"'[^']*'|`[^`]*`|[()]|\bSELECT\b", re.IGNORECASE)
 _MYSQL_OVER: Final = {1969, 3024}
 _POSTGRES_OVER: Final = "57014"
 _SQLITE_INTERRUPTED: Final = 9
@@ -33,20 +35,12 @@ def rows_within(
     most_s = MOST_S if most_s is None else most_s
     try:
         with _limited(connection, most_s):
-            return connection.execute(_hinted(connection, statement, most_s), values).all()
+            return connection.execute(statement, values).all()
     except DBAPIError as error:
         db.session.rollback()
         if _is_over(error):
             raise TakesTooLong from error
         raise
-
-
-def _hinted(connection: Connection, statement: Any, most_s: float) -> Any:
-    """The same with a hint, which is how MySQL is told; for a union it has none."""
-    dialect = connection.dialect
-    if dialect.name == "mysql" and not getattr(dialect, "is_mariadb", False) and isinstance(statement, Select):
-        return statement.prefix_with(f"/*+ MAX_EXECUTION_TIME({int(most_s * 1000)}) */")
-    return statement
 
 
 @contextmanager
@@ -64,24 +58,41 @@ def _limited(connection: Connection, most_s: float) -> Iterator[None]:
         finally:
             driver.set_progress_handler(None, 0)
     elif getattr(connection.dialect, "is_mariadb", False):
-        with _prefixed(connection, f"SET STATEMENT max_statement_time={most_s:g} FOR "):
+        with _reworded(connection, lambda read: f"SET STATEMENT max_statement_time={most_s:g} FOR {read}"):
             yield
     else:
-        yield
+        with _reworded(connection, lambda read: hinted(read, most_s)):
+            yield
 
 
 @contextmanager
-def _prefixed(connection: Connection, prefix: str) -> Iterator[None]:
-    """Tell MariaDB within the statement itself, which costs no further one."""
+def _reworded(connection: Connection, change: Callable[[str], str]) -> Iterator[None]:
+    """Tell MariaDB and MySQL within the statement itself, which costs no further one."""
 
-    def prefixed(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
-        return prefix + statement, parameters
+    def reworded(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+        return change(statement), parameters
 
-    event.listen(connection, "before_cursor_execute", prefixed, retval=True)
+    event.listen(connection, "before_cursor_execute", reworded, retval=True)
     try:
         yield
     finally:
-        event.remove(connection, "before_cursor_execute", prefixed)
+        event.remove(connection, "before_cursor_execute", reworded)
+
+
+def hinted(read: str, most_s: float) -> str:
+    """A read as MySQL is told how many seconds it may last: all of it, by its first SELECT that is in no brackets.
+
+    A union has it in its first part, a read of common table expressions behind them (MySQL 8.4 Reference Manual,
+    10.9.3, "Statement Execution Time Optimizer Hints"). Raises ValueError for what is no read.
+    """
+    depth = 0
+    for found in _WORDS.finditer(read):
+        word = found.group()
+        if word in "()":
+            depth += 1 if word == "(" else -1
+        elif depth == 0 and word.upper() == "SELECT":
+            return f"{read[: found.end()]} /*+ MAX_EXECUTION_TIME({max(1, int(most_s * 1000))}) */{read[found.end() :]}"
+    raise ValueError(read)
 
 
 def _is_over(error: DBAPIError) -> bool:

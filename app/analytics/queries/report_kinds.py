@@ -47,7 +47,13 @@ _FIGURES: Final = (
     Column("total", "Paid", "money"),
 )
 _WHEN: Final = (Column("from", "From", "day"), Column("to", "To", "day"))
-_PARTS: Final = tuple(column for column in _FIGURES if column.name not in {"orders", "average_order"})
+_PARTS: Final = (
+    *(column for column in _FIGURES if column.name not in {"orders", "average_order"}),
+    Column("net_before", "Net before", "money"),
+    Column("net_growth", "Net growth %", "percent"),
+    Column("units_before", "Units before", "whole"),
+    Column("units_growth", "Units growth %", "percent"),
+)
 """Of categories, brands and products no orders are counted: one may have lines of several."""
 _COMPARED: Final = (
     Column("currency", "Currency"),

@@ -1,12 +1,16 @@
-"""Answers of the API of sales figures: totals, parts, and the period before, together."""
+"""Answers of the API of sales figures: totals, parts, and the period before, together.
+
+What takes too long is refused with PeriodTooWide, which names a narrower period that is answered.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from app.analytics.queries.sales_figures import Grouping, comparison, series, totals
-from app.analytics.queries.sales_shares import by_category, top_brands, top_products
+from app.analytics.queries.sales_narrowing import answered
+from app.analytics.queries.sales_shares import beside_before, by_category, top_brands, top_products
 from app.analytics.queries.sales_sources import Dimension
 from app.analytics.rules.periods import Period
 from app.analytics.rules.sales_figures import Comparison, Figures, Filters, Point, Share
@@ -22,6 +26,8 @@ class Part:
     key: str | None = None
     name: str | None = None
     product_id: int | None = None
+    compared: Comparison | None = None
+    """Beside the period before, of a category, brand or product; None where nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +54,37 @@ class Analytics:
 
 def analyse(period: Period, filters: Filters, *, group_by: str, compare: bool, measure: str, limit: int) -> Analytics:
     """The figures of a period, of its parts, and with ``compare`` of the period before. Raises PeriodTooWide."""
-    compared = compared_with_before(period, filters) if compare else None
     if group_by in set(Grouping):
-        grouping = Grouping(group_by)
-        parts = _of_points(series(period, grouping, filters))
-        before = _of_points(series(period.before(), grouping, filters)) if compare else None
-        return Analytics(period, group_by, totals(period, filters), parts, compared, before)
-    shares = shares_of(Dimension(group_by), period, filters, measure=measure, limit=limit)
-    return Analytics(period, group_by, totals(period, filters), shares, compared)
+        return answered(lambda some: _in_time(some, filters, Grouping(group_by), compare=compare), period)
+    dimension = Dimension(group_by)
+
+    def ask(some: Period) -> Analytics:
+        found = _cut(dimension, some, filters, measure=measure, limit=limit, compare=compare)
+        return replace(found, comparison=_compared(some, filters)) if compare else found
+
+    return answered(ask, period)
 
 
 def compared_with_before(period: Period, filters: Filters) -> Compared:
     """A period beside the equally long one before it. Raises PeriodTooWide."""
-    return Compared(period, period.before(), filters, comparison(period, filters))
+    return answered(lambda some: _compared(some, filters), period)
+
+
+def cut(
+    dimension: Dimension,
+    period: Period,
+    filters: Filters,
+    *,
+    measure: str,
+    limit: int,
+    compare: bool = False,
+    parent_id: int | None = None,
+) -> Analytics:
+    """What sold best, beside the totals, and with ``compare`` each beside the period before. Raises PeriodTooWide."""
+    return answered(
+        lambda some: _cut(dimension, some, filters, measure=measure, limit=limit, compare=compare, parent_id=parent_id),
+        period,
+    )
 
 
 def shares_of(
@@ -68,23 +92,45 @@ def shares_of(
     period: Period,
     filters: Filters,
     *,
+    measure: str = "net",
+    limit: int,
+    compare: bool = False,
+    parent_id: int | None = None,
+) -> list[Share]:
+    """What sold best: categories below ``parent_id``, brands or products; with ``compare`` beside the period before.
+
+    Raises PeriodTooWide.
+    """
+    if dimension is Dimension.CATEGORY:
+        found = by_category(period, filters, parent_id=parent_id, measure=measure, limit=limit)
+    else:
+        found = (top_products if dimension is Dimension.PRODUCT else top_brands)(period, measure, limit, filters)
+    return beside_before(found, dimension, period, filters, parent_id=parent_id) if compare else found
+
+
+def _in_time(period: Period, filters: Filters, grouping: Grouping, *, compare: bool) -> Analytics:
+    parts = _of_points(series(period, grouping, filters))
+    before = _of_points(series(period.before(), grouping, filters)) if compare else None
+    compared = _compared(period, filters) if compare else None
+    return Analytics(period, grouping.value, totals(period, filters), parts, compared, before)
+
+
+def _cut(
+    dimension: Dimension,
+    period: Period,
+    filters: Filters,
+    *,
     measure: str,
     limit: int,
+    compare: bool,
     parent_id: int | None = None,
-) -> list[Part]:
-    """What sold best: categories below ``parent_id``, brands or products. Raises PeriodTooWide."""
-    if dimension is Dimension.CATEGORY:
-        return _of_shares(by_category(period, filters, parent_id=parent_id, measure=measure, limit=limit))
-    top = top_products if dimension is Dimension.PRODUCT else top_brands
-    return _of_shares(top(period, measure, limit, filters))
-
-
-def cut(
-    dimension: Dimension, period: Period, filters: Filters, *, measure: str, limit: int, parent_id: int | None = None
 ) -> Analytics:
-    """What sold best, beside the totals. Raises PeriodTooWide."""
-    shares = shares_of(dimension, period, filters, measure=measure, limit=limit, parent_id=parent_id)
-    return Analytics(period, dimension.value, totals(period, filters), shares)
+    shares = shares_of(dimension, period, filters, measure=measure, limit=limit, compare=compare, parent_id=parent_id)
+    return Analytics(period, dimension.value, totals(period, filters), _of_shares(shares))
+
+
+def _compared(period: Period, filters: Filters) -> Compared:
+    return Compared(period, period.before(), filters, comparison(period, filters))
 
 
 def _of_points(points: list[Point]) -> list[Part]:
@@ -92,4 +138,7 @@ def _of_points(points: list[Point]) -> list[Part]:
 
 
 def _of_shares(shares: list[Share]) -> list[Part]:
-    return [Part(each.figures, key=each.key, name=each.name, product_id=each.product_id) for each in shares]
+    return [
+        Part(each.figures, key=each.key, name=each.name, product_id=each.product_id, compared=each.compared)
+        for each in shares
+    ]

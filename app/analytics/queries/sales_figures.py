@@ -47,7 +47,6 @@ from app.orders.models.sales import SaleKind
 
 _HOUR: Final = table_of(SalesHour)
 _NO_SALES: Final[Pair] = (NOTHING, NOTHING)
-_NARROWER: Final = 4
 MAX_HOURS: Final = 14 * 24
 
 
@@ -98,9 +97,8 @@ def comparison(period: Period, filters: Filters = EVERYTHING) -> list[Comparison
     codes = sorted(now.keys() | before.keys())
     if len(codes) > 1:  # of the shop's currency figures of nothing were made up where there were none
         codes = [code for code in codes if _has_facts(now.get(code)) or _has_facts(before.get(code))] or codes[:1]
-    return [
-        compare(now.get(code) or _empty(code, filters), before.get(code) or _empty(code, filters)) for code in codes
-    ]
+    nothing = {code: empty_figures(code, whole_shop=filters.is_whole_shop) for code in codes}
+    return [compare(now.get(code) or nothing[code], before.get(code) or nothing[code]) for code in codes]
 
 
 def hours(count: int, *, now: datetime) -> list[HourPoint]:
@@ -149,17 +147,11 @@ def read(
     by: Dimension | None = None,
     keys: list[Any] | None = None,
 ) -> Found:
-    """``read_sums``; raises PeriodTooWide, which names a narrower period."""
+    """``read_sums``; raises PeriodTooWide, which ``answered`` makes name a narrower period."""
     try:
         return read_sums(period, filters, each=each, by=by, keys=keys)
     except TakesTooLong:
-        raise too_wide(period) from None
-
-
-def too_wide(period: Period) -> PeriodTooWide:
-    """The refusal of a period that takes too long: a quarter of it may do."""
-    days = max(1, period.days // _NARROWER)
-    return PeriodTooWide.instead(f"{period.last_on - timedelta(days=days - 1)} to {period.last_on}")
+        raise PeriodTooWide.whatever() from None
 
 
 def currencies_of(found: Found, filters: Filters) -> list[str]:
@@ -200,8 +192,9 @@ def _has_facts(figures: Figures | None) -> bool:
     return figures is not None and bool(figures.lines or figures.refund_minor or figures.units_returned)
 
 
-def _empty(currency: str, filters: Filters) -> Figures:
-    return figures_of(currency, _NO_SALES, whole_shop=filters.is_whole_shop)
+def empty_figures(currency: str, *, whole_shop: bool) -> Figures:
+    """The figures of nothing."""
+    return figures_of(currency, _NO_SALES, whole_shop=whole_shop)
 
 
 def each_of(found: Found) -> Iterable[tuple[Any, Figures]]:

@@ -3,6 +3,7 @@
     by_category(period, filters, parent_id=...)   -> the categories below one, or those at the top
     top_products(period, measure, limit, filters) -> what sold best
     top_brands(period, measure, limit, filters)   -> likewise
+    beside_before(shares, dimension, period, ...) -> the same with their figures of the period before
 
 Figures are exact as of now. Which products are looked at for the usual windows (``WINDOWS`` days up to today) is known
 from a ranking that is made every few minutes, of several times as many as are shown.
@@ -17,9 +18,10 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, func, select, union_all
 
+from app.analytics.errors import PeriodTooWide
 from app.analytics.models.sales_rollups import NO_BRAND, NO_CATEGORY, SalesRank
 from app.analytics.queries.limited import TakesTooLong, rows_within
-from app.analytics.queries.sales_figures import each_of, read, too_wide
+from app.analytics.queries.sales_figures import each_of, empty_figures, read
 from app.analytics.queries.sales_reading import spans_of
 from app.analytics.queries.sales_sources import SALE, SOURCES, UNCOUNTED, Dimension, key_of_facts, summed
 from app.analytics.rules.periods import Period
@@ -56,9 +58,7 @@ def by_category(
     keys = [*names, *([NO_CATEGORY] if parent_id is None else [])]
     if not keys:
         return []
-    if filters.category_id == parent_id:  # what is in a category is in those above it, too
-        filters = replace(filters, category_id=None)
-    found = read(period, filters, each="key", by=Dimension.CATEGORY, keys=keys)
+    found = read(period, _below(parent_id, filters), each="key", by=Dimension.CATEGORY, keys=keys)
     shares = [
         Share(str(key) if key != NO_CATEGORY else "", names.get(key), figures)
         for key, figures in each_of(found)
@@ -88,6 +88,32 @@ def top_brands(period: Period, measure: str = "net", limit: int = 10, filters: F
     """The brands that sold best; what has none is a row without a name. Raises PeriodTooWide."""
     found = _top(Dimension.BRAND, period, measure, limit, filters)
     return [Share(brand, None if brand == NO_BRAND else brand, figures) for brand, figures in found]
+
+
+def beside_before(
+    shares: list[Share],
+    dimension: Dimension,
+    period: Period,
+    filters: Filters = EVERYTHING,
+    *,
+    parent_id: int | None = None,
+) -> list[Share]:
+    """The same shares of a period, with the figures of the equally long one before it, which may be of nothing.
+
+    Raises PeriodTooWide.
+    """
+    keys = {share.key: _key_of(dimension, share) for share in shares}
+    if not keys:
+        return shares
+    kept = _below(parent_id, filters) if dimension is Dimension.CATEGORY else filters
+    found = read(period.before(), kept, each="key", by=dimension, keys=sorted(keys.values()))
+    figures = {(key, each.currency): each for key, each in each_of(found)}
+
+    def before(share: Share) -> Figures:
+        currency = share.figures.currency
+        return figures.get((keys[share.key], currency)) or empty_figures(currency, whole_shop=False)
+
+    return [replace(share, before=before(share)) for share in shares]
 
 
 def best(shares: Iterable[Share], measure: str, limit: int) -> list[Share]:
@@ -160,7 +186,7 @@ def _candidates(dimension: Dimension, period: Period, measure: str, limit: int, 
         try:
             rows = rank_of(dimension, period, measure, limit, currency=filters.currency)
         except TakesTooLong:
-            raise too_wide(period) from None
+            raise PeriodTooWide.whatever() from None
         ranked = {row.key for row in rows}
     return sorted(ranked)
 
@@ -183,6 +209,15 @@ def _ranked(dimension: Dimension, period: Period, measure: str, places: int, fil
     key = key_of_facts(dimension, counted=False)
     new = select(key).distinct().where(UNCOUNTED, SALE.c.sold_on.between(period.first_on, period.last_on)).limit(POOL)
     return ranked | set(db.session.scalars(new))
+
+
+def _below(parent_id: int | None, filters: Filters) -> Filters:
+    """What the categories below one are filtered by: what is in a category is in those above it, too."""
+    return replace(filters, category_id=None) if filters.category_id == parent_id else filters
+
+
+def _key_of(dimension: Dimension, share: Share) -> Any:
+    return int(share.key or NO_CATEGORY) if dimension is Dimension.CATEGORY else share.key
 
 
 def _is_any(figures: Figures) -> bool:

@@ -91,6 +91,13 @@ class Share:
     """What it is called now; None where it is not there any more, or is no category or brand."""
     figures: Figures
     product_id: int | None = None
+    before: Figures | None = None
+    """Those of the equally long period before; None where nobody asked."""
+
+    @property
+    def compared(self) -> Comparison | None:
+        """Its figures beside those of the period before; None where nobody asked."""
+        return None if self.before is None else compare(self.figures, self.before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,10 @@ class _SalesArguments(FormatArguments, PeriodArguments):
         return data | {"filters": Filters(**{name: data.pop(name, None) for name in names})}
 
 
+def _compare(said: str) -> fields.Boolean:
+    return fields.Boolean(load_default=False, metadata={"description": said, "examples": [True]})
+
+
 class ComparisonArguments(_SalesArguments):
     """Which period."""
 
@@ -75,10 +79,7 @@ class AnalyticsArguments(_SalesArguments):
         validate=validate.OneOf(GROUPINGS),
         metadata={"description": "A row for every day, week (from Monday) or month, or for what sold best"},
     )
-    compare = fields.Boolean(
-        load_default=False,
-        metadata={"description": "Also tell of the equally long period before", "examples": [True]},
-    )
+    compare = _compare("Also tell of the equally long period before: of all, and of every part")
     measure = fields.String(
         load_default="net",
         validate=validate.OneOf(MEASURES),
@@ -99,6 +100,7 @@ class CategoryArguments(_SalesArguments):
         validate=_ID,
         metadata={"description": "The categories directly below this one; by itself those at the top", "examples": [7]},
     )
+    compare = _compare("Also tell of each category in the equally long period before")
     measure = fields.String(load_default="net", validate=validate.OneOf(MEASURES))
     limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_SHARES))
 
@@ -106,6 +108,7 @@ class CategoryArguments(_SalesArguments):
 class TopArguments(_SalesArguments):
     """Which period, and how many products."""
 
+    compare = _compare("Also tell of each product in the equally long period before")
     measure = fields.String(
         load_default="net", validate=validate.OneOf(MEASURES), metadata={"description": "What they are ranked by"}
     )
@@ -174,6 +177,24 @@ class PartSchema(Schema):
         allow_none=True, metadata={"description": "Of a product that is in the master", "examples": [17]}
     )
     figures = fields.Nested(FiguresSchema, metadata={"description": "Its figures"})
+    before = fields.Nested(
+        FiguresSchema,
+        attribute="compared.before",
+        allow_none=True,
+        dump_default=None,
+        metadata={
+            "description": "Those of a category, brand or product in the equally long period before; null unless asked "
+            "for (`compare`), and of days",
+            "examples": [None],
+        },
+    )
+    growth = fields.Nested(
+        GrowthSchema,
+        attribute="compared.growth",
+        allow_none=True,
+        dump_default=None,
+        metadata={"description": "Against these, by figure; null where they are", "examples": [None]},
+    )
 
 
 class ComparedSchema(Schema):
