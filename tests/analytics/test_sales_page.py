@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from html import unescape
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -14,7 +15,7 @@ from app.analytics.forms.periods import PRESETS
 from tests.analytics.page_facts import add_fact, days_ago, text_of, tiles
 from tests.auth.people import new_person
 from tests.browsing import Visitor
-from tests.products.categories import add_category
+from tests.products.categories import add_category, add_product
 from tests.servers import on_sqlite
 
 pytestmark = on_sqlite
@@ -140,6 +141,23 @@ def test_the_tiles_the_tables_the_api_and_the_file_give_the_same_numbers(app: Fl
     address = unescape(re.findall(r'class="file" href="([^"]+group_by=week[^"]*)"', page)[0])
     lines = list(csv.DictReader(io.StringIO(ada.client.get(address).text)))
     assert [line["net"] for line in lines] == [part["figures"]["net"] for part in api["parts"]]
+
+
+def test_each_product_category_and_brand_stands_beside_the_period_before(app: Flask) -> None:
+    with app.app_context():
+        kettles = add_category("Kettles")
+        product = add_product(1, kettles)
+        kettle: dict[str, Any] = {"asin": "B000000001", "brand": "Hearth", "product_id": product}
+        add_fact(days_ago(1), net=30_00, **kettle)
+        add_fact(days_ago(8), net=40_00, **kettle)
+        add_fact(days_ago(2), net=5_00, asin="B000000002", brand="New", name="Lamp")
+    page = analyst(app).get(f"{PAGE}?days=7").text
+    for part in ("products", "categories", "brands"):
+        table = text_of(
+            page.partition(f'<table class="table stacks" aria-labelledby="{part}-title">')[2].split("</table>")[0]
+        )
+        assert "$30.00 ▼ 25% less $40.00 before" in table
+        assert "$5.00 Nothing before $0.00 before" in table
 
 
 def test_filters_are_of_a_brand_a_category_and_a_product(app: Flask) -> None:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Final
 
 from flask import url_for
 
 from app.analytics.errors import PeriodTooWide
 from app.analytics.forms.sales import SalesForm
+from app.analytics.queries.sales_analytics import shares_of
 from app.analytics.queries.sales_figures import comparison, series
-from app.analytics.queries.sales_shares import MAX_SHARES, by_category, top_brands, top_products
-from app.analytics.rules.sales_figures import Comparison, Point, Share
-from app.analytics.views.tiles import Tile, count_tile, money_tile
+from app.analytics.queries.sales_narrowing import answered
+from app.analytics.queries.sales_shares import MAX_SHARES
+from app.analytics.queries.sales_sources import Dimension
+from app.analytics.rules.periods import Period
+from app.analytics.rules.sales_figures import Comparison, Figures, Point, Share
+from app.analytics.views.tiles import Change, Tile, count_tile, money_change, money_tile
 from app.core.running import settings
-from app.products.errors import CategoryNotFound
-from app.products.models.categories import Category
-from app.products.queries.categories import AT_THE_TOP, CategoryRecord, get_category, list_categories
 
 FIRST: Final = 10
 MOST_PARTS: Final = 120
 """Days, weeks or months that the page lists, the newest ones; the file has all."""
-_MOST_CATEGORIES: Final = 100
 MEANINGS: Final = (
     ("net", "Net", "What the goods bring: sales less refunds, without discount, tax and shipping."),
     ("gross", "Gross", "Unit price × units of what was sold, as priced, before any discount and before refunds."),
@@ -31,9 +31,20 @@ MEANINGS: Final = (
     ("discount", "Discounts", "What coupons took off what was sold, as priced."),
     ("refunds", "Refunds", "What refunds take from net, on the day of the refund and not on that of the sale."),
     ("total", "Paid", "What was paid less what was paid back: always net + shipping + tax."),
+    ("change", "Change", "How net differs from that of the period of as many days just before; days are the shop's."),
     ("share", "Share", "Of net. A product counts in each of its categories, so these may add up to more than all."),
     ("before", "Before", "The same number of the period of as many days just before; days are the shop's."),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A category, brand or product, and how its net differs from that of the period before."""
+
+    key: str
+    name: str | None
+    figures: Figures
+    change: Change | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +63,9 @@ class Sales:
     """Where the charts are that show the same numbers."""
     files: dict[str, str]
     """Where the same numbers are as files, by what they are cut by."""
-    categories: list[Share]
-    products: list[Share]
-    brands: list[Share]
+    categories: list[Row]
+    products: list[Row]
+    brands: list[Row]
 
     @property
     def is_empty(self) -> bool:
@@ -63,42 +74,25 @@ class Sales:
         return not any(one.lines or one.refund_minor or one.units_returned for one in each)
 
 
-@dataclass(frozen=True, slots=True)
-class Categories:
-    """The categories to choose among, and the way to the chosen one."""
-
-    top: list[Category]
-    chosen: CategoryRecord | None = None
-    path: list[Category] = field(default_factory=list)
-
-
-def read_categories(form: SalesForm) -> Categories:
-    """The categories at the top; says at the field that the chosen one is not there."""
-    top = list_categories(limit=_MOST_CATEGORIES, parent_id=AT_THE_TOP).items
-    if form.category_id is None:
-        return Categories(list(top))
-    try:
-        chosen = get_category(form.category_id)
-    except CategoryNotFound:
-        form.lack_category()
-        return Categories(list(top))
-    return Categories(list(top), chosen, chosen.ancestors)
-
-
 def read_sales(form: SalesForm) -> Sales | None:
     """The figures that a form asks for; None where they would take too long, which the form then says."""
     try:
-        return _read(form)
+        return answered(lambda period: _read(form, period), form.period)
     except PeriodTooWide as refusal:
         form.blame("from", refusal.detail)
         return None
 
 
-def _read(form: SalesForm) -> Sales:
-    compared = {each.now.currency: each for each in comparison(form.period, form.filters())}
+def _read(form: SalesForm, period: Period) -> Sales:
+    compared = {each.now.currency: each for each in comparison(period, form.filters())}
     currency = form.choose(list(compared), settings().currency)
     chosen, filters = compared[currency], form.filters(currency)
-    points = series(form.period, form.grouping, filters)[::-1]
+    points = series(period, form.grouping, filters)[::-1]
+
+    def rows(dimension: Dimension) -> list[Row]:
+        shares = shares_of(dimension, period, filters, limit=FIRST, compare=True, parent_id=form.category_id)
+        return [_row(share) for share in shares]
+
     return Sales(
         currency=currency,
         currencies=list(compared),
@@ -106,14 +100,18 @@ def _read(form: SalesForm) -> Sales:
         tiles=tiles_of(chosen),
         points=points[:MOST_PARTS],
         parts=len(points),
-        charts=_addresses(form, currency, kind="chart", compare=True, limit=FIRST),
-        files=_addresses(form, currency, kind="csv", compare=False, limit=MAX_SHARES),
-        categories=by_category(
-            form.period, replace(filters, category_id=None), parent_id=form.category_id, limit=FIRST
-        ),
-        products=top_products(form.period, limit=FIRST, filters=filters),
-        brands=top_brands(form.period, limit=FIRST, filters=filters),
+        charts=_addresses(form, currency, kind="chart", limit=FIRST),
+        files=_addresses(form, currency, kind="csv", limit=MAX_SHARES),
+        categories=rows(Dimension.CATEGORY),
+        products=rows(Dimension.PRODUCT),
+        brands=rows(Dimension.BRAND),
     )
+
+
+def _row(share: Share) -> Row:
+    before = share.before or share.figures
+    change = money_change(share.figures.net_minor, before.net_minor, share.figures.currency)
+    return Row(share.key, share.name, share.figures, change)
 
 
 def tiles_of(compared: Comparison) -> list[Tile]:
@@ -137,14 +135,13 @@ def tiles_of(compared: Comparison) -> list[Tile]:
     ]
 
 
-def _addresses(form: SalesForm, currency: str, *, kind: str, compare: bool, limit: int) -> dict[str, str]:
+def _addresses(form: SalesForm, currency: str, *, kind: str, limit: int) -> dict[str, str]:
     """Addresses of the API that answer with the same numbers as the page, in a format."""
-    asked = form.arguments(currency) | {"format": kind}
+    asked = form.arguments(currency) | {"format": kind, "compare": "true"}
     below = {name: value for name, value in asked.items() if name != "category_id"} | {"limit": limit}
     below |= {} if form.category_id is None else {"parent_id": form.category_id}
-    time = asked | {"group_by": str(form.grouping)} | ({"compare": "true"} if compare else {})
     return {
-        "time": url_for("sales_figures.SalesAnalytics", **time),
+        "time": url_for("sales_figures.SalesAnalytics", **asked, group_by=str(form.grouping)),
         "products": url_for("sales_figures.TopProducts", **asked, limit=limit),
         "categories": url_for("sales_figures.SalesByCategory", **below),
         "brands": url_for("sales_figures.SalesAnalytics", **asked, group_by="brand", limit=limit),

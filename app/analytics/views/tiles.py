@@ -63,6 +63,11 @@ def money_tile(label: str, means: str, now: int | None, before: int | None, curr
     return Tile(label, value, means, _change(now, before, was, good=good))
 
 
+def money_change(now: int, before: int, currency: str) -> Change | None:
+    """How an amount in minor units differs from what it was; more is better."""
+    return _change(now, before, amount(before, currency), good=1)
+
+
 def _change(now: int | None, before: int | None, was: str, *, good: int) -> Change | None:
     if now is None:
         return None
