@@ -38,6 +38,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "sweep_holds": timedelta(seconds=30),
     "fold_sales": timedelta(seconds=15),
     "rank_sales": timedelta(minutes=5),
+    "keep_stock_outlook": timedelta(minutes=1),
     "purge_sales_hours": timedelta(hours=1),
     "add_up_farm": timedelta(seconds=15),
     "note_farm_load": timedelta(seconds=30),

@@ -240,17 +240,26 @@ def test_the_file_says_the_same_of_all_products(app: Flask, client: FlaskClient,
 
 
 @on_sqlite
-def test_the_chart_shows_what_is_gone_first(app: Flask, client: FlaskClient, auth_headers: dict[str, str]) -> None:
+def test_the_chart_begins_with_what_is_left_and_says_how_much_is_used_up(
+    app: Flask, client: FlaskClient, auth_headers: dict[str, str]
+) -> None:
     with app.app_context():
         for on_hand in (30, 3):
             product_id = make_goods("19.99", now=NOW, name=f"Lamp {on_hand}", on_hand=on_hand)
             sell(None, {product_id: 30}, at=datetime.now(UTC) - timedelta(days=3))
         make_goods("19.99", now=NOW, name="Nobody's lamp")
+        for at in range(2):
+            sell(None, {make_product(900 + at): 30}, at=datetime.now(UTC) - timedelta(days=3))
 
     item = client.get("/api/v1/inventory/insights?format=chart", headers=auth_headers).get_json()
 
     assert [row[0].split(" (")[0] for row in item["table"]["rows"]] == ["Lamp 3", "Lamp 30"]
+    assert "2 products are used up." in item["caption"]
     assert "1 product without sales" in item["caption"]
+    gone = client.get("/api/v1/inventory/insights?format=chart&status=used_up", headers=auth_headers).get_json()
+    assert gone["empty"] == "2 products are used up. Nothing else of it sells."
+    listed = client.get("/api/v1/inventory/insights?status=used_up", headers=auth_headers).get_json()
+    assert [each["available"] for each in listed["items"]] == [0, 0]
 
 
 def test_a_window_that_takes_too_long_is_refused_by_name(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ from app.analytics.services.recommendations import recommend
 from app.analytics.services.report_firing import RUN as RUN_REPORT
 from app.analytics.services.report_runs import run_report
 from app.analytics.services.sales_ranking import RANK_SALES, rank_sales
+from app.analytics.services.stock_outlook import KEEP as KEEP_STOCK_OUTLOOK
+from app.analytics.services.stock_outlook import keep_stock_outlook
 from app.auth.services import mails, second_factor
 from app.auth.services.links import purge_links
 from app.auth.services.registration import purge_registrations
@@ -202,6 +204,10 @@ def _rank_sales() -> None:
     rank_sales(now=utc_now())
 
 
+def _keep_stock_outlook() -> None:
+    keep_stock_outlook(now=utc_now())
+
+
 def _purge_sales_hours() -> None:
     sales_folding.purge_hours()
 
@@ -239,6 +245,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     sales_folding.FOLD: _fold_sales,
     sales_folding.PURGE: _purge_sales_hours,
     RANK_SALES: _rank_sales,
+    KEEP_STOCK_OUTLOOK: _keep_stock_outlook,
     "purge_webhooks": _purge_webhooks,
     "purge_carts": _purge_carts,
     purging_checkouts.PURGE: _purge_checkouts,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LOW_DAYS: Final = 14
 _WHOLE_PERCENT: Final = 10
 """From here on percentages have no decimals."""
+MOST_USED_UP: Final = 100
+"""Products that are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +68,46 @@ def order_funnel(steps: Sequence[FunnelStep]) -> Figure:
     return ranked(ranks, style.Facts("", ("Step", "Count", "Of the first"), table))
 
 
-def stock_cover(rows: Sequence[StockCover], *, low_days: int = _LOW_DAYS, has_more: bool = False) -> Figure:
-    """Draw the products whose stock ends first; below ``low_days`` and used up they differ in colour and pattern.
+def stock_cover(
+    rows: Sequence[StockCover], *, low_days: int = _LOW_DAYS, has_more: bool = False, used_up: int = 0
+) -> Figure:
+    """Draw the products of which something is left and whose stock ends first; below ``low_days`` they are striped.
 
-    ``has_more`` says that there are more products than ``rows``, none of which ends before them.
+    Below the chart it is told of how many that sell nothing is left: of ``rows``, and ``used_up`` others. More than
+    MOST_USED_UP are not counted. ``has_more``: there are more products than ``rows``, none of which ends before them.
     """
-    sold = sorted((row for row in rows if row.days is not None), key=lambda row: row.days or 0)
+    sold = sorted((row for row in rows if row.days is not None and row.available > 0), key=lambda row: row.days or 0)
+    gone = _used_up(used_up + sum(row.days is not None and row.available <= 0 for row in rows))
     if not sold:
-        return style.empty_figure("Nothing of this stock is being sold, so it lasts.")
+        return style.empty_figure(
+            f"{gone} Nothing else of it sells." if gone else "Nothing of this stock sells, so it lasts."
+        )
     ranks = []
     for row in sold[:MOST_RANKS]:
         days = row.days or Decimal(0)
-        is_gone = row.available <= 0
-        color, hatch = (
-            (style.BAD, "x") if is_gone else (style.WARNING, "/") if days < low_days else (style.ACCENT, None)
-        )
-        words = "used up" if is_gone else f"{number_words(days, 0 if days >= 10 else 1)} days"
+        color, hatch = (style.WARNING, "/") if days < low_days else (style.ACCENT, None)
+        words = f"{number_words(days, 0 if days >= 10 else 1)} days"
         said = f"{row.name} ({row.asin}): {words}, {count_words(row.available, 'unit')} available"
         ranks.append(Rank(row.name, float(days), words, said, color, hatch))
     table = [
         (f"{row.name} ({row.asin})", number_words(row.available), number_words(row.days or 0, 1))
         for row in sold[:MOST_ROWS]
     ]
-    parts = []
+    parts = [gone] if gone else []
     if has_more or len(sold) > MOST_RANKS:
         of = "" if has_more else f" of {count_words(len(sold), 'product')}"
         parts.append(f"The {len(ranks)} that end first{of}.")
-    if len(rows) > len(sold) and not has_more:
-        parts.append(f"{count_words(len(rows) - len(sold), 'product')} without sales are left out.")
+    unsold = sum(row.days is None for row in rows)
+    if unsold and not has_more:
+        parts.append(f"{count_words(unsold, 'product')} without sales are left out.")
     parts.append(f"Striped: less than {count_words(low_days, 'day')} left.")
     return ranked(ranks, style.Facts(" ".join(parts), ("Product", "Available", "Days left"), table))
+
+
+def _used_up(count: int) -> str:
+    if count > MOST_USED_UP:
+        return f"More than {MOST_USED_UP} products are used up."
+    return "" if not count else "1 product is used up." if count == 1 else f"{count} products are used up."
 
 
 def outcomes_by_code(rows: Sequence[CodeCount]) -> Figure:

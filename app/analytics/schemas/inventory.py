@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, post_load, validate
 from app.analytics.queries.inventory_insights import FEWEST_DAYS, Sort, Status
 from app.analytics.rules.replenishing import Policy
 from app.analytics.schemas.formats import FormatArguments
-from app.core.fields import Asin, PageArguments, Price, StrictSchema, Text, page_of
+from app.core.fields import Asin, Instant, PageArguments, Price, StrictSchema, Text, page_of
 from app.products.models.products import MAX_BRAND
 
 _POLICY: Final = tuple(Policy.__dataclass_fields__)
@@ -59,7 +59,9 @@ class InsightArguments(FormatArguments, PageArguments, PolicyArguments):
     )
     status = fields.String(
         validate=validate.OneOf([each.value for each in Status]),
-        metadata={"description": "reorder: only what is to be bought again now; dead: only dead stock"},
+        metadata={
+            "description": "reorder: what is to be bought again now; dead: dead stock; used_up: what sells and is gone"
+        },
     )
     asin = Asin()
     brand = Text(longest=MAX_BRAND, metadata={"examples": ["Kettles & Co."]})
@@ -113,4 +115,13 @@ class InsightSchema(Schema):
     )
 
 
-InsightPage = page_of(InsightSchema)
+class InsightListSchema(page_of(InsightSchema)):  # type: ignore[misc]  # made of the schema of a row
+    """Some products."""
+
+    as_of = Instant(
+        allow_none=True,
+        metadata={
+            "description": "Until when the demand and the order of products are known to be whole; null: summed up now",
+            "examples": ["2026-11-22T17:05:00.000000Z"],
+        },
+    )

@@ -11,7 +11,11 @@ from app.analytics.queries.inventory_insights import Sort, Status
 from app.analytics.schemas.inventory import InsightArguments
 
 SORTS: Final = {Sort.COVER.value: "Gone soonest", Sort.VALUE.value: "Worth most", Sort.UNITS.value: "Sold most"}
-STATUSES: Final = {Status.REORDER.value: "Buy again now", Status.DEAD.value: "Dead stock"}
+STATUSES: Final = {
+    Status.REORDER.value: "Buy again now",
+    Status.USED_UP.value: "Used up",
+    Status.DEAD.value: "Dead stock",
+}
 POLICY: Final = (
     ("days", "Demand of the last … days"),
     ("lead_days", "Days until a delivery"),
@@ -37,6 +41,7 @@ class StockForm:
             said: Any = error.messages
             self.errors = {name: " ".join(map(str, texts)) for name, texts in said.items()}
             self.which = schema.load({name: text for name, text in self.values.items() if name not in said})
+        self.which.pop("format")
         status = self.which.pop("status", None)
         self.which |= {"sort": Sort(self.which["sort"]), "status": None if status is None else Status(status)}
 
