@@ -99,7 +99,10 @@ def test_every_chart_is_drawn_of_the_same_figures(ask: Any) -> None:
     shown = ask(hours=24).json
     items = {chart: ask(hours=24, format="chart", chart=chart).json for chart in CHARTS}
     assert all(item["root_id"] for item in items.values())
-    assert 0 < len(items["latency"]["table"]["rows"]) <= len(shown["throughput"])
+    hours = (
+        len(shown["throughput"]) + 1
+    )  # an attempt that was tried again may have ended in the hour before the first task
+    assert 0 < len(items["latency"]["table"]["rows"]) <= hours
     assert [row[0].lower() for row in items["stages"]["table"]["rows"]] == [row["stage"] for row in shown["latencies"]]
     assert items["load"]["empty"]
     tasks = {row[0]: int(row[2].replace(",", "")) for row in items["codes"]["table"]["rows"]}

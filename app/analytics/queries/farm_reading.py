@@ -18,7 +18,7 @@ from app.analytics.models.farm import FarmWorker
 from app.analytics.queries.farm_marks import Tail, find_version, read_tail
 from app.analytics.queries.farm_raw import Stretch, count_stretch
 from app.analytics.queries.farm_rows import COUNTS, read_buckets, read_details, read_groups
-from app.analytics.rules.farm_buckets import Bucket, Key, parts_of
+from app.analytics.rules.farm_buckets import Bucket, Key, add_to, parts_of
 from app.analytics.rules.farm_figures import (
     ENDS_OF_TASKS,
     FarmGroup,
@@ -79,13 +79,13 @@ class FarmReading:
 
     def summary(self) -> FarmSummary:
         """What the window comes to."""
-        total: Bucket = Counter()
+        total: dict[str, int] = {}
         for detail, *counts in self._buckets(pieces_of(self._window, self._zone), "detail", *COUNTS):
-            total.update(detail)
-            total.update(dict(zip(ENDS_OF_TASKS, counts, strict=True)))
+            add_to(total, detail)
+            add_to(total, dict(zip(ENDS_OF_TASKS, counts, strict=True)))
         for _, bucket in self._late:
-            total.update(bucket)
-        return summary_of(total)
+            add_to(total, bucket)
+        return summary_of(Counter(total))
 
     def groups(self, per: str) -> list[FarmGroup]:
         """What it comes to of each storefront or worker, of those with the most tasks."""
@@ -99,14 +99,16 @@ class FarmReading:
         """Everything of those with the most tasks; who gets among so many within the last seconds may be missing."""
         pieces, of = pieces_of(self._window, self._zone), Slice.per(self._which, per)
         rows = read_groups(self._asked, pieces, of, per, GROUPS)
-        found = {row[0]: Counter(dict(zip(ENDS_OF_TASKS, map(int, row[1:]), strict=True))) for row in rows}
+        found: dict[int, dict[str, int]] = {
+            row[0]: dict(zip(ENDS_OF_TASKS, map(int, row[1:]), strict=True)) for row in rows
+        }
         for number, detail in read_details(self._asked, pieces, of, per, list(found)):
-            found[number].update(detail)
+            add_to(found[number], detail)
         is_all = len(found) < GROUPS
         for number, bucket in self._late_groups(per).items():
             if is_all or number in found:
-                found.setdefault(number, Counter()).update(bucket)
-        return found
+                add_to(found.setdefault(number, {}), bucket)
+        return {number: Counter(counts) for number, counts in found.items()}
 
     def _late_groups(self, per: str) -> dict[int, Bucket]:
         of = Slice.per(self._which, per)

@@ -32,7 +32,7 @@ def read_groups(asked: Connection, pieces: Sequence[Window], of: Slice, per: str
 def read_details(asked: Connection, pieces: Sequence[Window], of: Slice, per: str, ids: Sequence[int]) -> Any:
     """All other counts of some storefronts or workers, each behind its number, bucket by bucket."""
     query = _some((_column(per), "detail"), _column(per), *_shape(pieces, of))
-    return asked.execute(query, {**_values(pieces, of), "ids": ids})
+    return asked.execute(query, {**_values(pieces, of), "ids": ids}).all()
 
 
 def _column(per: str) -> str:

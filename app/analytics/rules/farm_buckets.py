@@ -105,6 +105,13 @@ def summed(buckets: Mapping[Key, Mapping[str, int]], grain: Grain, zone: ZoneInf
     return found
 
 
+def add_to(total: dict[str, int], more: Mapping[str, int]) -> None:
+    """What ``Counter.update`` does, to a plain dict, which takes two thirds of the time."""
+    before = total.get
+    for name, count in more.items():
+        total[name] = before(name, 0) + count
+
+
 def difference(new: Mapping[str, int], old: Mapping[str, int]) -> Bucket:
     """What has to be added to the old counts to get the new ones; negative where they have become less."""
     found = Bucket(new)
