@@ -68,6 +68,15 @@ def test_every_form_says_the_same(ask: Any, known: dict[str, Any]) -> None:
         assert read == [{name: "" if row[name] is None else str(row[name]) for name in read[0]} for row in shown[table]]
 
 
+@pytest.mark.parametrize("group", ["minute", "hour", "day"])
+def test_bars_of_throughput_are_so_many_tasks_as_their_rows_say(ask: Any, group: str) -> None:
+    text = ask(hours=24, group=group, format="chart").text
+    most = max(row["tasks"] for row in ask(hours=24, group=group).json["throughput"])
+    assert f"Tasks per {group}" in text
+    if group != "minute":  # a day of minutes is drawn in wider bars
+        assert f"{most} tasks, {most} a {group}" in text
+
+
 def test_each_worker_tells_its_codes_and_times_in_one_answer_and_one_file(ask: Any, known: dict[str, Any]) -> None:
     shown = ask(hours=24, per="worker").json["groups"]
     assert {row["id"] for row in shown} == set(known["workers"])
@@ -152,6 +161,7 @@ def test_filters_narrow_what_is_counted(ask: Any, known: dict[str, Any]) -> None
         ({"job_id": 99999}, "/job_id"),
         ({"job_id": 2**63}, "/job_id"),
         ({"worker_id": 0}, "/worker_id"),
+        ({"worker_id": 99999}, "/worker_id"),
         ({"per": "shelf"}, "/per"),
         ({"table": "all"}, "/table"),
         ({"format": "pdf"}, "/format"),

@@ -24,6 +24,7 @@ from app.analytics.rules.farm_buckets import (
 from app.analytics.rules.farm_figures import Window, summary_of
 from app.analytics.rules.farm_windows import pieces_of
 from app.analytics.rules.latencies import LONGEST_MS, class_of, percentiles_of, time_of
+from app.analytics.views.farm_parts import seconds
 
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns", "Africa/Cairo", "Pacific/Apia"]
 
@@ -140,3 +141,8 @@ def test_what_a_shop_refuses_is_no_failure_and_what_was_not_tried_counts_nothing
     assert success_rate({"SUCCEEDED": 5, "REFUSED": 3, "FAILED": 2, "SKIPPED": 90, "CANCELLED": 7}) == Decimal("80.00")
     assert success_rate({"SKIPPED": 4}) is None
     assert share(1, 3) == Decimal("33.33")
+
+
+@pytest.mark.parametrize(("ms", "said"), [(0, "0"), (3, "0.003"), (412, "0.41"), (9_994, "9.99"), (12_340, "12.3")])
+def test_milliseconds_are_told_in_seconds_and_never_as_nothing(ms: int, said: str) -> None:
+    assert str(seconds(ms)) == said

@@ -70,8 +70,7 @@ def _throughput(found: FarmAnalytics) -> Figure:
         for one in found.throughput
     ]  # fmt: skip
     grain = found.window.grain
-    per = "minute" if grain is Grain.MINUTE else "hour"
-    return job_throughput(rows, step=_STEPS[grain], zone=settings().timezone, per=per)
+    return job_throughput(rows, step=_STEPS[grain], zone=settings().timezone, per=grain.value)
 
 
 def _cells(row: object, names: tuple[str, ...]) -> list[Any]:

@@ -108,7 +108,7 @@ def _throughput(rows: Rows, _currency: str) -> Figure:
         OutcomeCounts(datetime.fromisoformat(row["day"]).replace(tzinfo=UTC), *(row[name] for name in OUTCOMES))
         for row in rows
     ]
-    return job_throughput(counts, step=timedelta(days=1), zone=ZoneInfo("UTC"), per="hour")
+    return job_throughput(counts, step=timedelta(days=1), zone=ZoneInfo("UTC"), per="day")
 
 
 def _codes(rows: Rows, _currency: str) -> Figure:

@@ -22,7 +22,7 @@ _FEW: Final = 120
 """Up to so many bars there is a gap between them."""
 _HOUR_S: Final = 3600
 _NOTHING: Final = "No task ended in this period."
-_UNITS_S: Final = {"minute": 60, "hour": 3600}
+_UNITS_S: Final = {"minute": 60, "hour": 3_600, "day": 86_400}
 OUTCOMES: Final = {
     "succeeded": (style.GOOD, " "),
     "refused": (style.WARNING, "/"),
@@ -46,7 +46,7 @@ class OutcomeCounts:
 
 
 def job_throughput(rows: Sequence[OutcomeCounts], *, step: timedelta, zone: ZoneInfo, per: str = "minute") -> Figure:
-    """Draw tasks per minute or hour as stacked bars; ``rows`` are of ``step`` each, ascending, and may have gaps.
+    """Draw tasks per minute, hour or day as stacked bars; ``rows`` are of ``step`` each, ascending, and may have gaps.
 
     Bars of more than about 240 stretches are wider, and then show the mean of their time and, by a mark, the highest of
     their stretches; the caption says so.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from app.analytics.models.farm import FarmWorker
 from app.analytics.queries.farm_figures import FarmFigures, find_figures
 from app.analytics.rules.farm_buckets import Grain
 from app.analytics.rules.farm_figures import FarmGroup, Which, Window
@@ -16,6 +17,7 @@ from app.core.extensions import db
 from app.core.orm import database_now
 from app.core.running import settings
 from app.rpa.models.jobs import Job
+from app.rpa.models.workers import Worker
 from app.rpa.queries.storefronts import find_storefront
 
 MOST_TASKS: Final = 200_000
@@ -54,6 +56,8 @@ def analyse(
     check_window(window, now=now, of_worker=worker_id is not None, of_job=job_id is not None)
     if per == WORKER and job_id is None:
         check_workers_kept(window, now=now)
+    if worker_id is not None:
+        _check_worker(worker_id)
     which = Which(None if storefront is None else _shop_of(storefront), kind, worker_id, job_id)
     if job_id is not None:
         _check_job(job_id)
@@ -67,6 +71,11 @@ def _shop_of(code: str) -> int:
     if shop is None:
         raise Invalid.field("/storefront", "must be the code of a storefront.", place="query")
     return shop.id
+
+
+def _check_worker(worker_id: int) -> None:
+    if all(db.session.get(kept, worker_id) is None for kept in (FarmWorker, Worker)):
+        raise Invalid.field("/worker_id", "must be the number of a worker.", place="query")
 
 
 def _check_job(job_id: int) -> None:

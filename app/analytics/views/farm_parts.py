@@ -18,6 +18,7 @@ from app.analytics.views.tiles import Tile, count_tile, percent_tile, time_tile
 from app.core.orm import utc_now
 from app.core.running import settings
 
+_SHORT_MS: Final = 100
 MOST_DAYS: Final = 120
 """Days that the page lists, the newest ones."""
 STAGES: Final = {
@@ -99,7 +100,9 @@ def tiles_of(now: FarmSummary, before: FarmSummary) -> list[Tile]:
 
 
 def seconds(ms: int) -> Decimal:
-    """Milliseconds as seconds, of long ones with one decimal."""
+    """Milliseconds as seconds: of long ones one decimal, of very short ones all."""
+    if ms < _SHORT_MS:
+        return Decimal(ms) / 1000
     return (Decimal(ms) / 1000).quantize(Decimal("0.1") if ms >= 10_000 else Decimal("0.01"))
 
 
