@@ -1,4 +1,4 @@
-"""What it costs to judge, claim and record a task, without a page: processor time and statements of each step.
+"""What it costs to look at, judge, claim and record a task, without a page: processor time and statements of each step.
 
     python -m bench.task_costs --tasks 1000 [--profile]
 
@@ -30,6 +30,7 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from app.rpa.models.jobs import Job, JobState, Task, TaskState
 from app.rpa.models.robots import RobotsFile
+from app.rpa.queries.claims import find_released
 from app.rpa.rules.robots import State
 from app.rpa.services import leases, robots
 from app.rpa.services.outcomes import finish_task
@@ -87,9 +88,10 @@ class Costs:
 
 
 def _visit(costs: Costs, task_id: int) -> None:
-    verdict = costs.of("judge", lambda: robots.judge_task(task_id=task_id))
+    known = costs.of("look", lambda: find_released(db.session.connection(), task_id))
+    verdict = costs.of("judge", lambda: robots.judge_task(known))
     claim: Callable[[], leases.Lease | None] = lambda: leases.claim_task(  # noqa: E731
-        task_id=task_id, release_no=1, worker_id=None, lease_s=600, verdict=verdict
+        task_id=task_id, release_no=1, worker_id=None, lease_s=600, known=known, verdict=verdict
     )
     lease = costs.of("claim", claim)
     if lease is None:

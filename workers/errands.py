@@ -13,8 +13,10 @@ from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.config import Farm, Settings
+from app.core.extensions import db
 from app.rpa import metrics
 from app.rpa.models.jobs import Action
+from app.rpa.queries.claims import find_released
 from app.rpa.rules.codes import Code
 from app.rpa.rules.evidence import Kept
 from app.rpa.rules.readings import TaskOutcome
@@ -60,12 +62,14 @@ class Errands:
                 if not self._duty.takes_tasks:
                     leases.return_task(task_id=task_id, release_no=release_no)
                     return
+                known = find_released(db.session.connection(), task_id)
                 lease = leases.claim_task(
                     task_id=task_id,
                     release_no=release_no,
                     worker_id=self._worker_id,
                     lease_s=self._farm.lease_s,
-                    verdict=robots.judge_task(task_id=task_id),
+                    known=known,
+                    verdict=robots.judge_task(known),
                     patience_s=patience_s(self._farm.dispatch_s),
                 )
                 claimed_at = time.monotonic()

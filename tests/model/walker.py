@@ -337,5 +337,5 @@ def _write_release(*, task_id: int, release_no: int) -> None:
     released = dispatch._release(session, [(task_id, release_no)], BATCH, TaskState.READY, now)
     if released:
         job_id = session.scalars(select(TaskRow.job_id).where(TaskRow.id == task_id)).one()
-        dispatch._mark_started(session, [job_id], now)
+        dispatch._mark_started([job_id], now)
     dispatch._ring_after_commit(released)

@@ -20,6 +20,7 @@ from app.core.outbox import Outbox
 from app.rpa.models.jobs import Job, JobState, Task, TaskState
 from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import Storefront
+from app.rpa.queries.claims import find_released
 from app.rpa.queries.storefronts import with_standing
 from app.rpa.rules.codes import Code
 from app.rpa.rules.robots import ALLOWED, KEPT, MAX_BYTES, State, Verdict
@@ -36,6 +37,11 @@ Threads = Callable[[list[Callable[[], Any]]], list[Any]]
 DENIES = (200, b"User-agent: *\nDisallow: /p/\n", dict[str, str]())
 ALLOWS = (200, b"User-agent: *\nDisallow: /cart\nCrawl-delay: 7\n", dict[str, str]())
 BROKEN = (503, b"", dict[str, str]())
+
+
+def judged(task_id: int) -> Verdict:
+    """What robots.txt means for a task, asked as a worker does."""
+    return robots.judge_task(find_released(db.session.connection(), task_id))
 
 
 @pytest.fixture
@@ -103,9 +109,9 @@ def _denied(verdict: Verdict) -> bool:
 
 def test_the_file_is_read_once_and_then_gone_by_for_a_day(task: int, shop: Shop) -> None:
     shop.robots = ALLOWS
-    assert robots.judge_task(task_id=task) == ALLOWED
+    assert judged(task) == ALLOWED
     shop.robots = DENIES
-    assert robots.judge_task(task_id=task) == ALLOWED
+    assert judged(task) == ALLOWED
     assert shop.paths == ["/robots.txt"]
     file = _file()
     assert (file.state, file.status, file.body, file.is_whole) == (State.RULES, 200, ALLOWS[1].decode(), True)
@@ -114,13 +120,13 @@ def test_the_file_is_read_once_and_then_gone_by_for_a_day(task: int, shop: Shop)
     assert file.expires_at - file.fetched_at == KEPT
     assert _storefront().crawl_delay_ms == 7000
     _let_pass(timedelta(hours=19))
-    assert _denied(robots.judge_task(task_id=task))
+    assert _denied(judged(task))
     assert _storefront().crawl_delay_ms == 0
 
 
 @on_sqlite
 def test_the_request_names_the_product_and_whom_to_ask(task: int, shop: Shop) -> None:
-    robots.judge_task(task_id=task)
+    judged(task)
     assert shop.requests[0][1]["user-agent"] == "Cartwright/1.0 (+bot@shop.example)"
 
 
@@ -128,16 +134,16 @@ def test_workers_that_need_it_at_once_ask_once_and_the_others_come_again_in_a_se
     task: int, shop: Shop, in_threads: Threads
 ) -> None:
     shop.robots = ALLOWS
-    verdicts = in_threads([partial(robots.judge_task, task_id=task) for _ in range(5)])
+    verdicts = in_threads([partial(judged, task) for _ in range(5)])
     assert shop.paths == ["/robots.txt"]
     assert all(verdict == ALLOWED or verdict.wait_until is not None for verdict in verdicts), verdicts
     assert ALLOWED in verdicts
-    assert robots.judge_task(task_id=task) == ALLOWED
+    assert judged(task) == ALLOWED
 
 
 def test_what_is_denied_takes_no_slot_no_page_and_ends_without_a_visit(farm: FarmDriver, task: int, shop: Shop) -> None:
     shop.robots = DENIES
-    verdict = robots.judge_task(task_id=task)
+    verdict = judged(task)
     assert verdict == Verdict(Code.ROBOTS_DENIED, f"{shop.address}/robots.txt disallows {shop.address}/p/B000000001.")
     before = _storefront()
     lease = _claim(farm, task, verdict)
@@ -161,7 +167,7 @@ def test_what_is_denied_ends_also_when_nothing_may_be_visited(farm: FarmDriver, 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_a_shop_without_one_allows_everything(task: int, shop: Shop, status: int) -> None:
     shop.robots = (status, b"User-agent: *\nDisallow: /", {})
-    assert robots.judge_task(task_id=task) == ALLOWED
+    assert judged(task) == ALLOWED
     assert (_file().state, _file().status, _file().body) == (State.NONE, status, None)
 
 
@@ -170,7 +176,7 @@ def test_while_it_cannot_be_read_the_task_waits_and_the_storefront_says_so(
     farm: FarmDriver, task: int, shop: Shop, status: int
 ) -> None:
     shop.robots = (status, b"", {})
-    verdict = robots.judge_task(task_id=task)
+    verdict = judged(task)
     assert verdict.wait_until is not None
     assert timedelta(seconds=50) < verdict.wait_until - utc_now() <= timedelta(seconds=60)
     assert _claim(farm, task, verdict) is None
@@ -179,21 +185,21 @@ def test_while_it_cannot_be_read_the_task_waits_and_the_storefront_says_so(
     waits = _storefront().waits
     assert (waits.reason, waits.until) == (Reason.ROBOTS, verdict.wait_until)
     assert farm.release() == 0
-    robots.judge_task(task_id=task)
+    judged(task)
     assert len(shop.paths) == 1, "nobody asks again before it is time"
 
     _let_pass(timedelta(seconds=61))
     db.session.execute(update(Storefront).values(robots_retry_at=utc_now()))
     db.session.commit()
     shop.robots = ALLOWS
-    assert robots.judge_task(task_id=task) == ALLOWED
+    assert judged(task) == ALLOWED
     assert _storefront().waits is None
 
 
 @on_sqlite
 def test_a_profile_that_leads_elsewhere_does_not_wait_for_the_server_that_was_away(task: int, shop: Shop) -> None:
     shop.robots = BROKEN
-    robots.judge_task(task_id=task)
+    judged(task)
     row = _storefront()
     assert row.waits.reason is Reason.ROBOTS
     other = Shop()
@@ -213,34 +219,34 @@ def test_a_profile_that_leads_elsewhere_does_not_wait_for_the_server_that_was_aw
 def test_a_server_that_says_when_to_come_again_is_asked_then(task: int, shop: Shop, form: str) -> None:
     after = "600" if form == "seconds" else format_datetime(utc_now() + timedelta(seconds=600), usegmt=True)
     shop.robots = (503, b"", {"Retry-After": after})
-    robots.judge_task(task_id=task)
+    judged(task)
     assert timedelta(seconds=590) < _file().due_at - utc_now() <= timedelta(seconds=600)
 
 
 @on_sqlite
 def test_a_copy_is_gone_by_until_it_is_a_day_old_while_the_server_is_away(task: int, shop: Shop) -> None:
     shop.robots = DENIES
-    assert _denied(robots.judge_task(task_id=task))
+    assert _denied(judged(task))
     shop.robots = BROKEN
     _let_pass(timedelta(hours=20))
-    assert _denied(robots.judge_task(task_id=task))
+    assert _denied(judged(task))
     kept = _file()
     assert (kept.failures, kept.status, kept.problem) == (1, 503, "The server answered 503.")
     assert _storefront().waits is None
     _let_pass(timedelta(hours=4, minutes=1))
-    assert robots.judge_task(task_id=task).wait_until is not None
+    assert judged(task).wait_until is not None
     assert _storefront().waits.reason is Reason.ROBOTS
 
 
 @on_sqlite
 def test_redirects_are_followed_five_times_and_within_the_storefronts_hosts(task: int, shop: Shop) -> None:
     shop.robots = (301, b"", {"Location": "/to?/to?/hello"})
-    assert robots.judge_task(task_id=task) == ALLOWED
+    assert judged(task) == ALLOWED
     assert shop.paths == ["/robots.txt", "/to?/to?/hello", "/to?/hello", "/hello"]
     shop.requests.clear()
     _let_pass(timedelta(hours=25))
     shop.robots = (302, b"", {"Location": "/robots.txt"})
-    assert robots.judge_task(task_id=task).wait_until is not None
+    assert judged(task).wait_until is not None
     assert len(shop.paths) == 6
     assert _file().problem == "It sent us on more than 5 times."
 
@@ -253,7 +259,7 @@ def test_a_redirect_to_anywhere_else_is_not_followed_and_nothing_is_taken_for_al
     task: int, shop: Shop, location: str
 ) -> None:
     shop.robots = (302, b"", {"Location": location})
-    assert robots.judge_task(task_id=task).wait_until is not None
+    assert judged(task).wait_until is not None
     assert "not in allowed_hosts" in (_file().problem or "")
     assert shop.paths == ["/robots.txt"]
 
@@ -262,7 +268,7 @@ def test_a_redirect_to_anywhere_else_is_not_followed_and_nothing_is_taken_for_al
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "http://[::1", "", "javascript:alert(1)"])
 def test_a_redirect_to_no_web_address_is_not_followed(task: int, shop: Shop, location: str) -> None:
     shop.robots = (302, b"", {"Location": location} if location else {})
-    assert robots.judge_task(task_id=task).wait_until is not None
+    assert judged(task).wait_until is not None
     assert _file().problem == "It sent us to something that is no web address."
 
 
@@ -272,7 +278,7 @@ def test_a_host_that_may_not_be_asked_is_not_visited_either(
 ) -> None:
     closed = dataclasses.replace(context.extensions["settings"], private_targets=frozenset())
     monkeypatch.setitem(context.extensions, "settings", closed)
-    verdict = robots.judge_task(task_id=task)
+    verdict = judged(task)
     assert verdict.code is Code.ADDRESS_REFUSED
     assert shop.paths == []
 
@@ -282,7 +288,7 @@ def test_of_a_file_without_end_half_a_megabyte_is_read(task: int, shop: Shop) ->
     line = b"Disallow: /nothing-here\n"
     many = b"User-agent: *\n" + line * (2 * MAX_BYTES // len(line))
     shop.robots = (200, many + b"Disallow: /p/\n", {})
-    assert robots.judge_task(task_id=task) == ALLOWED
+    assert judged(task) == ALLOWED
     kept = _file()
     assert not kept.is_whole
     assert kept.body is not None
@@ -292,7 +298,7 @@ def test_of_a_file_without_end_half_a_megabyte_is_read(task: int, shop: Shop) ->
 @on_sqlite
 def test_bytes_that_are_no_text_are_kept_on_every_database(task: int, shop: Shop) -> None:
     shop.robots = (200, b"\xff\xfe\x00User-agent: *\nDisallow: /p/\n\xf0\x9f\x98\x80", {})
-    assert robots.judge_task(task_id=task).wait_until is None
+    assert judged(task).wait_until is None
     assert _file().state == State.RULES
 
 
@@ -301,7 +307,7 @@ def test_an_override_asks_nobody(farm: FarmDriver, task: int, shop: Shop) -> Non
     shop.robots = DENIES
     db.session.execute(update(Storefront).values(obeys_robots=False, override_reason="Agreed."))
     db.session.commit()
-    assert robots.judge_task(task_id=task) == ALLOWED
+    assert judged(task) == ALLOWED
     assert shop.paths == []
 
 
@@ -309,12 +315,12 @@ def test_an_override_asks_nobody(farm: FarmDriver, task: int, shop: Shop) -> Non
 def test_a_storefront_that_is_not_to_be_visited_now_is_not_asked_either(task: int, shop: Shop) -> None:
     db.session.execute(update(Storefront).values(paused_until=utc_now() + timedelta(hours=1)))
     db.session.commit()
-    assert robots.judge_task(task_id=task).wait_until is not None
+    assert judged(task).wait_until is not None
     assert shop.paths == []
 
 
 def test_who_wants_it_read_again_has_it_read_again_by_a_background_worker(task: int, shop: Shop) -> None:
-    robots.judge_task(task_id=task)
+    judged(task)
     shop.robots = DENIES
     storefront_id = _storefront().id
     robots.refresh_robots(storefront_id=storefront_id)
@@ -326,22 +332,22 @@ def test_who_wants_it_read_again_has_it_read_again_by_a_background_worker(task: 
     db.session.rollback()
     robots.refresh_robots(storefront_id=storefront_id)
     assert len(shop.paths) == 2
-    assert _denied(robots.judge_task(task_id=task))
+    assert _denied(judged(task))
 
 
 @on_sqlite
 def test_who_died_while_reading_keeps_the_others_waiting_for_seconds_only(task: int, shop: Shop) -> None:
-    robots.judge_task(task_id=task)
+    judged(task)
     db.session.execute(
         update(RobotsFile).values(
             due_at=utc_now(), expires_at=utc_now(), reading_until=utc_now() + timedelta(seconds=20)
         )
     )
     db.session.commit()
-    wait = robots.judge_task(task_id=task).wait_until
+    wait = judged(task).wait_until
     assert wait is not None
     assert wait - utc_now() <= timedelta(seconds=1)
     assert len(shop.paths) == 1
     _let_pass(timedelta(seconds=21))
-    assert robots.judge_task(task_id=task) == ALLOWED
+    assert judged(task) == ALLOWED
     assert len(shop.paths) == 2

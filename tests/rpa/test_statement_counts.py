@@ -12,6 +12,7 @@ from app.core.transactions import in_transaction
 from app.rpa.models.jobs import TaskState
 from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import Storefront
+from app.rpa.queries.claims import find_released
 from app.rpa.rules.codes import Code
 from app.rpa.rules.readings import TaskOutcome
 from app.rpa.rules.robots import ALLOWED, State
@@ -46,8 +47,18 @@ def test_a_task_whose_robots_txt_is_known_is_judged_with_one_statement(farm: Far
     _keep_robots()
     task_id = _released(farm)
     with statements() as sent:
-        assert robots.judge_task(task_id=task_id) == ALLOWED
+        assert robots.judge_task(find_released(db.session.connection(), task_id)) == ALLOWED
     assert len(sent) == 1, "\n".join(sent)
+
+
+def test_a_claim_of_a_task_that_was_looked_at_sends_five_statements(farm: FarmDriver) -> None:
+    task_id = _released(farm)
+    known = find_released(db.session.connection(), task_id)
+    with statements() as sent:
+        lease = leases.claim_task(task_id=task_id, release_no=1, worker_id=None, lease_s=30, known=known)
+    assert lease is not None
+    assert len(sent) == 5, "\n".join(sent)
+    assert sent[0].startswith("SELECT storefront."), sent[0]
 
 
 def test_a_claim_sends_six_statements_and_four_of_them_under_the_storefronts_lock(farm: FarmDriver) -> None:

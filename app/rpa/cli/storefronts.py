@@ -15,6 +15,7 @@ from app.rpa.cli.profile_files import checked
 from app.rpa.cli.refusals import refusals_shown
 from app.rpa.cli.trials import JSON_FILE, suggest_profile, try_product
 from app.rpa.queries import storefronts as stored
+from app.rpa.rules.holds import gap_of
 from app.rpa.schemas.storefronts import StorefrontChange, StorefrontIn
 from app.rpa.services import storefronts
 
@@ -61,7 +62,7 @@ def list_storefronts() -> None:
     """List the storefronts."""
     table = Table("id", "code", "name", "active", "gap", "concurrency", "waits for", box=None)
     for row in stored.list_storefronts(limit=100, cursor=None).items:
-        gap = f"{row.gap.total_seconds() * 1000:g} ms"
+        gap = f"{gap_of(row).total_seconds() * 1000:g} ms"
         waits = row.waits.reason if row.waits else ""
         cells = (row.id, row.code, row.name, row.is_active, gap, row.concurrency, waits)
         table.add_row(*(str(cell) for cell in cells))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -99,16 +100,6 @@ class Storefront(Timestamps, Base):
         return {"reason": self.override_reason, "by": self.overridden_by, "at": self.overridden_at}
 
     @property
-    def gap(self) -> timedelta:
-        """What lies between the starts of two visits: what its profile says, or more where its robots.txt wants it."""
-        return timedelta(milliseconds=max(self.gap_ms, self.crawl_delay_ms if self.obeys_robots else 0))
-
-    @property
-    def most_at_once(self) -> int:
-        """How many visits may run at once: only one while it cools down."""
-        return self.concurrency if self.cooldown_until is None else 1
-
-    @property
     def cooling(self) -> Cooling:
         """How often in a row it has blocked us, and how it cools down."""
         return Cooling(self.blocks, self.cooldown_s, self.cooldown_until)
@@ -116,6 +107,38 @@ class Storefront(Timestamps, Base):
     @cooling.setter
     def cooling(self, cooling: Cooling) -> None:
         self.blocks, self.cooldown_s, self.cooldown_until = cooling.blocks, cooling.seconds, cooling.until
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What of a storefront's row says whether it may be visited, and how: every visit reads it, so no more and no ORM.
+
+    ``queries/shops.py`` reads it.
+    """
+
+    id: int
+    version: int
+    profile_version: int
+    is_active: bool
+    gap_ms: int
+    concurrency: int
+    next_start_at: datetime
+    paused_until: datetime | None
+    timezone: str
+    hours: list[dict[str, Any]] | None
+    daily_cap: int | None
+    pages_day: str | None
+    pages_count: int
+    obeys_robots: bool
+    crawl_delay_ms: int
+    robots_retry_at: datetime | None
+    blocks: int
+    cooldown_until: datetime | None
+    updates_master: bool | None
+    reviews_jumps: bool
+
+
+AnyShop = Storefront | Shop
 
 
 class ProfileVersion(Attributed, Base):

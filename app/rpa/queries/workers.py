@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from app.core.extensions import db
-from app.core.orm import database_now
+from app.core.orm import database_now, table_of
 from app.core.pagination import Page, fetch_page
 from app.core.running import settings
 from app.rpa.errors import WorkerNotFound
 from app.rpa.models.jobs import Attempt, Job, Task, TaskState
 from app.rpa.models.storefronts import Storefront
 from app.rpa.models.workers import Wanted, Worker, WorkerState
+
+_WORKER: Final = table_of(Worker).c
+_ALIVE: Final = select(func.count()).where(
+    _WORKER.heartbeat_at > bindparam("since"), _WORKER.stopped_at.is_(None), _WORKER.wanted == Wanted.WORK
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,7 @@ class AtWork:
 def count_live_workers(*, silent_s: float, now: datetime | None = None) -> int:
     """Workers that take tasks: heard of within the last ``silent_s`` seconds (before ``now``), and not drained."""
     since = (now or database_now(db.session())) - timedelta(seconds=silent_s)
-    alive = select(func.count()).where(
-        Worker.heartbeat_at > since, Worker.stopped_at.is_(None), Worker.wanted == Wanted.WORK
-    )
-    return db.session.scalar(alive) or 0
+    return int(db.session.connection().execute(_ALIVE, {"since": since}).scalar_one())
 
 
 def list_workers(*, host: str | None, is_alive: bool | None, limit: int, cursor: str | None) -> Page[Worker]:

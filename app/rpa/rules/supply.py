@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from app.rpa.models.storefronts import Storefront
-from app.rpa.rules.holds import find_hold
+from app.rpa.models.storefronts import AnyShop
+from app.rpa.rules.holds import find_hold, gap_of, most_at_once
 
 _AHEAD: Final = 1.5
 """Turns of the dispatcher of which the starts are sent at once: a turn comes late when there is much to do."""
@@ -39,17 +39,18 @@ def patience_s(turn_s: float) -> float:
     return _WAITED_FOR * turn_s
 
 
-def may_be_out(shop: Storefront, now: datetime, *, leased: int, crew: Crew, turn_s: float) -> int:
+def may_be_out(shop: AnyShop, now: datetime, *, leased: int, crew: Crew, turn_s: float) -> int:
     """How many tasks of a storefront may be released and not claimed, with so many visits under way."""
     ahead = crew.most if leased >= max(1, crew.alive) else 0
-    return min(shop.most_at_once - leased + ahead, _starts_within(shop, now, _AHEAD * turn_s))
+    return min(most_at_once(shop) - leased + ahead, _starts_within(shop, now, _AHEAD * turn_s))
 
 
-def _starts_within(shop: Storefront, now: datetime, seconds: float) -> int:
+def _starts_within(shop: AnyShop, now: datetime, seconds: float) -> int:
     """How many tasks the storefront's pace lets start within the next seconds."""
     if find_hold(shop, now) is not None:
         return 0
-    if not shop.gap:
+    gap_s = gap_of(shop).total_seconds()
+    if not gap_s:
         return _NO_BOUND
     left_s = seconds - max(0.0, (shop.next_start_at - now).total_seconds())
-    return 0 if left_s < 0 else 1 + int(left_s // shop.gap.total_seconds())
+    return 0 if left_s < 0 else 1 + int(left_s // gap_s)

@@ -10,18 +10,19 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Row, case, func, select, update
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import Integer, Row, bindparam, case, func, select, update
+from sqlalchemy.orm import Session
 
 from app.config import Farm
 from app.core import queues
 from app.core.extensions import db
-from app.core.orm import clock, count_changed, database_now
+from app.core.orm import UtcDateTime, clock, database_now, table_of
 from app.core.queues import doorbell
-from app.core.transactions import after_commit, in_transaction
+from app.core.transactions import after_commit, connection, in_transaction
 from app.rpa.models.jobs import BATCH, INTERACTIVE, Action, Job, JobState, Priority, Task, TaskState
 from app.rpa.models.storefronts import Storefront
 from app.rpa.profiles.profile import Profile
+from app.rpa.queries.shops import COLUMNS, shop_of
 from app.rpa.queries.workers import count_live_workers
 from app.rpa.rules.holds import pages_left, pages_of
 from app.rpa.rules.job_moves import WORKS
@@ -37,15 +38,53 @@ _ROUNDS: Final = 5
 """How often what a job left of its share is shared among the others before the next call."""
 _OUT: Final = (TaskState.QUEUED, TaskState.LEASED)
 # What is asked in every round is made once: that takes longer than the answer.
-_SHOPS: Final[Any] = (
-    select(Storefront, clock().label("now"))
-    .options(defer(Storefront.profile))
-    .where(Storefront.id.in_(select(Job.storefront_id).where(Job.state.in_(WORKS))), Storefront.is_active)
+_TASK, _JOB, _SHOP = table_of(Task).c, table_of(Job).c, table_of(Storefront).c
+_SHOPS: Final = select(*COLUMNS, clock().label("now")).where(
+    _SHOP.id.in_(select(_JOB.storefront_id).where(_JOB.state.in_(WORKS))), _SHOP.is_active
 )
 _COUNTS: Final = (
-    select(Task.storefront_id, Task.state, func.count())
-    .where(Task.state.in_(_OUT))
-    .group_by(Task.storefront_id, Task.state)
+    select(_TASK.storefront_id, _TASK.state, func.count())
+    .where(_TASK.state.in_(_OUT))
+    .group_by(_TASK.storefront_id, _TASK.state)
+)
+_COUNTS_OF_JOBS: Final = (
+    select(_TASK.job_id, func.count())
+    .where(_TASK.job_id.in_(bindparam("job_ids", expanding=True)), _TASK.state.in_(_OUT))
+    .group_by(_TASK.job_id)
+)
+_DUE: Final = select(_TASK.id).where(
+    _TASK.job_id == _JOB.id, _TASK.state == TaskState.READY, _TASK.not_before <= bindparam("now", type_=UtcDateTime)
+)
+_PLACE: Final = func.row_number().over(
+    partition_by=(_JOB.storefront_id, _JOB.lane, _JOB.priority), order_by=(_JOB.last_released_at, _JOB.id)
+)
+_STARTABLE: Final = (
+    select(
+        _JOB.id, _JOB.lane, _JOB.storefront_id, _JOB.action, _JOB.priority, _JOB.concurrency, _JOB.last_released_at,
+        _PLACE.label("n"),
+    )
+    .where(_JOB.state.in_(WORKS), _JOB.deadline_at > bindparam("now", type_=UtcDateTime))
+    .where(_JOB.storefront_id.in_(bindparam("storefront_ids", expanding=True)), _DUE.exists())
+    .subquery()
+)  # fmt: skip
+_STARTABLE_JOBS: Final = (
+    select(_STARTABLE).where(_STARTABLE.c.n <= _PER_KIND).order_by(_STARTABLE.c.last_released_at, _STARTABLE.c.id)
+)
+_NEXT_TASKS: Final = (
+    select(_TASK.id, _TASK.release_no)
+    .where(_TASK.job_id == bindparam("job_id"), _TASK.state == TaskState.READY, _TASK.not_before <= bindparam("now"))
+    .order_by(_TASK.not_before, _TASK.id)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update()  # so that of two leaders one finds them released, however close their clocks are
+)
+_START: Final = (
+    update(table_of(Job))
+    .where(_JOB.id.in_(bindparam("job_ids", expanding=True)))
+    .values(
+        state=case((_JOB.state == JobState.QUEUED, JobState.RUNNING), else_=_JOB.state),
+        started_at=func.coalesce(_JOB.started_at, bindparam("now", type_=UtcDateTime)),
+        last_released_at=bindparam("now", type_=UtcDateTime),
+    )
 )
 
 
@@ -64,12 +103,12 @@ def release_tasks(*, farm: Farm, turns: Turns) -> int:
     job more than its own concurrency. ``turns`` is the memory of who had how much.
     """
     session = db.session()
-    found = _open_shops(session)
+    found = connection().execute(_SHOPS).all()
     if not found:
         return 0
-    shops, now = [row.Storefront for row in found], found[0].now
+    shops, now = [shop_of(row) for row in found], found[0].now
     crew = Crew(count_live_workers(silent_s=farm.worker_silent_s, now=now), farm.release_window)
-    out = _count_out(session)
+    out = _count_out()
     slots = {
         shop.id: may_be_out(shop, now, leased=out[shop.id, TaskState.LEASED], crew=crew, turn_s=farm.dispatch_s)
         - out[shop.id, TaskState.QUEUED]
@@ -77,8 +116,8 @@ def release_tasks(*, farm: Farm, turns: Turns) -> int:
     }
     if all(free <= 0 for free in slots.values()):
         return 0
-    jobs = _startable_jobs(session, [id_ for id_, free in slots.items() if free > 0], now)
-    most = _mosts(session, jobs, slots, {shop.id: pages_left(shop, now) for shop in shops})
+    jobs = _startable_jobs([id_ for id_, free in slots.items() if free > 0], now)
+    most = _mosts(jobs, slots, {shop.id: pages_left(shop, now) for shop in shops})
     served: set[int] = set()
     released: list[_Release] = []
     for job in (job for job in jobs if job.lane == INTERACTIVE):
@@ -100,7 +139,7 @@ def release_tasks(*, farm: Farm, turns: Turns) -> int:
             room -= len(taken)
             released += taken
             served |= {job.id} if taken else set()
-    _mark_started(session, sorted(served), now)
+    _mark_started(sorted(served), now)
     _ring_after_commit(released)
     return len(released)
 
@@ -163,46 +202,20 @@ def _candidate(job: Row[Any], most: int) -> Candidate:
     return Candidate(job.id, job.storefront_id, WEIGHTS[Priority(job.priority)], most)
 
 
-def _open_shops(session: Session) -> Sequence[Row[Any]]:
-    """The active storefronts that jobs which work are on, and the time."""
-    return session.execute(_SHOPS).all()
-
-
-def _count_out(session: Session) -> Counter[tuple[int, str]]:
+def _count_out() -> Counter[tuple[int, str]]:
     """How many tasks of each storefront are released, and how many are under way."""
-    return Counter({(row[0], row[1]): row[2] for row in session.execute(_COUNTS)})
+    return Counter({(row[0], row[1]): row[2] for row in connection().execute(_COUNTS)})
 
 
-def _startable_jobs(session: Session, storefront_ids: list[int], now: datetime) -> Sequence[Row[Any]]:
+def _startable_jobs(storefront_ids: list[int], now: datetime) -> Sequence[Row[Any]]:
     """Jobs with a task that is due on one of these storefronts, by their last turn; of each kind of job some.
 
     Only those: otherwise jobs that have to wait would fill the list and keep the others from their turn.
     """
-    due = select(Task.id).where(Task.job_id == Job.id, Task.state == TaskState.READY, Task.not_before <= now)
-    kind = (Job.storefront_id, Job.lane, Job.priority)
-    place = func.row_number().over(partition_by=kind, order_by=(Job.last_released_at, Job.id))
-    found = (
-        select(
-            Job.id,
-            Job.lane,
-            Job.storefront_id,
-            Job.action,
-            Job.priority,
-            Job.concurrency,
-            Job.last_released_at,
-            place.label("n"),
-        )
-        .where(Job.state.in_(WORKS), Job.deadline_at > now, Job.storefront_id.in_(storefront_ids), due.exists())
-        .subquery()
-    )
-    return session.execute(
-        select(found).where(found.c.n <= _PER_KIND).order_by(found.c.last_released_at, found.c.id)
-    ).all()
+    return connection().execute(_STARTABLE_JOBS, {"storefront_ids": storefront_ids, "now": now}).all()
 
 
-def _mosts(
-    session: Session, jobs: Sequence[Row[Any]], slots: Mapping[int, int], left: Mapping[int, int | None]
-) -> dict[int, int]:
+def _mosts(jobs: Sequence[Row[Any]], slots: Mapping[int, int], left: Mapping[int, int | None]) -> dict[int, int]:
     """How many more tasks of each job may be out: as its storefront, the day's pages and its own concurrency let it."""
     most: dict[int, int] = {}
     for job in jobs:
@@ -210,8 +223,8 @@ def _mosts(
         most[job.id] = free if pages is None else min(free, pages // pages_of(Action(job.action)))
     bounded = {job.id: job.concurrency for job in jobs if job.concurrency is not None}
     if bounded:
-        count = select(Task.job_id, func.count()).where(Task.job_id.in_(bounded), Task.state.in_(_OUT))
-        out = {row[0]: row[1] for row in session.execute(count.group_by(Task.job_id))}
+        counted = connection().execute(_COUNTS_OF_JOBS, {"job_ids": list(bounded)})
+        out = {row[0]: row[1] for row in counted}
         most |= {id_: min(most[id_], limit - out.get(id_, 0)) for id_, limit in bounded.items()}
     return most
 
@@ -220,13 +233,7 @@ def _take(session: Session, job: Row[Any], count: int, now: datetime) -> list[_R
     """Release the next tasks of a job that are due, at most ``count``."""
     if count <= 0:
         return []
-    rows = session.execute(
-        select(Task.id, Task.release_no)
-        .where(Task.job_id == job.id, Task.state == TaskState.READY, Task.not_before <= now)
-        .order_by(Task.not_before, Task.id)
-        .limit(count)
-        .with_for_update()  # so that of two leaders one finds them released, however close their clocks are
-    ).all()
+    rows = connection().execute(_NEXT_TASKS, {"job_id": job.id, "now": now, "most": count}).all()
     return _release(session, [(row.id, row.release_no) for row in rows], job.lane, TaskState.READY, now)
 
 
@@ -244,17 +251,14 @@ def _number(row: tuple[int, int]) -> int:
     return row[1]
 
 
-def _mark_started(session: Session, job_ids: Sequence[int], now: datetime) -> None:
+def _mark_started(job_ids: Sequence[int], now: datetime) -> None:
     """Note of jobs that tasks of theirs were released: they have started, and one that is QUEUED runs.
 
     One that was paused since it was looked at has started, too: what was released of it may be claimed as soon as it
     is resumed.
     """
-    if not job_ids:
-        return
-    runs = case((Job.state == JobState.QUEUED, JobState.RUNNING), else_=Job.state)
-    started = update(Job).where(Job.id.in_(job_ids)).values(state=runs, started_at=func.coalesce(Job.started_at, now))
-    count_changed(session, started.values(last_released_at=now))
+    if job_ids:
+        connection().execute(_START, {"job_ids": job_ids, "now": now})
 
 
 def _ring_after_commit(released: list[_Release]) -> None:

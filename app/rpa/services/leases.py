@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +18,7 @@ from app.core.tallies import Reporter
 from app.core.transactions import after_commit, connection, in_transaction
 from app.rpa import metrics
 from app.rpa.models.jobs import Action, Attempt, TaskState
-from app.rpa.models.storefronts import Storefront
+from app.rpa.models.storefronts import AnyShop, Storefront
 from app.rpa.models.workers import Wanted, Worker
 from app.rpa.profiles.profile import Profile, read_profile
 from app.rpa.queries import claims
@@ -26,7 +26,7 @@ from app.rpa.queries.cart_options import find_options
 from app.rpa.queries.jobs import is_cancelled
 from app.rpa.queries.workers import count_live_workers
 from app.rpa.rules.codes import Code
-from app.rpa.rules.holds import count_pages, find_hold, pages_of
+from app.rpa.rules.holds import count_pages, find_hold, gap_of, most_at_once, pages_of
 from app.rpa.rules.job_moves import WORKS
 from app.rpa.rules.robots import ALLOWED, Verdict
 from app.rpa.services import task_moves
@@ -98,6 +98,7 @@ def claim_task(
     release_no: int,
     worker_id: int | None,
     lease_s: float,
+    known: Sequence[Row[Any]] | None = None,
     verdict: Verdict = ALLOWED,
     patience_s: float = 0,
 ) -> Lease | None:
@@ -106,15 +107,16 @@ def claim_task(
     The storefront's row serialises the claims of one shop, and so of its jobs: rate, concurrency, hours, cap and
     cool-down hold however many messages wait. A task that finds no slot goes back to READY without an attempt counted,
     and so does a second visit of a product, for a moment, before the worker that made the first one.
-    ``verdict`` is what the shop's robots.txt says of it (``robots.judge_task``): what is not to be visited takes no
-    slot and no page of the day. Who claims waits as long as the lease says, at most ``patience_s``, before the visit.
+    ``known`` is what ``claims.find_released`` has said of the task just now, where the caller asked. ``verdict`` is
+    what the shop's robots.txt says of it (``robots.judge_task``): what is not to be visited takes no slot and no page
+    of the day. Who claims waits as long as the lease says, at most ``patience_s``, before the visit.
     """
     session = db.session()
-    known = claims.find_released(connection(), task_id)
+    known = claims.find_released(connection(), task_id) if known is None else known
     task = known[0] if known else None
-    if task is None or task.state != TaskState.QUEUED or task.release_no != release_no:
+    if task is None or task.task_state != TaskState.QUEUED or task.release_no != release_no:
         return None
-    storefront, document = claims.lock_storefront(session, task.storefront_id)
+    storefront = claims.lock_shop(connection(), task.storefront_id)
     job = claims.read_situation(connection(), storefront_id=task.storefront_id, job_id=task.job_id)
     action, now = Action(task.action), job.now
     pages = pages_of(action)
@@ -142,6 +144,8 @@ def claim_task(
         likely = baseline_of(known)
     elif not options:
         options = find_options(task.product_id, storefront.id)
+    is_same = storefront.profile_version == task.profile_version
+    document = task.document if is_same else claims.read_document(connection(), storefront.id)
     return Lease(
         task_id=task_id, job_id=task.job_id, token=token, action=action, asin=task.asin, product_id=task.product_id,
         quantity=task.quantity, storefront_id=storefront.id, storefront_version=storefront.version,
@@ -231,7 +235,7 @@ def beat(
     return Wanted(session.scalar(select(Worker.wanted).where(Worker.id == worker_id)) or Wanted.WORK)
 
 
-def shop_slot(storefront: Storefront, start_at: datetime, pages: int, visits: int) -> datetime | None:
+def shop_slot(storefront: AnyShop, start_at: datetime, pages: int, visits: int) -> datetime | None:
     """When a locked storefront with so many visits may be visited, None for ``start_at``."""
     hold = find_hold(storefront, start_at, pages=pages)
     if hold is not None:
@@ -241,27 +245,25 @@ def shop_slot(storefront: Storefront, start_at: datetime, pages: int, visits: in
     return _shop_place(storefront, start_at, visits)
 
 
-def _turn_at(storefront: Storefront, now: datetime, patience_s: float) -> datetime:
+def _turn_at(storefront: AnyShop, now: datetime, patience_s: float) -> datetime:
     """When a visit would start: at the storefront's next turn where that comes soon enough to be waited for."""
     is_near = now < storefront.next_start_at <= now + timedelta(seconds=patience_s)
     return storefront.next_start_at if is_near else now
 
 
-def _shop_place(storefront: Storefront, now: datetime, visits: int) -> datetime | None:
+def _shop_place(storefront: AnyShop, now: datetime, visits: int) -> datetime | None:
     """When there may be a place among the visits that run at once, None where there is one."""
-    return now + _WHEN_FULL if visits >= storefront.most_at_once else None
+    return now + _WHEN_FULL if visits >= most_at_once(storefront) else None
 
 
-def take_slot(storefront: Storefront, start_at: datetime, pages: int) -> None:
+def take_slot(storefront: AnyShop, start_at: datetime, pages: int) -> None:
     """Note in the open transaction that a visit of so many pages of a locked storefront starts then."""
-    gap, next_start_at = storefront.gap, storefront.next_start_at
+    gap, next_start_at = gap_of(storefront), storefront.next_start_at
     taken = {"locked_id": storefront.id, "next_start_at": max(next_start_at, start_at) + gap if gap else next_start_at}
     connection().execute(_TAKE, taken | count_pages(storefront, start_at, pages))
 
 
-def _next_slot(
-    storefront: Storefront, job: Row[Any], start_at: datetime, pages: int, verdict: Verdict
-) -> datetime | None:
+def _next_slot(storefront: AnyShop, job: Row[Any], start_at: datetime, pages: int, verdict: Verdict) -> datetime | None:
     """When the task may be tried again, or None when it may start at its turn; the storefront is locked."""
     now: datetime = job.now
     if job.state not in WORKS or job.deadline_at < now:

@@ -7,12 +7,12 @@ before, or come again in a second where there is nothing.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,6 @@ from app.rpa.models.jobs import Action
 from app.rpa.models.robots import RobotsFile
 from app.rpa.models.storefronts import Storefront
 from app.rpa.profiles.profile import Profile, read_profile
-from app.rpa.queries.claims import find_judged
 from app.rpa.rules.codes import Code
 from app.rpa.rules.holds import find_hold
 from app.rpa.rules.robots import (
@@ -55,20 +54,18 @@ _READING: Final = timedelta(seconds=2 * DEADLINE_S)
 """How long one has for reading a file before another one may."""
 
 
-def judge_task(*, task_id: int) -> Verdict:
-    """Say what robots.txt means for the pages of a task; what of it is due is read first.
+def judge_task(known_of_task: Sequence[Row[Any]]) -> Verdict:
+    """Say what robots.txt means for the pages of a task, of which ``claims.find_released`` has just told.
 
-    No transaction may be open. Takes the time of a request or two where something is due, else one read.
+    What of it is due is read first. That takes the time of a request or two; no transaction may be open.
     """
-    session = db.session()
-    files = find_judged(session.connection(), task_id)
-    task = files[0] if files else None
+    task = known_of_task[0] if known_of_task else None
     if task is None or not task.obeys_robots:
-        session.rollback()
         return ALLOWED
+    session = db.session()
     profile = read_profile(task.document)
     urls = pages_of(profile, Action(task.action), task.asin, task.quantity)
-    known: Mapping[str, Any] = {file.origin: file for file in files}
+    known: Mapping[str, Any] = {file.origin: file for file in known_of_task}
     now, origins = task.now, _origins(urls)
     if _due(origins, known, now):
         known, now = _read_due(session.get_one(Storefront, task.storefront_id), profile, origins)

@@ -21,6 +21,12 @@ _TASK = table_of(Task).c
 _RELEASED: Final = update(table_of(Task)).where(
     _TASK.id == bindparam("released_id"), _TASK.state == TaskState.QUEUED, _TASK.release_no == bindparam("number")
 )
+_RELEASE: Final = (
+    update(table_of(Task))
+    .where(_TASK.id.in_(bindparam("task_ids", expanding=True)), _TASK.state == bindparam("of"))
+    .where(_TASK.release_no == bindparam("number"))
+    .values(state=TaskState.QUEUED, release_no=bindparam("next_number"), released_at=bindparam("now"))
+)
 _HELD: Final = update(table_of(Task)).where(
     _TASK.id == bindparam("held_id"), _TASK.lease_token == bindparam("held_by"), _TASK.state == TaskState.LEASED
 )
@@ -30,13 +36,8 @@ _NOT_STARTED = (TaskState.READY, TaskState.QUEUED)
 
 def release(session: Session, task_ids: Sequence[int], release_no: int, of: TaskState, now: datetime) -> list[int]:
     """READY -> QUEUED (or QUEUED again) with the next release number; the ids of those that were as they should."""
-    released = count_changed(
-        session,
-        update(Task)
-        .where(Task.id.in_(task_ids), Task.state == of, Task.release_no == release_no)
-        .values(state=TaskState.QUEUED, release_no=release_no + 1, released_at=now),
-    )
-    if released == len(task_ids):
+    wanted = {"task_ids": task_ids, "of": of, "number": release_no, "next_number": release_no + 1, "now": now}
+    if session.connection().execute(_RELEASE, wanted).rowcount == len(task_ids):
         return list(task_ids)
     mine = select(Task.id).where(
         Task.id.in_(task_ids), Task.state == TaskState.QUEUED, Task.release_no == release_no + 1
