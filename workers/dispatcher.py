@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any, Final
 
 from flask import Flask
+from sqlalchemy import select
 
 from app import create_base
 from app.analytics.services import report_firing
@@ -28,8 +29,7 @@ from app.core.tallies import REPORT_S, Reporter, report
 from app.products.search import queue as search_queue
 from app.rpa import metrics
 from app.rpa.rules.turns import Turns
-from app.rpa.services import dispatch, ending, firing, leading
-from app.rpa.services.trial_upkeep import look_after_trials
+from app.rpa.services import dispatch, ending, firing, leading, trial_upkeep
 from workers.schedule import TIMETABLE
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,15 @@ log = logging.getLogger(__name__)
 _SLOW_S: Final = 1.0
 """Pause between two rounds of the steps that need not be quick."""
 _FAILURE_PAUSE_S: Final = 2.0
+_LOOK: Final = select(
+    search_queue.IS_DUE.label("search"),
+    dispatch.IS_EXPIRED.label("lost"),
+    outbox.IS_DUE.label("outbox"),
+    firing.IS_DUE.label("schedules"),
+    report_firing.IS_DUE.label("reports"),
+    trial_upkeep.IS_OPEN.label("trials"),
+)
+"""Which of the steps that need not be quick have something to do; they look again themselves."""
 
 
 class Dispatcher:
@@ -96,15 +105,28 @@ class Dispatcher:
         steps = self._steps_of(ending.look_at_jobs())
         if now - self._slow_at > _SLOW_S:
             self._slow_at = now
-            steps.append(search_queue.ring_due)
-            steps += [dispatch.reap_expired, partial(dispatch.release_again, farm=self._farm), outbox.ring_due]
-            steps += [firing.fire_due, report_firing.fire_due]
-            steps.append(partial(look_after_trials, patience_s=self._farm.interactive_stale_s))
-            steps.append(partial(schedule.fire_timetable, timetable=TIMETABLE))
+            steps += self._slow_steps()
         failures = [failure for step in steps if (failure := _failure_of(step)) is not None]
         if failures:
             raise ExceptionGroup("steps of the dispatcher failed", failures)
         return True
+
+    def _slow_steps(self) -> list[Callable[[], object]]:
+        """The steps that need not be quick and have something to do, or must look for themselves; in their order."""
+        session = db.session()
+        due = session.execute(_LOOK).one()
+        session.rollback()
+        steps: list[tuple[bool, Callable[[], object]]] = [
+            (due.search, search_queue.ring_due),
+            (due.lost, dispatch.reap_expired),
+            (True, partial(dispatch.release_again, farm=self._farm)),
+            (due.outbox, outbox.ring_due),
+            (due.schedules, firing.fire_due),
+            (due.reports, report_firing.fire_due),
+            (due.trials, partial(trial_upkeep.look_after_trials, patience_s=self._farm.interactive_stale_s)),
+            (True, partial(schedule.fire_timetable, timetable=TIMETABLE)),
+        ]
+        return [step for is_due, step in steps if is_due]
 
     def _steps_of(self, look: ending.Look) -> list[Callable[[], object]]:
         """The quick steps that have something to do, in their order."""

@@ -82,6 +82,16 @@ _ADD: Final = insert(table_of(Outbox)).values(
 )
 
 
+_DUE: Final = (
+    select(Outbox.id, Outbox.attempts)
+    .where(Outbox.done_at.is_(None), Outbox.not_before <= clock(), Outbox.attempts < MAX_ATTEMPTS)
+    .where(or_(Outbox.leased_until.is_(None), Outbox.leased_until < clock()))
+    .where(or_(Outbox.rung_until.is_(None), Outbox.rung_until < clock()))
+)
+IS_DUE: Final = _DUE.exists()
+"""Whether ``ring_due`` has something to look at."""
+
+
 def add(kind: str, *, key: str, **ids: int | str) -> None:
     """Ask for an effect in the open transaction; a second row with the same key is a programming error."""
     (id_,) = connection().execute(_ADD, {"kind": kind, "unique_key": key, "arguments": ids}).inserted_primary_key or (
@@ -130,16 +140,7 @@ def ring_due(*, limit: int = 200) -> int:
     Redis is asked outside of any transaction: who waits for it must hold no lock.
     """
     session = db.session()
-    now = database_now(session)
-    due = (
-        select(Outbox.id, Outbox.attempts)
-        .where(Outbox.done_at.is_(None), Outbox.not_before <= now, Outbox.attempts < MAX_ATTEMPTS)
-        .where(or_(Outbox.leased_until.is_(None), Outbox.leased_until < now))
-        .where(or_(Outbox.rung_until.is_(None), Outbox.rung_until < now))
-        .order_by(Outbox.id)
-        .limit(limit)
-    )
-    rows = [(row.id, row.attempts) for row in session.execute(due)]
+    rows = [(row.id, row.attempts) for row in session.execute(_DUE.order_by(Outbox.id).limit(limit))]
     session.rollback()
     if not rows:
         return 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 
 from app.analytics.errors import ReportRunOpen
 from app.analytics.models.reports import OPEN, Report, ReportRun, ReportState
@@ -20,7 +20,7 @@ from app.analytics.services.reports import lock_own
 from app.core import audit, outbox
 from app.core.extensions import db
 from app.core.in_turn import do_in_turn
-from app.core.orm import database_now
+from app.core.orm import clock, database_now
 from app.core.permissions import Principal
 from app.core.transactions import in_transaction
 from app.rpa.rules.timing import TimingRefused, due_slots
@@ -30,6 +30,10 @@ KEPT_RUNS: Final = 100
 """Runs of a report whose rows stay."""
 _COUNTED: Final = 100
 """Missed slots are counted up to this."""
+
+
+IS_DUE: Final = exists().where(Report.next_at <= clock())
+"""Whether a report is due."""
 
 
 def fire_due(*, limit: int = 20, budget_s: float = 2.0) -> int:

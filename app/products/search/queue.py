@@ -49,12 +49,16 @@ def add(product_ids: Iterable[int]) -> None:
         connection().execute(_INSERT, [{"product_id": product_id} for product_id in wanted])
 
 
+IS_DUE: Final = exists(select(table_of(SearchQueue).c.id))
+"""Whether something is queued."""
+
+
 def ring_due() -> bool:
     """Ring for the background workers when something is queued and no message is under way; called by the dispatcher.
 
     Redis is asked outside of any transaction.
     """
-    waiting = db.session.scalar(select(exists(select(SearchQueue.id))))
+    waiting = db.session.scalar(select(IS_DUE))
     db.session.rollback()
     if not waiting or doorbell().held([(BACKGROUND, DRAIN)])[0]:
         return False

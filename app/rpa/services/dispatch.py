@@ -10,7 +10,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Integer, Row, bindparam, case, func, select, update
+from sqlalchemy import Integer, Row, bindparam, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from app.config import Farm
@@ -76,6 +76,13 @@ _NEXT_TASKS: Final = (
     .order_by(_TASK.not_before, _TASK.id)
     .limit(bindparam("most", type_=Integer))
     .with_for_update()  # so that of two leaders one finds them released, however close their clocks are
+)
+_STALE: Final = (
+    select(_TASK.id, _TASK.release_no, _TASK.released_at, _JOB.lane)
+    .join(table_of(Job), _JOB.id == _TASK.job_id)
+    .where(_TASK.state == TaskState.QUEUED, _TASK.released_at < bindparam("before"), _JOB.state.in_(WORKS))
+    .order_by(_TASK.released_at)
+    .limit(500)
 )
 _START: Final = (
     update(table_of(Job))
@@ -152,20 +159,17 @@ def release_again(*, farm: Farm) -> int:
     session = db.session()
     now = database_now(session)
     patience = min(farm.interactive_stale_s, farm.batch_stale_s)
-    stale = session.execute(
-        select(Task.id, Task.release_no, Task.released_at, Job.lane)
-        .join(Job, Job.id == Task.job_id)
-        .where(Task.state == TaskState.QUEUED, Task.released_at < now - timedelta(seconds=patience))
-        .where(Job.state.in_(WORKS))
-        .order_by(Task.released_at)
-        .limit(500)
-    ).all()
+    stale = session.execute(_STALE, {"before": now - timedelta(seconds=patience)}).all()
     session.rollback()
     waits = {BATCH: timedelta(seconds=farm.batch_stale_s), INTERACTIVE: timedelta(seconds=farm.interactive_stale_s)}
     due = [_Release(row.id, row.release_no, row.lane) for row in stale if row.released_at < now - waits[row.lane]]
     held = doorbell().held([(_QUEUES[one.lane], f"task-{one.task_id}-{one.release_no}") for one in due])
     lost = [one for one, still_there in zip(due, held, strict=True) if not still_there]
     return _release_lost(lost=lost) if lost else 0
+
+
+IS_EXPIRED: Final = exists().where(_TASK.state == TaskState.LEASED, _TASK.leased_until < clock())
+"""Whether ``reap_expired`` has something to take back."""
 
 
 def reap_expired(*, limit: int = 200) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import DBAPIError
 
 from app.core import audit
@@ -19,7 +19,7 @@ from app.core.errors import Refusal
 from app.core.extensions import db
 from app.core.fields import utc_text
 from app.core.in_turn import do_in_turn
-from app.core.orm import database_now
+from app.core.orm import clock, database_now
 from app.core.permissions import Principal, system
 from app.core.transactions import after_commit, in_transaction, is_retryable
 from app.rpa.errors import ScheduleJobOpen, ScheduleJobRefused, ScheduleTimezoneUnknown
@@ -46,6 +46,10 @@ class _Due:
     schedule: JobSchedule
     slot: datetime
     now: datetime
+
+
+IS_DUE: Final = exists().where(JobSchedule.next_at <= clock())
+"""Whether a schedule is due."""
 
 
 def fire_due(*, limit: int = 20, budget_s: float = 2.0) -> int:

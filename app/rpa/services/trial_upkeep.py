@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, select, update
 
 from app.core.extensions import db
 from app.core.files import evidence_store
@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT: Final = timedelta(hours=1)
 KEPT_MOST: Final = 500
 _BATCH: Final = 100
+
+
+IS_OPEN: Final = exists().where(Trial.state.in_((TrialState.WAITING, TrialState.RUNNING)))
+"""Whether there is a trial to look after."""
 
 
 def look_after_trials(*, patience_s: float) -> int:
