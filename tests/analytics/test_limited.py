@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
+from html import unescape
 from operator import add
 from typing import Any, Final
 
@@ -23,6 +25,8 @@ from app.analytics.queries.sales_sources import SALE
 from app.analytics.rules.periods import Period
 from app.core.extensions import db
 from tests.analytics.facts import record, sale
+from tests.auth.people import new_person
+from tests.browsing import Visitor
 from tests.servers import on_sqlite
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -115,6 +119,23 @@ def test_the_narrower_period_that_a_refusal_names_is_answered(
     assert f"such as {first} to {last}" in problem["detail"]
     assert "2026-03-01" < first <= last == "2026-06-18"
     assert ask(first, last).status_code == 200
+
+
+@on_sqlite
+def test_the_page_leads_to_the_narrower_period(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with app.app_context():
+        record(facts=[sale(NOON + timedelta(hours=at), asin="B000000001") for at in range(2400)])
+    new_person(app, "ada@example.org", role="analyst")
+    ada = Visitor(app, "ada@example.org")
+    monkeypatch.setattr(limited, "MOST_S", 0.0)
+    refused = ada.get("/admin/sales?brand=Lumo&asin=B000000001&from=2026-03-01&to=2026-06-18")
+    assert refused.status_code == 422
+    assert "These are the figures of" not in refused.text
+    (there,) = re.findall(r'href="([^"]+)">Show 2026-', refused.text)
+    shown = ada.get(unescape(there))
+    assert shown.status_code == 200
+    assert "brand=Lumo" in there
+    assert 'id="chart-time"' in shown.text
 
 
 @on_sqlite

@@ -34,6 +34,8 @@ class SalesForm(PeriodForm):
 
     kept: dict[str, Any]
     """What was asked for but a category, as parameters of an address."""
+    narrower: dict[str, str] | None = None
+    """The days that are known to be answered where those that were asked for take too long."""
     category_id: int | None = None
     """The category whose number was given; ``lack_category`` takes it back where there is none."""
 

@@ -80,6 +80,7 @@ def read_sales(form: SalesForm) -> Sales | None:
         return answered(lambda period: _read(form, period), form.period)
     except PeriodTooWide as refusal:
         form.blame("from", refusal.detail)
+        form.narrower = refusal.facts.get("narrower")
         return None
 
 
