@@ -141,6 +141,12 @@ def test_an_hour_that_comes_twice_is_two_hours_of_bars_and_a_rate_is_never_doubl
     assert "1,500 tasks, 1 a minute" in day[0]
 
 
+def test_below_midnight_stands_the_day_that_begins() -> None:
+    rows = [OutcomeCounts(datetime(2026, 11, 3, 12, tzinfo=UTC) + timedelta(hours=at), 1) for at in range(24)]
+    below = job_throughput(rows, step=timedelta(hours=1), zone=BERLIN).xaxis[0].formatter.context
+    assert (below.hours, below.boundary_scaling) == ("%-d %b", False)
+
+
 def test_an_item_says_beside_the_figure_what_a_reader_needs() -> None:
     figure = sales_by_day([DaySales(date(2026, 11, 3), 5)], currency="JPY")
     item = chart_item(figure)

@@ -112,7 +112,7 @@ def time_axis(made: Figure) -> None:
     from bokeh.models import DatetimeTickFormatter
 
     days = dict.fromkeys(("seconds", "minsec", "minutes", "hourmin", "hours"), "%-d %b")
-    below = DatetimeTickFormatter(**days, days="%Y", months="", years="", hide_repeats=True)
+    below = DatetimeTickFormatter(**days, days="%Y", months="", years="", hide_repeats=True, boundary_scaling=False)
     made.xaxis[0].formatter.update(
         seconds="%H:%M:%S", minsec="%H:%M:%S", minutes="%H:%M", hourmin="%H:%M", hours="%H:%M", days="%-d %b",
         months="%b %Y", years="%Y", context=below, context_which="all", context_location="below", hide_repeats=False,
