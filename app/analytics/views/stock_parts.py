@@ -24,6 +24,9 @@ POLICY: Final = (
     ("service_percent", "Sure to … percent"),
 )
 
+PRODUCTS: Final = 20
+"""Of a page, each of which is a card on a phone."""
+
 
 class StockForm:
     """Which products, in which order, by which assumptions; what cannot be is said in ``errors`` and left out."""
@@ -43,6 +46,8 @@ class StockForm:
             self.which = schema.load({name: text for name, text in self.values.items() if name not in said})
         self.which.pop("format")
         status = self.which.pop("status", None)
+        if "limit" not in self.values:
+            self.which["limit"] = PRODUCTS
         self.which |= {"sort": Sort(self.which["sort"]), "status": None if status is None else Status(status)}
 
     def value(self, name: str) -> Any:
