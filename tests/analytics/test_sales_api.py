@@ -228,6 +228,11 @@ def test_periods_that_cannot_be_are_refused(asking: Asking, path: str) -> None:
         pytest.param("top-products?limit=1000000", "/limit", id="a million products"),
         pytest.param("top-products?measure=charm", "/measure", id="unknown measure"),
         pytest.param("by-category?parent_id=0", "/parent_id", id="no category"),
+        pytest.param("by-category?parent_id=99", "/parent_id", id="a parent that does not exist"),
+        *(
+            pytest.param(f"{path}?category_id=99", "/category_id", id=f"a category that does not exist: {path}")
+            for path in PATHS
+        ),
     ],
 )
 def test_what_is_not_known_or_too_much_is_refused(asking: Asking, query: str, pointer: str) -> None:

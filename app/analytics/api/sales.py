@@ -10,6 +10,7 @@ from app.analytics.api.formats import FORMATS, in_format
 from app.analytics.api.sales_charts import chart_of_comparison, chart_of_parts
 from app.analytics.api.sales_tables import table_of_comparison, table_of_parts
 from app.analytics.queries import sales_analytics as queries
+from app.analytics.queries.known_categories import check_categories
 from app.analytics.queries.sales_sources import Dimension
 from app.analytics.schemas import sales as schemas
 from app.core.api import ApiBlueprint
@@ -32,6 +33,7 @@ class SalesAnalytics(MethodView):
         would have to be read for too long, 422 PERIOD_TOO_WIDE names a narrower period.
         """
         kind, period, filters = which.pop("format"), which.pop("period"), which.pop("filters")
+        check_categories(category_id=filters.category_id)
         found = queries.analyse(period, filters, **which)
         return in_format(kind, found, table=table_of_parts, name="sales", chart=chart_of_parts)
 
@@ -46,6 +48,7 @@ class RevenueComparison(MethodView):
     @blp.answers(200, schemas.ComparisonSchema)
     def get(self, which: dict[str, Any]) -> Any:
         """Every figure of a period beside that of the equally long period before it, and how far it has grown."""
+        check_categories(category_id=which["filters"].category_id)
         found = queries.compared_with_before(which["period"], which["filters"])
         return in_format(
             which["format"], found, table=table_of_comparison, name="revenue-comparison", chart=chart_of_comparison
@@ -67,6 +70,7 @@ class SalesByCategory(MethodView):
         the categories that the product was in when they were counted, which is seconds after they were recorded.
         """
         kind, period, filters = which.pop("format"), which.pop("period"), which.pop("filters")
+        check_categories(category_id=filters.category_id, parent_id=which["parent_id"])
         found = queries.cut(Dimension.CATEGORY, period, filters, **which)
         return in_format(kind, found, table=table_of_parts, name="sales-by-category", chart=chart_of_parts)
 
@@ -86,5 +90,6 @@ class TopProducts(MethodView):
         are shown; the figures themselves are exact as of now.
         """
         kind, period, filters = which.pop("format"), which.pop("period"), which.pop("filters")
+        check_categories(category_id=filters.category_id)
         found = queries.cut(Dimension.PRODUCT, period, filters, **which)
         return in_format(kind, found, table=table_of_parts, name="top-products", chart=chart_of_parts)
