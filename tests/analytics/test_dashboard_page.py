@@ -94,10 +94,17 @@ def test_a_page_asks_every_few_seconds_where_no_live_process_is_there(app: Flask
         assert asked(browser) < 10
 
 
+def test_the_tile_of_sales_is_called_as_the_page_it_leads_to_calls_the_same_figure(app: Flask) -> None:
+    new_person(app, "mo@example.org", role="admin")
+    visitor = Visitor(app, "mo@example.org")
+    assert "Paid today" in visitor.get("/admin").text
+    assert ">Paid<" in visitor.get("/admin/sales").text
+
+
 def test_the_page_shows_the_tiles_that_its_reader_may_see(app: Flask) -> None:
     new_person(app, "eve@example.org", role="farm operator")
     page = Visitor(app, "eve@example.org").get("/admin").text
     assert "Tasks waiting" in page
-    assert "Revenue today" not in page
+    assert "Paid today" not in page
     answer = Visitor(app, "eve@example.org").get("/admin")
     assert "connect-src 'self' ws://localhost;" in answer.headers["Content-Security-Policy"]
