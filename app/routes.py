@@ -15,6 +15,7 @@ from app.analytics.views import products as product_pages
 from app.analytics.views import reports as report_pages
 from app.analytics.views import sales as sales_pages
 from app.analytics.views import stock as stock_pages
+from app.analytics.views.live_channel import register_live_channel
 from app.auth.api import (
     api_keys,
     audit,
@@ -223,6 +224,7 @@ def register(app: Flask, settings: Settings) -> None:
     bootstrap.init_app(app)
     register_assets(app)
     register_bokeh(app)
+    register_live_channel(app)
     app.extensions["authenticate"] = authenticate
     app.extensions["gallery"] = Gallery(settings)
     app.extensions["waiting_room"] = WaitingRoom(settings.web_threads)

@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -44,10 +45,7 @@ class Display:
     @property
     def locale(self) -> Locale:
         """The locale of the language; English where it is not known."""
-        try:
-            return Locale.parse(self.language, sep="-")
-        except (UnknownLocaleError, ValueError):
-            return Locale("en")
+        return _locale_of(self.language)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -56,6 +54,15 @@ class Display:
             return ZoneInfo(self.time_zone) if self.time_zone else settings().timezone
         except (ZoneInfoNotFoundError, ValueError):  # of a machine that knows more zones than this one
             return settings().timezone
+
+
+@lru_cache(maxsize=64)
+def _locale_of(language: str) -> Locale:
+    """Kept, because a page of figures writes some thousand numbers."""
+    try:
+        return Locale.parse(language, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return Locale("en")
 
 
 def register_display(app: Flask, find: Callable[[int], Display | None]) -> None:

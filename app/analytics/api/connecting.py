@@ -29,7 +29,7 @@ def admit_ticket() -> None:
     g.pop("ticket_expires_at", None)
     ticket = next((name.removeprefix(TICKET) for name in _offered() if name.startswith(TICKET)), None)
     if ticket is not None and request.method == "GET":
-        entrant = redeem_ticket(ticket, now=utc_now())
+        entrant = redeem_ticket(ticket, address=request.remote_addr, now=utc_now())
         g.principal, g.ticket_expires_at = principal_of(entrant.access), entrant.expires_at
 
 

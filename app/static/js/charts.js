@@ -45,13 +45,18 @@ class Chart {
     const turn = ++this.turn;
     if (!this.item) this.show("loading");
     try {
-      const item = await fetched(this.figure.dataset.chartUrl);
+      const address = this.figure.dataset.chartUrl;
+      const item = await fetched(address);
       if (turn !== this.turn) return;
+      const print = address + fingerprint(item);
+      if (this.item && print === this.print) return;
       this.item = item;
+      this.print = print;
       this.fill();
       await this.draw();
     } catch (error) {
       if (turn !== this.turn) return;
+      if (this.item && !error.isFinal) return; // what is shown is better than nothing, and it is asked for again
       if (!(error instanceof Problem)) console.error(error);
       this.item = undefined;
       this.clear();
@@ -84,13 +89,23 @@ class Chart {
     this.drawn = look(isNarrow);
     this.fillLegend();
     this.root ??= this.place.attachShadow({ mode: "open" });
-    this.remove();
-    this.root.replaceChildren(inner);
+    const before = [...this.root.children];
+    if (before.length) putBehind(inner, this.place.clientWidth);
+    this.root.append(inner);
     inner.ariaHidden = "true"; // what it shows is said by point() and stands in the table
     language = this.item.language;
     this.embedding = Bokeh.embed.embed_item({ doc: adapted(this.item, isNarrow), root_id: this.item.root_id }, inner);
-    this.views = await this.embedding;
-    if (turn !== this.drawing) return this.remove();
+    const views = await this.embedding;
+    if (before.length) await painted();
+    if (turn !== this.drawing) {
+      letGo(views);
+      inner.remove();
+      return;
+    }
+    this.remove();
+    for (const old of before) old.remove();
+    inner.style.cssText = `min-height: ${this.item.height}px`;
+    this.views = views;
     for (const part of within(this.root)) if (part.tabIndex === 0) part.tabIndex = -1; // the place itself has the focus
     this.place.tabIndex = 0;
     this.point(this.at);
@@ -174,12 +189,10 @@ class Chart {
     this.place.removeAttribute("tabindex");
   }
 
-  /** Let go of what was drawn: BokehJS keeps every document until it is taken from its list. */
+  /** Let go of what was drawn. */
   remove() {
-    const documents = new Set([...(this.views ?? [])].map((view) => view.model.document));
-    this.views?.clear();
+    if (this.views) letGo(this.views);
     this.views = undefined;
-    for (const one of documents) window.Bokeh.documents.splice(window.Bokeh.documents.indexOf(one), 1);
     delete this.figure.dataset.chartDrawn;
   }
 
@@ -191,7 +204,37 @@ class Chart {
   }
 }
 
-class Problem extends Error {}
+/** BokehJS keeps every document until it is taken from its list. */
+function letGo(views) {
+  const documents = new Set([...views].map((view) => view.model.document));
+  views.clear();
+  for (const one of documents) window.Bokeh.documents.splice(window.Bokeh.documents.indexOf(one), 1);
+}
+
+/** Have a new picture drawn behind the old one, which is seen until the new one is done. */
+function putBehind(inner, width) {
+  Object.assign(inner.style, { position: "absolute", inset: "0 auto auto 0", width: `${width}px`, visibility: "hidden" });
+}
+
+const painted = () => new Promise((done) => {
+  const late = setTimeout(done, 500); // no frame is drawn of a page that nobody sees
+  requestAnimationFrame(() => requestAnimationFrame(() => { clearTimeout(late); done(); }));
+});
+
+/** What an item shows, whatever numbers the server gave the models in it. */
+function fingerprint(item) {
+  const numbers = new Map();
+  const number = (id) => numbers.get(id) ?? numbers.set(id, `"#${numbers.size}"`).get(id);
+  return JSON.stringify(item).replace(/"(?:p\d+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"/g, number);
+}
+
+/** What is told to who reads; `isFinal` where asking again would not help. */
+class Problem extends Error {
+  constructor(words, isFinal = true) {
+    super(words);
+    this.isFinal = isFinal;
+  }
+}
 
 async function fetched(address) {
   const answer = await fetch(address, {
@@ -199,7 +242,7 @@ async function fetched(address) {
   });
   if (answer.ok) return answer.json();
   if (answer.status === 401) throw new Problem("Your session is over. Load the page again to log in.");
-  if (answer.status >= 500) throw new Problem(FAILED);
+  if (answer.status >= 500) throw new Problem(FAILED, false);
   const problem = await answer.json().catch(() => ({}));
   const details = (problem.errors ?? []).map((error) => error.detail).filter(Boolean);
   throw new Problem([problem.detail ?? FAILED, ...details].join(" "));
@@ -346,7 +389,10 @@ new MutationObserver(() => {
 document.addEventListener("charts:refresh", (event) => {
   const chart = charts.get(event.target);
   if (chart) chart.load();
-  else refreshCharts(event.target === document ? document : event.target);
+  else {
+    refreshCharts(event.target);
+    drawCharts(event.target);
+  }
 });
 
 drawCharts();
