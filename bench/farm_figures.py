@@ -74,15 +74,16 @@ def fill(count: int, days: int) -> None:
         shop, action = chance.choice(shop_ids), chance.choice(list(Action))
         job_id = filler.job(shop, begun=some[0] - timedelta(hours=1), action=action, ended=some[-1])
         for at in range(0, len(some), _CHUNK):
-            _write(job_id, shop, product_id, some[at : at + _CHUNK], workers, chance)
+            write_tasks(job_id, shop, product_id, some[at : at + _CHUNK], workers, chance)
         total = select(func.count()).select_from(Task).where(Task.job_id == job_id)
         db.session.get_one(Job, job_id).total_count = db.session.scalar(total) or 0
         db.session.commit()
 
 
-def _write(
+def write_tasks(
     job_id: int, shop: int, product_id: int, ends: list[datetime], workers: list[int], chance: random.Random
 ) -> None:
+    """Write a task with one attempt for each end, done by any of the workers."""
     connection = db.session.connection()
     first = (db.session.scalar(select(func.max(Task.id))) or 0) + 1
     tasks, attempts = [], []
