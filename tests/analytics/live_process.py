@@ -23,9 +23,11 @@ SOON: Final = {"LIVE_TICK_S": "0.2", "LIVE_RECHECK_S": "0.3"}
 
 
 @contextlib.contextmanager
-def live_server(settings: Settings, folder: Path, *, environ: Mapping[str, str] | None = None) -> Iterator[WebServer]:
-    """A live process that looks often; gone when the block ends."""
-    port = free_port()
+def live_server(
+    settings: Settings, folder: Path, *, environ: Mapping[str, str] | None = None, port: int | None = None
+) -> Iterator[WebServer]:
+    """A live process that looks often, at any port that is free or at this one; gone when the block ends."""
+    port = port or free_port()
     variables = {
         "HOST": "127.0.0.1",
         "LIVE_PORT": str(port),
@@ -40,9 +42,9 @@ def live_server(settings: Settings, folder: Path, *, environ: Mapping[str, str] 
         yield server
 
 
-def until(condition: Callable[[], Any], said: str = "it does not come true") -> Any:
+def until(condition: Callable[[], Any], said: str = "it does not come true", *, limit_s: float = LIMIT_S) -> Any:
     """Wait for something to be true and give it."""
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + limit_s
     while not (found := condition()):
         assert time.monotonic() < deadline, said
         time.sleep(0.05)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jwt
+import psutil
 import pytest
 import redis
 import requests
@@ -17,14 +23,16 @@ import websocket
 from flask import Flask
 from sqlalchemy import delete, update
 
-from app.auth.models import ApiKey, RolePermission, Session
+from app.analytics.live.frames import EVENTS, Audience
+from app.analytics.services.snapshots import Snapshot
+from app.auth.models import ApiKey, RolePermission, Session, UserRole
 from app.auth.services.second_factor import hash_of
-from app.config import Settings
+from app.config import Settings, SettingsError
 from app.core.cache import cache
 from app.core.extensions import db
 from app.core.orm import utc_now
 from app.core.transactions import in_transaction
-from tests.analytics.live_process import API, events, listening, live_server, refusal, until
+from tests.analytics.live_process import API, LIMIT_S, events, listening, live_server, refusal, until
 from tests.analytics.test_dashboard import add_sale, headers_of
 from tests.browsing import Visitor
 from tests.calls import add_person, token_of
@@ -143,8 +151,12 @@ def test_a_ticket_opens_one_connection_within_its_time(app: Flask, live: WebServ
     assert refusal(live, subprotocols=offered) == (401, "TICKET_REFUSED")
     old = ticket()
     with app.app_context():
-        stored.delete(*stored.keys("ticket:*"))
+        stored.pexpire(stored.keys("ticket:*")[0], 1)
     assert refusal(live, subprotocols=["cartwright.figures", old]) == (401, "TICKET_REFUSED")
+    stranger = socket.create_connection(("127.0.0.1", live.port), source_address=("127.0.0.2", 0))
+    stolen = ["cartwright.figures", ticket()]
+    assert refusal(live, subprotocols=stolen, socket=stranger) == (401, "TICKET_REFUSED")
+    assert refusal(live, subprotocols=stolen) == (401, "TICKET_REFUSED"), "who it was stolen from learns of it"
     ended = ticket()
     with app.app_context():
         do(update(Session).values(ended_at=utc_now()))
@@ -190,6 +202,109 @@ def test_who_may_no_longer_see_it_is_shown_out(app: Flask, live: WebServer, endi
         assert by_key.closing() == (1008, "unauthenticated")
         assert until(lambda: next(by_session)) == ("closed", {"reason": "unauthenticated"})
         assert next(by_session, None) is None
+
+
+@pytest.mark.parametrize("ending", ["expired", "logged out", "role lost"])
+def test_an_access_token_that_ends_takes_its_connections_along(
+    app: Flask, live: WebServer, settings: Settings, ending: str
+) -> None:
+    mine = headers_of(app, "dashboard:read", "stock:read")
+    if ending == "expired":
+        mine = _ending_soon(mine, settings)
+    with (
+        listening(live, header=mine) as by_socket,
+        contextlib.closing(events(live, headers=mine)) as by_events,  # type: ignore[type-var]
+    ):
+        assert by_socket.hear()["figures"] == {"stock.low": 0}
+        assert next(by_events)[0] == "message"
+        if ending == "logged out":
+            assert app.test_client().post("/api/v1/auth/logout", headers=mine).status_code in {200, 204}
+        elif ending == "role lost":
+            with app.app_context():
+                do(delete(UserRole))
+        assert by_socket.closing() == (1008, "unauthenticated")
+        assert until(lambda: next(by_events)) == ("closed", {"reason": "unauthenticated"})
+        assert next(by_events, None) is None
+
+
+def _ending_soon(headers: dict[str, str], settings: Settings) -> dict[str, str]:
+    """The same access token with a few seconds left."""
+    token = headers["Authorization"].removeprefix("Bearer ")
+    claims = jwt.decode(token, options={"verify_signature": False})
+    claims["exp"] = int(time.time()) + 8
+    head = jwt.get_unverified_header(token)
+    return {"Authorization": f"Bearer {jwt.encode(claims, settings.jwt_secret_key, 'HS256', headers=head)}"}
+
+
+def test_it_is_looked_often_enough_who_may_still_be_there(settings: Settings) -> None:
+    assert settings.live.recheck_s <= 45
+    with pytest.raises(SettingsError, match="LIVE_RECHECK_S"):
+        Settings.from_env({"LIVE_RECHECK_S": "60"})
+
+
+def test_who_takes_nothing_is_dropped_and_costs_no_memory(
+    app: Flask, settings: Settings, headers: dict[str, str], tmp_path: Path
+) -> None:
+    fast = {"LIVE_TICK_S": "0.1", "LIVE_USER_CLIENTS": "1"}
+    done = threading.Event()
+    with contextlib.ExitStack() as open_, socket.socket() as slow:
+        server = open_.enter_context(live_server(settings, tmp_path, environ=fast))
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        slow.connect(("127.0.0.1", server.port))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        slow.sendall(f"GET {API}/events/dashboard HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n".encode())
+        process = psutil.Process(server.process.pid)
+        slow.settimeout(LIMIT_S)
+        assert slow.recv(15) == b"HTTP/1.1 200 OK"
+        assert refusal(server, header=headers) == (429, "TOO_MANY_OF_ONE_PERSON")
+        before = process.memory_info().rss
+        writer = threading.Thread(target=_sell_on, args=(app, done))
+        writer.start()
+        open_.callback(writer.join)
+        open_.callback(done.set)
+        until(lambda: _can_open(server, headers), "who takes nothing keeps its place", limit_s=90)
+        assert process.memory_info().rss - before < 16_000_000
+
+
+def _sell_on(app: Flask, done: threading.Event) -> None:
+    number = 0
+    while not done.wait(0.05):
+        number += 1
+        with app.app_context():
+            add_sale(sold_at=utc_now(), total_minor=100, key=f"line:{number}")
+
+
+def test_who_is_behind_gets_the_newest_figures_in_full() -> None:
+    audience = Audience(frozenset({"stock"}))
+    for seq in (5, 6, 7, 9):
+        audience.update(Snapshot(seq, "2026-11-22T10:00:00+00:00", {"stock.low": seq, "sales.today.units": seq}))
+        if seq == 7:
+            assert _sent(audience, 6) == {"seq": 7, "kind": "change", "figures": {"stock.low": 7}}
+            assert _sent(audience, 5) == {"seq": 7, "kind": "full", "figures": {"stock.low": 7}}
+            assert _sent(audience, None) == _sent(audience, 5)
+            assert audience.frame(EVENTS, 7) is None
+    assert _sent(audience, 7) == {"seq": 9, "kind": "full", "figures": {"stock.low": 9}}, "8 was never heard"
+
+
+def _sent(audience: Audience, known: int | None) -> dict[str, Any]:
+    frame = audience.frame(EVENTS, known)
+    assert frame is not None
+    found: dict[str, Any] = json.loads(frame.partition(b"data: ")[2])
+    assert found.pop("at")
+    return found
+
+
+def test_a_number_that_is_missing_makes_the_next_frame_a_full_one(
+    app: Flask, live: WebServer, headers: dict[str, str]
+) -> None:
+    with listening(live, header=headers) as listener:
+        first = listener.hear()["seq"]
+        with app.app_context():
+            cache().redis.incrby("dashboard:number", 3)
+            add_sale(sold_at=utc_now(), total_minor=100, key="line:1")
+        frame = listener.hear()
+        assert (frame["kind"], frame["seq"]) == ("full", first + 4)
+        assert frame["figures"]["sales.today.units"] == 1
 
 
 def test_two_processes_read_the_figures_once_a_tick_for_all(
