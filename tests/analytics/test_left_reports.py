@@ -29,7 +29,7 @@ __all__ = ["page"]  # a fixture
 URL = "/api/v1/left-reports"
 ABOUT: dict[str, Any] = {"name": "Days", "kind": "sales_by_day", "period": "last_days", "days": 7, "filters": {}}
 DAILY = {"rhythm": "daily", "hour": 7, "weekday": None, "month_day": None, "timezone": "UTC"}
-ADMIN = ANALYST | {"users:write"}
+ADMIN = ANALYST | {"users:read", "users:write"}
 
 
 @pytest.fixture

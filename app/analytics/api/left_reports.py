@@ -19,7 +19,7 @@ blp = ApiBlueprint("left-reports", __name__, description="Reports of people who 
 class LeftReports(MethodView):
     """What people left behind."""
 
-    @blp.requires("users:write")
+    @blp.requires("users:read")
     @blp.arguments(PageArguments, location="query")
     @blp.answers(200, schemas.ReportPage)
     def get(self, which: dict[str, Any]) -> Any:
