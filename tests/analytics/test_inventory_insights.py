@@ -186,6 +186,7 @@ def test_nothing_sold_is_nothing_to_buy(context: Flask) -> None:
         ("sort=name", "/sort"),
         ("status=low", "/status"),
         ("category=0", "/category"),
+        ("category=99999", "/category"),
         ("cursor=nonsense", "/cursor"),
         ("limit=101", "/limit"),
     ],

@@ -17,8 +17,9 @@ from app.analytics.rules import recommendations as rules
 from app.analytics.rules.recommendations import Kind, Reason, affinity
 from app.analytics.services import recommendations as counting
 from app.analytics.services import recommending
-from app.analytics.services.best_sellers import rank_best_sellers
+from app.analytics.services.best_sellers import rank_best_sellers, rank_first_best_sellers
 from app.analytics.services.recommendations import recommend, recommend_all
+from app.analytics.services.sales_folding import fold_sales
 from app.core.extensions import db
 from app.core.permissions import system
 from app.products.models.products import Product
@@ -172,6 +173,23 @@ def test_a_new_product_gets_best_sellers_and_says_so(context: Flask) -> None:
     assert all(each.is_fallback and each.score is None for each in recommend_with(_asin(kettle)))
     assert _names(_asin(kettle), limit=2) == expected[:2]
     assert _names(_asin(hose))[0] == (rake, Reason.CATEGORY)
+
+
+def test_what_sells_first_is_ranked_at_once_and_then_in_its_turn(context: Flask) -> None:
+    kettle, pot = (make_goods("10.00", now=NOW, brand=None) for _ in range(2))
+    rank_best_sellers(now=NOW)
+    sell(1, {pot: 1}, at=NOW)
+    fold_sales()
+    rank_first_best_sellers(now=NOW)
+    assert _names(_asin(kettle)) == [(pot, Reason.SHOP)]
+
+    rake = make_goods("10.00", now=NOW, brand=None)
+    sell(2, {rake: 5}, at=NOW)
+    fold_sales()
+    rank_first_best_sellers(now=NOW)
+    assert _names(_asin(kettle)) == [(pot, Reason.SHOP)]
+    rank_best_sellers(now=NOW)
+    assert _names(_asin(kettle)) == [(rake, Reason.SHOP), (pot, Reason.SHOP)]
 
 
 def test_similar_products_share_category_brand_and_price(context: Flask) -> None:

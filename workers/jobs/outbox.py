@@ -9,7 +9,7 @@ from typing import Final
 from flask import Flask
 
 from app.analytics.services import report_mails, report_upkeep, sales_folding
-from app.analytics.services.best_sellers import rank_best_sellers
+from app.analytics.services.best_sellers import rank_best_sellers, rank_first_best_sellers
 from app.analytics.services.farm_adding import add_up
 from app.analytics.services.farm_upkeep import note_load, purge_farm_figures
 from app.analytics.services.funnel import fold_funnel
@@ -190,6 +190,7 @@ def _sweep_holds() -> None:
 
 def _recommend() -> None:
     recommend(clock=utc_now)
+    rank_first_best_sellers(now=utc_now())
 
 
 def _rank_best_sellers() -> None:

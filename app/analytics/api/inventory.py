@@ -13,6 +13,7 @@ from app.analytics.charts.item import chart_item
 from app.analytics.charts.shares import MOST_USED_UP, StockCover, stock_cover
 from app.analytics.queries import inventory_insights as queries
 from app.analytics.queries.inventory_insights import Insight, InsightPage, Sort, Status
+from app.analytics.queries.known_categories import check_categories
 from app.analytics.schemas import inventory as schemas
 from app.analytics.schemas.formats import CHART, CSV
 from app.core.api import ApiBlueprint
@@ -62,6 +63,7 @@ class InventoryInsights(MethodView):
         which |= {"sort": Sort(which["sort"]), "status": None if status is None else Status(status)}
         which |= _WHOLE.get(kind, {})
         which |= {"today": day_of(utc_now())}
+        check_categories(category=which.get("category"))
         found = queries.list_insights(**which)
         return in_format(kind, found, table=_table, name="inventory-insights", chart=partial(_chart, which))
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, select, true
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, select, true
 
 from app.analytics.models.recommendations import BestSeller, ProductDemand
+from app.analytics.models.sales_rollups import SalesDayProduct
 from app.analytics.queries.product_units import units_by_asin
 from app.analytics.rules.recommendations import DEMAND_DAYS, RANKED, SHOP_SCOPE, brand_scope, category_scope
 from app.core.orm import table_of
@@ -23,6 +24,7 @@ _CATEGORY: Final = table_of(Category)
 _MEMBER: Final = table_of(ProductCategory)
 _PRODUCT: Final = table_of(Product)
 _DEMAND: Final = table_of(ProductDemand)
+_DAY: Final = table_of(SalesDayProduct)
 _BEST: Final = table_of(BestSeller)
 _SOLD: Final = func.coalesce(_DEMAND.c.units, 0)
 
@@ -43,6 +45,20 @@ def rank_best_sellers(*, now: datetime) -> int:
         done, brand = done + len(brands), brands[-1]
     _forget_unranked(now=now)
     return done
+
+
+def rank_first_best_sellers(*, now: datetime) -> None:
+    """Rank at once where something sold and nothing is ranked by it yet, as after a new shop's import of its sales."""
+    if _is_first_sold(since=day_of(now) - timedelta(days=DEMAND_DAYS)):
+        rank_best_sellers(now=now)
+
+
+@in_transaction
+def _is_first_sold(*, since: date) -> bool:
+    ranked = select(_BEST.c.product_id).where(_BEST.c.scope == SHOP_SCOPE)
+    sold = select(_DAY.c.asin).join(_PRODUCT, _PRODUCT.c.asin == _DAY.c.asin)
+    sold = sold.where(_DAY.c.sold_on >= since, _DAY.c.quantity > 0, _PRODUCT.c.is_active == true())
+    return bool(connection().scalar(select(and_(~exists(ranked), exists(sold)))))
 
 
 @in_transaction
