@@ -187,6 +187,7 @@ def all_ids(world: World) -> dict[str, int | str]:
         "job_id": errand.job_id,
         "asin": errand.asin,
         **_worker(world),
+        **_failed_mail(world),
         **(shared := _share(world)),
         "secret": shared["token"],
         **_alert(world),
