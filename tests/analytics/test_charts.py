@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,8 @@ from flask.testing import FlaskClient
 from app.analytics.charts.clock import WallClock
 from app.analytics.charts.decimation import MOST, extremes, width_of_bars
 from app.analytics.charts.item import chart_item
+from app.analytics.charts.latency import LatencyPoint, latency_percentiles
+from app.analytics.charts.load import LoadSample, queue_and_workers
 from app.analytics.charts.sales_days import DaySales, sales_by_day
 from app.analytics.charts.style import DARK
 from app.analytics.charts.throughput import OutcomeCounts, job_throughput
@@ -184,3 +187,25 @@ def test_bokehs_script_is_kept_for_good_and_compressed_for_who_takes_that(client
     assert "Accept-Encoding" in packed.headers["Vary"]
     assert client.get(address, headers={"If-None-Match": plain.headers["ETag"]}).status_code == 304
     assert client.get(address.replace(address.split("/")[3], "0.0.0")).status_code == 404
+
+
+PERIOD = (datetime(2026, 10, 23, tzinfo=BERLIN), datetime(2026, 11, 22, tzinfo=BERLIN))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda at: job_throughput(
+            [OutcomeCounts(at, succeeded=714)], step=timedelta(days=1), zone=BERLIN, per="day", period=PERIOD
+        ),
+        lambda at: latency_percentiles(
+            [LatencyPoint(at, 3, 200, 300, 400)], zone=BERLIN, step=timedelta(days=1), period=PERIOD
+        ),
+        lambda at: queue_and_workers([LoadSample(at, 5, 2, 1)], zone=BERLIN, period=PERIOD),
+    ],
+    ids=["throughput", "latency", "load"],
+)
+def test_the_axis_of_a_lone_point_is_that_of_the_period_that_was_asked_for(draw: Callable[[datetime], Any]) -> None:
+    shown = draw(datetime(2026, 11, 21, tzinfo=BERLIN)).x_range
+    walls = [datetime.fromtimestamp(edge / 1000, UTC) for edge in (shown.start, shown.end)]
+    assert walls == [datetime(2026, 10, 23, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC)]

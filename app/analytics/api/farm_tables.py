@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from bokeh.plotting import figure as Figure  # noqa: N812
 
+    from app.analytics.charts.clock import Period
+
 _OUTCOMES = ("tasks", "succeeded", "refused", "failed", "skipped", "cancelled", "success_rate")
 _CODES = ("code", "outcome", "tasks", "share", "retries")
 _VISITS = ("p50_ms", "p90_ms", "p95_ms", "p99_ms")
@@ -70,7 +72,12 @@ def _throughput(found: FarmAnalytics) -> Figure:
         for one in found.throughput
     ]  # fmt: skip
     grain = found.window.grain
-    return job_throughput(rows, step=_STEPS[grain], zone=settings().timezone, per=grain.value)
+    period = _period(found)
+    return job_throughput(rows, step=_STEPS[grain], zone=settings().timezone, per=grain.value, period=period)
+
+
+def _period(found: FarmAnalytics) -> Period:
+    return found.window.since, found.window.until
 
 
 def _cells(row: object, names: tuple[str, ...]) -> list[Any]:
@@ -80,7 +87,8 @@ def _cells(row: object, names: tuple[str, ...]) -> list[Any]:
 def _latency(found: FarmAnalytics) -> Figure:
     times = ((one.start_at, one.stages.get("total")) for one in find_times(found.window, found.which))
     rows = [LatencyPoint(at, all_.count, all_.p50_ms, all_.p95_ms, all_.p99_ms) for at, all_ in times if all_]
-    return latency_percentiles(rows, zone=settings().timezone)
+    step = _STEPS[found.window.grain]
+    return latency_percentiles(rows, zone=settings().timezone, step=step, period=_period(found))
 
 
 def _stages(found: FarmAnalytics) -> Figure:
@@ -95,11 +103,11 @@ def _codes(found: FarmAnalytics) -> Figure:
 
 
 def _load(found: FarmAnalytics) -> Figure:
-    points = list_load(found.window.since, found.window.until)
+    points = list_load(*_period(found))
     rows = [
         LoadSample(one.at, one.waiting + one.queued, one.running, one.idle + one.busy + one.draining) for one in points
     ]  # fmt: skip
-    return queue_and_workers(rows, zone=settings().timezone)
+    return queue_and_workers(rows, zone=settings().timezone, period=_period(found))
 
 
 _CHARTS: Final[dict[str, Callable[[FarmAnalytics], Figure]]] = {

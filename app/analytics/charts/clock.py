@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from app.analytics.charts.words import moment_words, span_words
@@ -14,6 +14,10 @@ _WEEK_S: Final = 7 * 86_400
 _MONDAY_S: Final = 4 * 86_400
 """The clock begins on a Thursday."""
 _COMINGS: Final = ("", " (first time)", " (second time)")
+
+
+Period: TypeAlias = tuple[datetime, datetime]
+"""From one aware instant to another."""
 
 
 class Bar(NamedTuple):
@@ -52,6 +56,10 @@ class WallClock:
         if place is None:
             place = self._quarters[quarter] = self._begin(quarter * _QUARTER_S)
         return place[0] + (instant - quarter * _QUARTER_S) * place[1]
+
+    def axis(self, period: Period | None) -> tuple[float, float] | None:
+        """From where to where an axis of milliseconds goes that shows a period, if one is known."""
+        return None if period is None else (self.seconds(period[0]) * 1000, self.seconds(period[1]) * 1000)
 
     def bar_of(self, place: float, width_s: int) -> Bar:
         """The bar of so many seconds that a place belongs to; bars of whole weeks begin on Mondays."""

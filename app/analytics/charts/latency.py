@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from app.analytics.charts import style
-from app.analytics.charts.clock import WallClock
+from app.analytics.charts.clock import Period, WallClock
 from app.analytics.charts.decimation import MOST, MOST_ROWS
 from app.analytics.charts.lines import Line, Texts, drawn_lines
 from app.analytics.charts.ranks import MOST_RANKS, Rank, ranked
@@ -57,8 +57,17 @@ def latency_by_stage(rows: Sequence[StageLatency]) -> Figure:
     return ranked(ranks, style.Facts(caption, ("Stage", "Count", "Median", "95 %", "99 %"), table))
 
 
-def latency_percentiles(rows: Sequence[LatencyPoint], *, zone: ZoneInfo) -> Figure:
-    """Draw the median, the 95th and the 99th percentile over time; ``rows`` ascend and may have gaps."""
+def latency_percentiles(
+    rows: Sequence[LatencyPoint],
+    *,
+    zone: ZoneInfo,
+    step: timedelta = timedelta(minutes=1),
+    period: Period | None = None,
+) -> Figure:
+    """Draw the median, the 95th and the 99th percentile over time; ``rows`` are of ``step`` each, and may have gaps.
+
+    The axis is that of the ``period`` that was asked for, if it is given, and else goes around the rows.
+    """
     if not rows:
         return style.empty_figure("No visit ended in this period.")
     clock = WallClock(zone)
@@ -70,7 +79,9 @@ def latency_percentiles(rows: Sequence[LatencyPoint], *, zone: ZoneInfo) -> Figu
         values: list[int] = [getattr(row, field) for row in rows]
         texts = Texts(len(values), lambda at, values=values: duration_words(values[at]))  # type: ignore[misc]
         lines.append(Line(name, places, [value / by for value in values], texts))
-    made, legend = drawn_lines(lines, unit=unit, when=clock.moment)
+    made, legend = drawn_lines(
+        lines, unit=unit, when=clock.moment, lone_s=step.total_seconds(), axis=clock.axis(period)
+    )
     table = [(clock.moment(place), *_cells(row)) for place, row in list(zip(places, rows, strict=True))[-MOST_ROWS:]]
     drawn = f"{number_words(len(rows))} stretches of time, drawn as the lowest and highest."
     caption = " ".join(filter(None, (drawn if len(rows) > MOST // len(lines) else "", clock.note())))

@@ -50,21 +50,23 @@ def drawn_lines(
     *,
     unit: str,
     when: Callable[[float], str],
-    lone_s: int = 60,
+    lone_s: float = 60,
+    axis: tuple[float, float] | None = None,
     from_zero: bool = True,
     base: float | None = None,
 ) -> tuple[Figure, style.Legend]:
     """A figure of at most ``MOST_LINES`` lines with at least one place each, and its legend.
 
-    ``when(seconds)`` says a place in words; around a lone place ``lone_s`` seconds belong to it; ``base`` is a value
-    that is drawn as a dashed line across.
+    ``when(seconds)`` says a place in words; around a lone place ``lone_s`` seconds belong to it; ``axis`` is from where
+    to where it goes at least, in milliseconds; ``base`` is a value that is drawn as a dashed line across.
     """
     few = [line.kept(MOST // len(lines)) for line in lines]
     every = [value for line in few for value in line.values] + ([base] if base is not None else [])
     span = style.value_range(min(every), max(every), from_zero=from_zero)
     places = sorted({place for line in few for place in line.places})
     edges = style.columns_around([place * 1000 for place in places], lone_s * 1000)
-    made = style.new_figure(unit=unit, x_axis_type="datetime", x_range=style.range_around(edges, _LEAST), y_range=span)
+    around = style.range_around(edges, _LEAST, axis)
+    made = style.new_figure(unit=unit, x_axis_type="datetime", x_range=around, y_range=span)
     style.time_axis(made)
     style.number_axis(made.yaxis[0])
     if base is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from app.analytics.charts import style
-from app.analytics.charts.clock import WallClock
+from app.analytics.charts.clock import Period, WallClock
 from app.analytics.charts.decimation import MOST, MOST_ROWS, extremes
 from app.analytics.charts.words import count_words, number_words
 
@@ -27,8 +27,11 @@ class LoadSample:
     workers: int
 
 
-def queue_and_workers(rows: Sequence[LoadSample], *, zone: ZoneInfo) -> Figure:
-    """Draw waiting and running tasks on the left axis and workers on the right one; ``rows`` ascend."""
+def queue_and_workers(rows: Sequence[LoadSample], *, zone: ZoneInfo, period: Period | None = None) -> Figure:
+    """Draw waiting and running tasks on the left axis and workers on the right one; ``rows`` ascend.
+
+    The axis is that of the ``period`` that was asked for, if it is given, and else goes around the rows.
+    """
     from bokeh.models import LinearAxis, Range1d
 
     if not rows:
@@ -38,9 +41,8 @@ def queue_and_workers(rows: Sequence[LoadSample], *, zone: ZoneInfo) -> Figure:
     places = [clock.seconds(row.at) * 1000 for row in few]
     span = style.value_range(0, max(max(row.waiting, row.running) for row in few))
     edges = style.columns_around(places, 60_000)
-    made = style.new_figure(
-        unit="Tasks (left), workers (right)", x_axis_type="datetime", x_range=style.range_around(edges, 3), y_range=span
-    )
+    around = style.range_around(edges, 3, clock.axis(period))
+    made = style.new_figure(unit="Tasks (left), workers (right)", x_axis_type="datetime", x_range=around, y_range=span)
     style.time_axis(made)
     style.number_axis(made.yaxis[0], whole=True)
     made.extra_y_ranges = {"workers": Range1d(0, style.value_range(0, max(row.workers for row in few))[1])}

@@ -166,9 +166,16 @@ def say_at(made: Figure, shown: Any) -> None:
     made.add_tools(tool)
 
 
-def range_around(edges: Sequence[tuple[float, float]], least: int) -> tuple[float, float]:
-    """From where to where an axis goes that shows these columns, with room for at least so many of them."""
+def range_around(
+    edges: Sequence[tuple[float, float]], least: int, within: tuple[float, float] | None = None
+) -> tuple[float, float]:
+    """From where to where an axis goes that shows these columns.
+
+    That is all of the period ``within``, where that is known, else there is room for at least so many columns.
+    """
     left, right = edges[0][0], edges[-1][1]
+    if within is not None:
+        return min(left, within[0]), max(right, within[1])
     lacks = max(0.0, (edges[0][1] - left) * least - (right - left)) / 2
     return left - lacks, right + lacks
 

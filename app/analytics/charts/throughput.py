@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from app.analytics.charts import style
-from app.analytics.charts.clock import Bar, WallClock
+from app.analytics.charts.clock import Bar, Period, WallClock
 from app.analytics.charts.decimation import MOST_ROWS, width_of_bars
 from app.analytics.charts.words import count_words, number_words, parts_words
 
@@ -45,9 +45,17 @@ class OutcomeCounts:
     cancelled: int = 0
 
 
-def job_throughput(rows: Sequence[OutcomeCounts], *, step: timedelta, zone: ZoneInfo, per: str = "minute") -> Figure:
+def job_throughput(
+    rows: Sequence[OutcomeCounts],
+    *,
+    step: timedelta,
+    zone: ZoneInfo,
+    per: str = "minute",
+    period: Period | None = None,
+) -> Figure:
     """Draw tasks per minute, hour or day as stacked bars; ``rows`` are of ``step`` each, ascending, and may have gaps.
 
+    The axis is that of the ``period`` that was asked for, if it is given, and else goes around the rows.
     Bars of more than about 240 stretches are wider, and then show the mean of their time and, by a mark, the highest of
     their stretches; the caption says so.
     """
@@ -65,9 +73,8 @@ def job_throughput(rows: Sequence[OutcomeCounts], *, step: timedelta, zone: Zone
     counts = [sums[bar] for bar in bars]
     heights = [sum(each) * rate for each, rate in zip(counts, rates, strict=True)]
     span = style.value_range(0, max([*heights, *peaks]))
-    made = style.new_figure(
-        unit=f"Tasks per {per}", x_axis_type="datetime", x_range=style.range_around(edges, _LEAST), y_range=span
-    )
+    around = style.range_around(edges, _LEAST, clock.axis(period))
+    made = style.new_figure(unit=f"Tasks per {per}", x_axis_type="datetime", x_range=around, y_range=span)
     style.time_axis(made)
     style.number_axis(made.yaxis[0])
     marks = _stack(made, counts, edges, rates)
