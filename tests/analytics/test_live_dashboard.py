@@ -151,7 +151,7 @@ def test_a_ticket_opens_one_connection_within_its_time(app: Flask, live: WebServ
     assert refusal(live, subprotocols=offered) == (401, "TICKET_REFUSED")
     old = ticket()
     with app.app_context():
-        stored.pexpire(stored.keys("ticket:*")[0], 1)
+        stored.pexpire(stored.keys("ticket:*")[0], 0)
     assert refusal(live, subprotocols=["cartwright.figures", old]) == (401, "TICKET_REFUSED")
     stranger = socket.create_connection(("127.0.0.1", live.port), source_address=("127.0.0.2", 0))
     stolen = ["cartwright.figures", ticket()]
