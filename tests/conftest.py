@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +141,15 @@ def context(app: Flask) -> Iterator[Flask]:
     """An open application context, for tests of services and queries."""
     with app.app_context():
         yield app
+
+
+@pytest.fixture
+def kept_signals() -> Iterator[None]:
+    """Gives SIGTERM and SIGINT back their handlers, which a worker that runs within the tests replaces."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

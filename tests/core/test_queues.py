@@ -24,7 +24,7 @@ from app.core.queues import BACKGROUND, BATCH, Doorbell, RegisteredJob, doorbell
 from app.core.transactions import in_transaction
 from tests.servers import make_settings, on_sqlite
 
-pytestmark = [pytest.mark.usefixtures("database"), on_sqlite]
+pytestmark = [pytest.mark.usefixtures("database", "kept_signals"), on_sqlite]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -89,10 +89,8 @@ class Walker:
 
     def forget(self) -> None:
         """Delete what the walk has left."""
-        for table in (ObservedChange, Observation, ObservationCurrent, Attempt, TaskRow, JobRow):
-            db.session.execute(delete(table))
-        db.session.execute(update(Storefront).values(paused_until=None))
-        db.session.commit()
+        tables = (ObservedChange, Observation, ObservationCurrent, Attempt, TaskRow, JobRow)
+        _write(statements=[*map(delete, tables), update(Storefront).values(paused_until=None)])
         doorbell().redis.delete(QUEUE)
 
     # Choosing
@@ -262,11 +260,11 @@ class Walker:
 
     def _expire(self, label: Label, _: State) -> None:
         mine = update(TaskRow).where(TaskRow.id == self.rows.task_id(int(label[1])))
-        self._set(mine.values(leased_until=self._now() - LONG))
+        _set(mine.values(leased_until=self._now() - LONG))
 
     def _deadline(self, label: Label, _: State) -> None:
         mine = update(JobRow).where(JobRow.id == self.jobs[int(label[1])])
-        self._set(mine.values(deadline_at=self._now() - LONG))
+        _set(mine.values(deadline_at=self._now() - LONG))
 
     def _lose(self, label: Label, _: State) -> None:
         number = self.rows.number(int(label[1]), Age(int(label[2])))
@@ -277,10 +275,10 @@ class Walker:
         doorbell().redis.rpush(QUEUE, f"task-{self.rows.task_id(int(label[1]))}-{number}")
 
     def _close_shop(self, _label: Label, _: State) -> None:
-        self._set(update(Storefront).values(paused_until=self._now() + LONG))
+        _set(update(Storefront).values(paused_until=self._now() + LONG))
 
     def _open_shop(self, _label: Label, _: State) -> None:
-        self._set(update(Storefront).values(paused_until=None))
+        _set(update(Storefront).values(paused_until=None))
 
     def _compare(self) -> None:
         self.rows.read()
@@ -300,14 +298,20 @@ class Walker:
     def _let_time_pass(self) -> None:
         """Whatever has to wait a moment has waited; leases and deadlines pass by steps of their own."""
         if any(row.not_before > self._now() for row in self.rows.tasks.values()):
-            self._set(update(TaskRow).where(TaskRow.state == TaskState.READY).values(not_before=self._now() - LONG))
+            _set(update(TaskRow).where(TaskRow.state == TaskState.READY).values(not_before=self._now() - LONG))
 
     def _now(self) -> Any:
         return database_now(db.session())
 
-    def _set(self, statement: Any) -> None:
+
+def _set(statement: Any) -> None:
+    _write(statements=[statement])
+
+
+@in_transaction
+def _write(*, statements: Sequence[Any]) -> None:
+    for statement in statements:
         db.session.execute(statement)
-        db.session.commit()
 
 
 def _outcome(lease: leases.Lease, how: str) -> TaskOutcome:
