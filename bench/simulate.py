@@ -6,7 +6,8 @@ Database (MariaDB, which flushes every commit), Redis, dispatcher and background
 are the services that claim, renew and record. The workers are greenlets of one process over at most 200 connections to
 the database, which take messages from Redis themselves and wait --page seconds instead of visiting a page. Jobs have
 one storefront each, so that no storefront's limit of 64 visits at once is in the way. Measured for --seconds with 1,
-10, 100 and 1,000 workers, then with all of them until every task has ended; proves at the end that each ended once.
+10, 100 and 1,000 workers, then with all of them until every task has ended or --most seconds have passed; proves at the
+end that each was recorded once.
 docs/scaling.md says what came out and what it means.
 """
 
@@ -84,15 +85,19 @@ class Simulation:
         found: dict[str, Any] = json.loads(words[-1])
         return found
 
-    def prove(self, recorded: int) -> None:
-        """Every task has ended once: rows, counters, observations and what the workers say agree."""
+    def prove(self, recorded: int) -> int:
+        """Every task that has ended did so once: rows, counters, observations and what the workers say agree.
+
+        Returns how many have not ended.
+        """
         db.session.rollback()
         ended = db.session.scalar(select(func.count()).where(Task.state == TaskState.SUCCEEDED))
         seen = db.session.scalar(select(func.count(Observation.task_id.distinct())))
         rows = db.session.scalar(select(func.count()).select_from(Observation))
         counted = db.session.scalar(select(func.sum(Job.succeeded_count)))
-        if not ended == seen == rows == counted == recorded == db.session.scalar(select(func.sum(Job.total_count))):
+        if not ended == seen == rows == counted == recorded:
             raise SystemExit(f"ended {ended}, observed {rows} of {seen}, counted {counted}, recorded {recorded}")
+        return int(db.session.scalar(select(func.sum(Job.total_count))) or 0) - recorded
 
 
 @contextlib.contextmanager
@@ -135,16 +140,18 @@ def main() -> int:
     parser.add_argument("--page", type=float, default=2, help="seconds that a page takes")
     parser.add_argument("--renew", type=float, default=5, help="seconds between two heartbeats of a worker")
     parser.add_argument("--seconds", type=float, default=30, help="how long each number of workers is measured")
+    parser.add_argument("--most", type=float, default=86_400, help="seconds after which to end with tasks left")
     chosen = parser.parse_args()
     products = chosen.tasks // chosen.storefronts
     unwind_on_signals()
     with opened(chosen.storefronts, products, chosen.at_once) as simulation:
         simulation.submit(chosen.storefronts, products)
-        found = simulation.run(chosen.workers, seconds=chosen.seconds, page_s=chosen.page, renew_s=chosen.renew)
+        timing = {"seconds": chosen.seconds, "page_s": chosen.page, "renew_s": chosen.renew, "most_s": chosen.most}
+        found = simulation.run(chosen.workers, **timing)
         _print(found)
-        simulation.prove(found["recorded"])
-        print(f"{found['recorded']:,} tasks, each recorded once; prepared in {simulation.prepared_s:.0f} s, "
-              f"{found['connections']} connections of all processes at most")  # fmt: skip
+        left = simulation.prove(found["recorded"])
+        print(f"{found['recorded']:,} tasks, each recorded once, {left:,} left; all prepared in "
+              f"{simulation.prepared_s:.0f} s, {found['connections']} connections at most")  # fmt: skip
     return 0
 
 

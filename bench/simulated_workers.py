@@ -50,6 +50,7 @@ class Crew:
         logging.disable(logging.WARNING)
         self.page_s, self.renew_s = page_s, renew_s
         self.recorded = self.refused = 0
+        self.is_over = False
         self.claim_s: list[float] = []
         self.record_s: list[float] = []
         self._greenlets: list[gevent.Greenlet] = []
@@ -60,7 +61,9 @@ class Crew:
             self._greenlets.append(gevent.spawn(self._work))
 
     def end(self) -> None:
-        gevent.killall(self._greenlets, timeout=30)
+        """Have everybody finish what they are at, and end."""
+        self.is_over = True
+        gevent.joinall(self._greenlets, timeout=90)
 
     def _work(self) -> None:
         redis = Redis.from_url(self.settings.redis_queue_url)
@@ -69,8 +72,8 @@ class Crew:
             me = leases.register_worker(name=name, host="simulated", pid=os.getpid())
         heart = gevent.spawn(self._beat, me)
         try:
-            while True:
-                message = redis.blpop([f"rq:queue:{INTERACTIVE}", f"rq:queue:{BATCH}"], timeout=45)
+            while not self.is_over:
+                message = redis.blpop([f"rq:queue:{INTERACTIVE}", f"rq:queue:{BATCH}"], timeout=15)
                 if message is not None:
                     with self.app.app_context():
                         self._visit(message[1].decode(), me)
@@ -166,8 +169,9 @@ def _left(crew: Crew) -> int:
 
 
 def main() -> int:
-    """Run the stretches with 1, 10, ... workers, then all of them until nothing is left."""
+    """Run the stretches with 1, 10, ... workers, then all of them until nothing is left or the time is up."""
     asked = json.loads(sys.argv[1])
+    up_at = time.monotonic() + asked["most_s"]
     crew = Crew(asked["page_s"], asked["renew_s"])
     meter = Meter(crew, asked["processes"])
     found = []
@@ -178,9 +182,9 @@ def main() -> int:
         gevent.sleep(asked["seconds"])
         found.append({"workers": count} | meter.take())
         print(json.dumps(found[-1]), file=sys.stderr, flush=True)
-    while _left(crew):
+    while (left := _left(crew)) and time.monotonic() < up_at:
         gevent.sleep(1)
-    found.append({"workers": f"{asked['counts'][-1]}, to the end"} | meter.take())
+    found.append({"workers": f"{asked['counts'][-1]}, {'after that' if left else 'to the end'}"} | meter.take())
     with crew.app.app_context():
         used = db.session.execute(text("SHOW GLOBAL STATUS LIKE 'Max_used_connections'")).one()[1]
     crew.end()
