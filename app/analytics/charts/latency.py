@@ -14,6 +14,7 @@ from app.analytics.charts.decimation import MOST, MOST_ROWS
 from app.analytics.charts.lines import Line, Texts, drawn_lines
 from app.analytics.charts.ranks import MOST_RANKS, Rank, ranked
 from app.analytics.charts.words import count_words, duration_words, number_words
+from app.analytics.rules.farm_figures import STAGES
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
@@ -47,12 +48,12 @@ def latency_by_stage(rows: Sequence[StageLatency]) -> Figure:
         return style.empty_figure("No visit ended in this period.")
     ranks = [
         Rank(
-            row.stage.capitalize(), row.p50_ms, f"{duration_words(row.p50_ms)} · 95 % {duration_words(row.p95_ms)}",
-            f"{row.stage.capitalize()}, {count_words(row.count, 'time')}: {_said(row)}", further=row.p95_ms,
+            _name(row), row.p50_ms, f"{duration_words(row.p50_ms)} · 95 % {duration_words(row.p95_ms)}",
+            f"{_name(row)}, {count_words(row.count, 'time')}: {_said(row)}", further=row.p95_ms,
         )
         for row in rows[:MOST_RANKS]
     ]  # fmt: skip
-    table = [(row.stage.capitalize(), *_cells(row)) for row in rows[:MOST_ROWS]]
+    table = [(_name(row), *_cells(row)) for row in rows[:MOST_ROWS]]
     caption = "The strong bar is the median, the pale one goes to where 95 % are done."
     return ranked(ranks, style.Facts(caption, ("Stage", "Count", "Median", "95 %", "99 %"), table))
 
@@ -87,6 +88,10 @@ def latency_percentiles(
     caption = " ".join(filter(None, (drawn if len(rows) > MOST // len(lines) else "", clock.note())))
     facts = style.Facts(caption, ("Time", "Count", "Median", "95 %", "99 %"), table, None, legend)
     return style.with_facts(made, facts)
+
+
+def _name(row: StageLatency) -> str:
+    return STAGES.get(row.stage, row.stage.capitalize())
 
 
 def _said(row: StageLatency | LatencyPoint) -> str:

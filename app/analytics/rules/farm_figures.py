@@ -13,13 +13,24 @@ from app.analytics.rules.latencies import Percentiles, percentiles_of
 from app.rpa.models.jobs import TaskState
 from app.rpa.rules.codes import RULES, Code
 
-STAGES: Final = (
-    "queue", "context", "navigate", "ready", "extract", "choose", "click", "confirm", "empty", "cart", "capture",
-    "total",
-)  # fmt: skip
-"""In the order of a visit; what is not among them comes at the end."""
 WHOLE: Final = "total"
 """The stage that is the whole visit."""
+STAGES: Final = {
+    "queue": "Waiting for a worker",
+    "context": "Opening a clean browser context",
+    "navigate": "Loading the page",
+    "ready": "Waiting until it is there",
+    "extract": "Reading it",
+    "choose": "Choosing options",
+    "click": "Adding to the cart",
+    "confirm": "Confirming the cart",
+    "empty": "Looking into the empty cart",
+    "cart": "Reading the cart",
+    "capture": "Taking evidence",
+    WHOLE: "The whole visit",
+}
+"""What people are told of each stage, in the order of a visit; what is not among them comes at the end."""
+_ORDER: Final = {stage: place for place, stage in enumerate(STAGES)}
 ENDS_OF_TASKS: Final = tuple(f"tasks:{outcome}" for outcome in OUTCOMES)
 """What buckets call them."""
 
@@ -180,4 +191,4 @@ def times_of(parts: Parts) -> list[StageTimes]:
 
 
 def _place(stage: str) -> int:
-    return STAGES.index(stage) if stage in STAGES else len(STAGES)
+    return _ORDER.get(stage, len(STAGES))

@@ -7,7 +7,8 @@ from typing import Any
 from flask import render_template, request
 
 from app.analytics.forms.farm import KINDS, FarmForm
-from app.analytics.views.farm_parts import MEANINGS, STAGES, read_farm, seconds
+from app.analytics.rules.farm_figures import STAGES
+from app.analytics.views.farm_parts import MEANINGS, read_farm, seconds
 from app.core.orm import utc_now
 from app.core.pages import PageBlueprint
 from app.orders.services.sales import day_of

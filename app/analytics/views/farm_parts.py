@@ -10,7 +10,7 @@ from app.analytics.errors import NotAddedUpYet
 from app.analytics.forms.farm import FarmForm
 from app.analytics.queries.farm_figures import FarmFigures, find_figures, find_summary
 from app.analytics.rules.farm_buckets import Grain
-from app.analytics.rules.farm_figures import WHOLE, FarmSummary, OutcomePoint, Which, Window
+from app.analytics.rules.farm_figures import FarmSummary, OutcomePoint, Which, Window
 from app.analytics.rules.farm_slices import STOREFRONT, WORKER
 from app.analytics.rules.farm_windows import KEPT_OF_WORKERS, are_workers_kept
 from app.analytics.rules.periods import Period
@@ -21,20 +21,6 @@ from app.core.running import settings
 _SHORT_MS: Final = 100
 MOST_DAYS: Final = 120
 """Days that the page lists, the newest ones."""
-STAGES: Final = {
-    "queue": "Waiting for a worker",
-    "context": "Opening a clean browser context",
-    "navigate": "Loading the page",
-    "ready": "Waiting until it is there",
-    "extract": "Reading it",
-    "choose": "Choosing options",
-    "click": "Adding to the cart",
-    "confirm": "Confirming the cart",
-    "empty": "Looking into the empty cart",
-    "cart": "Reading the cart",
-    "capture": "Taking evidence",
-    WHOLE: "The whole visit",
-}
 MEANINGS: Final = (
     ("tasks", "Tasks", "Tasks that ended in the period, however they did."),
     (
