@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from flask import Response, current_app, g, request
 from flask_smorest import Api, Blueprint
-from marshmallow import Schema, fields, missing
+from marshmallow import Schema, ValidationError, fields, missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
@@ -55,7 +55,7 @@ class ProblemSchema(Schema):
 
 
 class Parser(FlaskParser):
-    """Refuses unknown parameters everywhere, and bodies that are not JSON."""
+    """Refuses unknown parameters everywhere, parameters given twice, and bodies that are not JSON."""
 
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {
         "json": "raise",
@@ -63,6 +63,14 @@ class Parser(FlaskParser):
         "headers": "exclude",
         "files": "raise",
     }
+
+    def load_querystring(self, req: Any, schema: Any) -> Any:
+        """The query; raises a validation error for what is given more than once and is no list."""
+        asked = super().load_querystring(req, schema)
+        twice = [name for name, values in req.args.lists() if len(values) > 1 and name not in asked.multiple_keys]
+        if twice:
+            raise ValidationError({name: ["Must be given once only."] for name in twice})
+        return asked
 
     def load_json(self, req: Any, schema: Any) -> Any:
         """The JSON body; raises 415 for a body of another kind."""

@@ -120,6 +120,13 @@ def test_unknown_and_bad_parameters_are_refused(notes: FlaskClient) -> None:
     assert notes.get("/notes?limit=100").get_json() == {"done": True}
 
 
+def test_a_parameter_that_is_given_twice_is_refused(notes: FlaskClient) -> None:
+    for query in ("limit=10&limit=20", "limit=10&limit=10"):
+        answer = notes.get(f"/notes?{query}")
+        assert problem(answer, 422, "INVALID") == {"/limit": "Must be given once only."}
+        assert {error["in"] for error in answer.get_json()["errors"]} == {"query"}
+
+
 def test_who_is_unknown_is_401_before_anything_is_read(notes_app: Flask) -> None:
     answer = notes_app.test_client().post("/notes", data=b"{", content_type="application/json")
     assert problem(answer, 401, "UNAUTHENTICATED") == {}
