@@ -17,19 +17,19 @@ WHOLE: Final = "total"
 """The stage that is the whole visit."""
 STAGES: Final = {
     "queue": "Waiting for a worker",
-    "context": "Opening a clean browser context",
+    "context": "Opening a context",
     "navigate": "Loading the page",
-    "ready": "Waiting until it is there",
+    "ready": "Waiting for content",
     "extract": "Reading it",
     "choose": "Choosing options",
     "click": "Adding to the cart",
     "confirm": "Confirming the cart",
-    "empty": "Looking into the empty cart",
+    "empty": "The cart before",
     "cart": "Reading the cart",
     "capture": "Taking evidence",
     WHOLE: "The whole visit",
 }
-"""What people are told of each stage, in the order of a visit; what is not among them comes at the end."""
+"""What people are told of each stage, short enough for a phone, in the order of a visit; others come at the end."""
 _ORDER: Final = {stage: place for place, stage in enumerate(STAGES)}
 ENDS_OF_TASKS: Final = tuple(f"tasks:{outcome}" for outcome in OUTCOMES)
 """What buckets call them."""

@@ -15,12 +15,18 @@ _WORDS: Final = {1: "more", -1: "less"}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a number differs from what it was, in signs and in words; ``kind`` is the colour beside them."""
+    """How a number differs from what it was, in signs and in words; ``kind`` is the colour beside them.
+
+    What it was is empty where the words say it already.
+    """
 
     arrow: str
     text: str
     before: str
     kind: str
+
+
+_SAME: Final = Change(_ARROWS[0], "As before", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +48,12 @@ def percent_tile(label: str, means: str, now: Decimal | None, before: Decimal | 
     """A share in hundredths, None of nothing; more is better. It differs by points, not by percent."""
     value, was = ("–" if share is None else percent(share) for share in (now, before))
     if now is None or before is None:
-        return Tile(label, value, means, None if now is None else Change("", "Nothing before", was, ""))
+        return Tile(label, value, means, None if now is None else Change("", "Nothing before", "", ""))
     sign = (now > before) - (now < before)
-    text = f"{number(abs(now - before))} points {_WORDS[sign]}" if sign else "As before"
-    return Tile(label, value, means, Change(_ARROWS[sign], text, was, {1: "good", 0: "", -1: "bad"}[sign]))
+    if not sign:
+        return Tile(label, value, means, _SAME)
+    text = f"{number(abs(now - before))} points {_WORDS[sign]}"
+    return Tile(label, value, means, Change(_ARROWS[sign], text, was, {1: "good", -1: "bad"}[sign]))
 
 
 def time_tile(label: str, means: str, now: int | None, before: int | None) -> Tile:
@@ -72,9 +80,11 @@ def _change(now: int | None, before: int | None, was: str, *, good: int) -> Chan
     if now is None:
         return None
     if not before:
-        return Change("", "Nothing before", was, "") if now else Change(_ARROWS[0], "As before", was, "")
+        return Change("", "Nothing before", "", "") if now else _SAME
     sign = (now > before) - (now < before)
-    text = f"{_grown(now, before)}{_WORDS[sign]}" if sign else "As before"
+    if not sign:
+        return _SAME
+    text = f"{_grown(now, before)}{_WORDS[sign]}"
     return Change(_ARROWS[sign], text, was, {1: "good", 0: "", -1: "bad"}[sign * good])
 
 
