@@ -102,6 +102,24 @@ def test_the_farm_counts_what_waits_runs_and_has_ended_within_the_hour(context: 
     assert farms == {"jobs": 1, "waiting": 1, "running": 1, "workers": 0} | ended
 
 
+@on_sqlite
+def test_no_figure_looks_through_all_the_tasks_there_ever_were(context: Flask) -> None:
+    plans: list[str] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, values: Any, *_about: Any) -> None:
+        if statement.startswith("SELECT") and "task.finished_at >" in statement:
+            plans.extend(row[3] for row in connection.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+    event.listen(db.engine, "before_cursor_execute", explain)
+    try:
+        read_figures(now=utc_now())
+    finally:
+        event.remove(db.engine, "before_cursor_execute", explain)
+    assert [plan for plan in plans if " task " in plan] == [
+        "SEARCH task USING INDEX ix_task_finished (job_id=? AND finished_at>?)"
+    ]
+
+
 def test_a_new_shop_has_noughts_and_no_percentage_of_nothing(context: Flask) -> None:
     figures = read_figures(now=utc_now())
     assert figures.pop("farm.hour.success") is None
