@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ from app.analytics.charts.decimation import MOST, extremes, width_of_bars
 from app.analytics.charts.item import chart_item
 from app.analytics.charts.latency import LatencyPoint, latency_percentiles
 from app.analytics.charts.load import LoadSample, queue_and_workers
+from app.analytics.charts.prices import IndexPoint, PricePoint, price_history, price_index
 from app.analytics.charts.sales_days import DaySales, sales_by_day
 from app.analytics.charts.style import DARK
 from app.analytics.charts.throughput import OutcomeCounts, job_throughput
@@ -209,3 +211,17 @@ def test_the_axis_of_a_lone_point_is_that_of_the_period_that_was_asked_for(draw:
     shown = draw(datetime(2026, 11, 21, tzinfo=BERLIN)).x_range
     walls = [datetime.fromtimestamp(edge / 1000, UTC) for edge in (shown.start, shown.end)]
     assert walls == [datetime(2026, 10, 23, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda day, days: price_history([PricePoint(day, "One", 1999, "USD")], zone=BERLIN, days=days),
+        lambda day, days: price_index([IndexPoint(day, "One", Decimal(103))], days=days),
+    ],
+    ids=["history", "index"],
+)
+def test_the_axis_of_a_lone_price_has_all_days_that_were_asked_for(draw: Callable[..., Any]) -> None:
+    shown = draw(date(2026, 11, 21), (date(2026, 10, 23), date(2026, 11, 21))).x_range
+    walls = [datetime.fromtimestamp(edge / 1000, UTC) for edge in (shown.start, shown.end)]
+    assert walls == [datetime(2026, 10, 22, 12, tzinfo=UTC), datetime(2026, 11, 21, 12, tzinfo=UTC)]

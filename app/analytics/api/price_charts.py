@@ -6,7 +6,15 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.analytics.charts.item import chart_item
-from app.analytics.charts.prices import OURS, IndexPoint, PricePoint, index_by_storefront, price_history, price_index
+from app.analytics.charts.prices import (
+    OURS,
+    Days,
+    IndexPoint,
+    PricePoint,
+    index_by_storefront,
+    price_history,
+    price_index,
+)
 from app.analytics.charts.shares import FunnelStep, order_funnel
 from app.analytics.rules.funnel import Step
 from app.core.running import settings
@@ -27,7 +35,11 @@ def chart_of_indexes(found: dict[str, Any]) -> dict[str, Any]:
 
 def chart_of_series(found: dict[str, Any]) -> dict[str, Any]:
     """Each storefront's index by day."""
-    return chart_item(price_index([_point(each) for each in found["points"]]))
+    return chart_item(price_index([_point(each) for each in found["points"]], days=_days(found)))
+
+
+def _days(found: dict[str, Any]) -> Days:
+    return found["since"], found["until"]
 
 
 def _point(of: dict[str, Any]) -> IndexPoint:
@@ -44,7 +56,7 @@ def chart_of_history(found: dict[str, Any]) -> dict[str, Any]:
     own = {
         point["day"]: PricePoint(point["day"], OURS, point["price"], point["currency"]) for point in found["own"] or []
     }
-    return chart_item(price_history([*points, *own.values()], zone=settings().timezone))
+    return chart_item(price_history([*points, *own.values()], zone=settings().timezone, days=_days(found)))
 
 
 def chart_of_funnel(found: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from app.analytics.charts import style
@@ -27,6 +27,8 @@ from app.analytics.charts.words import (
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
 
+Days: TypeAlias = tuple[date, date]
+"""The first and the last day of a period, which counts as well."""
 OURS: Final = "Our price"
 _DECIMATED: Final = "Of {} prices the lowest and highest of each stretch are drawn."
 
@@ -50,9 +52,10 @@ class IndexPoint:
     index: Decimal | None
 
 
-def price_history(rows: Sequence[PricePoint], *, zone: ZoneInfo) -> Figure:
+def price_history(rows: Sequence[PricePoint], *, zone: ZoneInfo, days: Days | None = None) -> Figure:
     """Draw each seller's price as steps with a mark at every change; the rows of each seller ascend.
 
+    The axis is that of the ``days`` that were asked for, if they are given, and else goes around the rows.
     One chart has one currency: that of our price, else the most frequent. Who asks in another one is named below it.
     """
     if not rows:
@@ -69,7 +72,7 @@ def price_history(rows: Sequence[PricePoint], *, zone: ZoneInfo) -> Figure:
     lines = [_line_of(name, sellers[name], clock) for name in names[:MOST_LINES]]
     has_times = any(isinstance(row.at, datetime) for row in rows)
     when = clock.moment if has_times else _day_of
-    made, legend = drawn_lines(lines, unit=currency, when=when, lone_s=DAY_S, from_zero=False)
+    made, legend = drawn_lines(lines, unit=currency, when=when, lone_s=DAY_S, axis=_axis(days), from_zero=False)
     table = [
         (when(_place(row.at, clock)), row.seller, amount_words(row.amount_minor, row.currency))
         for row in rows[-MOST_ROWS:]
@@ -84,8 +87,11 @@ def price_history(rows: Sequence[PricePoint], *, zone: ZoneInfo) -> Figure:
     return style.with_facts(made, style.Facts(caption, ("Time", "Seller", "Price"), table, None, legend))
 
 
-def price_index(rows: Sequence[IndexPoint]) -> Figure:
-    """Draw each storefront's index by day beside a line at 100, where its prices are ours; days ascend."""
+def price_index(rows: Sequence[IndexPoint], *, days: Days | None = None) -> Figure:
+    """Draw each storefront's index by day beside a line at 100, where its prices are ours; days ascend.
+
+    The axis is that of the ``days`` that were asked for, if they are given, and else goes around the rows.
+    """
     known: dict[str, list[tuple[float, Decimal]]] = defaultdict(list)
     for row in rows:
         if row.index is not None:
@@ -98,7 +104,8 @@ def price_index(rows: Sequence[IndexPoint]) -> Figure:
              [_index_words(index) for _, index in known[name]])
         for name in names[:MOST_LINES]
     ]  # fmt: skip
-    made, legend = drawn_lines(lines, unit="Index, ours is 100", when=_day_of, lone_s=DAY_S, from_zero=False, base=100)
+    about: dict[str, Any] = {"unit": "Index, ours is 100", "lone_s": DAY_S, "axis": _axis(days), "base": 100}
+    made, legend = drawn_lines(lines, when=_day_of, from_zero=False, **about)
     table = [
         (day_words(row.on), row.storefront, "" if row.index is None else number_words(row.index, 2))
         for row in rows[-MOST_ROWS:]
@@ -155,6 +162,14 @@ def _place(at: datetime | date, clock: WallClock | None) -> float:
     if isinstance(at, datetime):
         return clock.seconds(at) if clock is not None else at.timestamp()
     return (at.toordinal() - date(1970, 1, 1).toordinal()) * float(DAY_S)
+
+
+def _axis(days: Days | None) -> tuple[float, float] | None:
+    """From half a day before the first day's place to half a day after the last one's, in milliseconds."""
+    if days is None:
+        return None
+    first, last = (_place(day, None) for day in days)
+    return (first - DAY_S / 2) * 1000, (last + DAY_S / 2) * 1000
 
 
 def _day_of(place: float) -> str:
