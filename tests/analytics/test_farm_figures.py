@@ -16,11 +16,13 @@ from sqlalchemy import select, update
 from app.analytics.errors import NotAddedUpYet
 from app.analytics.models.farm import FarmBucket, FarmMark
 from app.analytics.queries import farm_marks, farm_reading, farm_rows
+from app.analytics.queries.farm_drift import compare_days
 from app.analytics.queries.farm_figures import find_figures, find_groups, find_summary, find_throughput, find_times
-from app.analytics.rules.farm_buckets import Grain, beginning
+from app.analytics.rules.farm_buckets import ALL, Grain, beginning
 from app.analytics.rules.farm_figures import FarmSummary, Outcomes, Which, Window
 from app.analytics.services import farm_adding
 from app.analytics.services.farm_adding import add_up
+from app.analytics.services.farm_upkeep import purge_farm_figures
 from app.core.extensions import db
 from app.core.orm import table_of, utc_now
 from app.core.running import settings
@@ -283,3 +285,24 @@ def test_a_task_that_has_not_ended_is_in_no_figure(filled: dict[str, Any], fille
     add_up()
     check(since_days(6))
     assert db.session.scalar(select(FarmBucket.succeeded).limit(1)) is not None
+
+
+def test_of_a_long_past_only_what_is_kept_is_written(filler: Filler) -> None:
+    now = utc_now()
+    (shop,), workers = filler.shops("one"), filler.workers(2)
+    job = filler.job(shop.id, begun=now - timedelta(days=500), ended=now)
+    ages = [timedelta(days=days) for days in (470, 200, 60, 5)]
+    filler.tasks([(now - age, job, shop.id) for age in ages for _ in range(6)], workers)
+    while not add_up(for_s=60):
+        pass
+    db.session.rollback()
+    ages_of: dict[tuple[str, bool], set[int]] = {}
+    for bucket in db.session.scalars(select(FarmBucket)):
+        ages_of.setdefault((bucket.grain, bucket.worker_id != ALL), set()).add((now - bucket.at).days)
+    newest = {kind: max(found) for kind, found in ages_of.items()}
+    assert newest[Grain.HOUR, False] == 60
+    assert newest[Grain.HOUR, True] == 5
+    assert newest[Grain.DAY, False] in (470, 471)
+    assert newest[Grain.DAY, True] in (200, 201)
+    assert purge_farm_figures() == 0
+    assert not [compared for compared in compare_days(500) if compared.wrong]

@@ -23,8 +23,9 @@ from app.analytics.rules.farm_buckets import (
     following,
     summed,
 )
-from app.analytics.rules.farm_windows import KEPT, KEPT_OF_WORKERS
-from app.core.orm import table_of
+from app.analytics.rules.farm_windows import kept_since
+from app.core.extensions import db
+from app.core.orm import database_now, table_of
 from app.core.reading import reading
 from app.core.running import settings
 
@@ -52,41 +53,38 @@ def compare_days(days: int) -> Iterator[Compared]:
         mark = find_mark(asked)
         if mark is None or mark.zone != zone.key:
             return
+        now = database_now(db.session())
         first = mark.until - timedelta(days=days - 1)
         for since in beginnings(Grain.DAY, first, mark.until, zone):
-            yield from _compare_day(asked, since, mark, zone)
+            yield from _compare_day(asked, since, mark, now)
         for since in beginnings(Grain.MONTH, first, mark.until, zone):
             until = following(Grain.MONTH, since, zone)
             due = summed(_kept(asked, Grain.DAY, since, until), Grain.MONTH, zone)
-            yield _compared(asked, Grain.MONTH, since, until, _still_kept(due, Grain.MONTH, mark), mark)
+            yield _compared(asked, Grain.MONTH, since, until, _still_kept(due, Grain.MONTH, now), now)
 
 
-def _compare_day(asked: Connection, since: datetime, mark: Mark, zone: ZoneInfo) -> Iterator[Compared]:
+def _compare_day(asked: Connection, since: datetime, mark: Mark, now: datetime) -> Iterator[Compared]:
+    zone = ZoneInfo(mark.zone)
     until = min(following(Grain.DAY, since, zone), mark.until)
     rest = Stretch(since, until, first_attempt(asked, since), first_update(asked, since))
     hours = count_stretch(asked, rest, Grain.HOUR, zone)
     for grain, due in ((Grain.HOUR, hours), (Grain.DAY, summed(hours, Grain.DAY, zone))):
-        yield _compared(asked, grain, since, until, _still_kept(due, grain, mark), mark)
+        yield _compared(asked, grain, since, until, _still_kept(due, grain, now), now)
 
 
 def _compared(
-    asked: Connection, grain: Grain, since: datetime, until: datetime, due: Mapping[Key, Bucket], mark: Mark
+    asked: Connection, grain: Grain, since: datetime, until: datetime, due: Mapping[Key, Bucket], now: datetime
 ) -> Compared:
-    kept = _still_kept(_kept(asked, grain, since, until), grain, mark)
+    kept = _still_kept(_kept(asked, grain, since, until), grain, now)
     both = {*due, *kept}
     wrong = {key: difference(due.get(key, {}), kept.get(key, {})) for key in both}
     return Compared(grain, since, len(both), {key: by for key, by in wrong.items() if by})
 
 
-def _still_kept(buckets: Mapping[Key, Bucket], grain: Grain, mark: Mark) -> dict[Key, Bucket]:
-    """Without those that may have been deleted because they are old."""
-    everybodys = mark.until - KEPT[grain] if grain in KEPT else None
-    of_workers = mark.until - KEPT_OF_WORKERS[Grain.DAY if grain is Grain.MONTH else grain]
-
-    def is_kept(key: Key) -> bool:
-        return key.at >= of_workers if key.worker_id != ALL else everybodys is None or key.at >= everybodys
-
-    return {key: bucket for key, bucket in buckets.items() if is_kept(key)}
+def _still_kept(buckets: Mapping[Key, Bucket], grain: Grain, now: datetime) -> dict[Key, Bucket]:
+    """Without those that may have been deleted, or were never written, because they are old."""
+    since = {of_worker: kept_since(grain, of_worker=of_worker, now=now) for of_worker in (False, True)}
+    return {key: bucket for key, bucket in buckets.items() if key.at >= since[key.worker_id != ALL]}
 
 
 def _kept(asked: Connection, grain: Grain, since: datetime, until: datetime) -> dict[Key, Bucket]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -14,10 +14,24 @@ from app.core.errors import Invalid
 MOST_HOURS: Final = 48
 MOST_DAYS_BY_HOUR: Final = 31
 KEPT: Final = {Grain.MINUTE: timedelta(hours=48), Grain.HOUR: timedelta(days=90)}
-KEPT_OF_WORKERS: Final = {Grain.HOUR: timedelta(days=14), Grain.DAY: timedelta(days=400)}
+KEPT_OF_WORKERS: Final = {
+    Grain.MINUTE: timedelta(hours=2),
+    Grain.HOUR: timedelta(days=14),
+    Grain.DAY: timedelta(days=400),
+    Grain.MONTH: timedelta(days=400),
+}
+LEEWAY: Final = timedelta(hours=2)
+"""How much longer buckets are there than anybody is told of them."""
+_ALWAYS: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FEW_HOURS: Final = 6
 _FEW_DAYS: Final = 2
 _SPARE: Final = timedelta(hours=1)
+
+
+def kept_since(grain: Grain, *, of_worker: bool, now: datetime) -> datetime:
+    """From when on there are buckets of one size, altogether or of a single worker."""
+    kept_for = (KEPT_OF_WORKERS if of_worker else KEPT).get(grain)
+    return _ALWAYS if kept_for is None else now - kept_for
 
 
 def last_hours(hours: int, grain: Grain | None, *, now: datetime, zone: ZoneInfo) -> Window:

@@ -33,6 +33,7 @@ from app.analytics.rules.farm_buckets import (
     following,
     summed,
 )
+from app.analytics.rules.farm_windows import LEEWAY, kept_since
 from app.core.extensions import db
 from app.core.many_rows import upsert
 from app.core.orm import database_now, table_of
@@ -67,6 +68,7 @@ class _Step:
     until: datetime
     buckets: Mapping[Key, Bucket]
     mark: Mark
+    now: datetime
 
 
 def add_up(*, for_s: float = _AT_A_TIME_S) -> bool:
@@ -130,7 +132,7 @@ def _count(asked: Connection, mark: Mark, now: datetime, zone: ZoneInfo) -> _Ste
     buckets = count_stretch(asked, stretch, grain, zone)
     again = beginning(Grain.MINUTE, end - GRACE, zone)
     after = Mark(mark.version + 1, zone.key, end, open_since(asked, lowest, again), first_update(asked, again))
-    return _Step(grain, since, end, buckets, after)
+    return _Step(grain, since, end, buckets, after, now)
 
 
 @in_transaction
@@ -144,14 +146,21 @@ def _write_step(*, step: _Step, version: int) -> bool:
     old = _read_stretch(write, step.grain, step.since, step.until)
     changes = {key: difference(step.buckets.get(key, {}), old.get(key, {})) for key in {*step.buckets, *old}}
     changes = {key: change for key, change in changes.items() if change}
-    _write(write, step.grain, {key: step.buckets.get(key, Counter()) for key in changes})
+    kept = _kept(changes, step.grain, step.now)
+    _write(write, step.grain, {key: step.buckets.get(key, Counter()) for key in kept})
     for grain in _ABOVE[step.grain]:
-        sums = summed(changes, grain, zone)
+        sums = _kept(summed(changes, grain, zone), grain, step.now)
         for key, before in _read_some(write, grain, sums).items():
             sums[key].update(before)
         _write(write, grain, sums)
     _name_workers(write, {key.worker_id for key in changes} - {ALL})
     return True
+
+
+def _kept(buckets: Mapping[Key, Bucket], grain: Grain, now: datetime) -> dict[Key, Bucket]:
+    """Without those that would be deleted soon because they are old: of a long past there are very many."""
+    since = {of_worker: kept_since(grain, of_worker=of_worker, now=now) - LEEWAY for of_worker in (False, True)}
+    return {key: bucket for key, bucket in buckets.items() if key.at >= since[key.worker_id != ALL]}
 
 
 def _read_stretch(asked: Connection, grain: Grain, since: datetime, until: datetime) -> dict[Key, Bucket]:

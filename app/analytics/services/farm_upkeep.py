@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete
+from sqlalchemy import Delete, delete
 
 from app.analytics.models.farm import FarmBucket, FarmSample
 from app.analytics.queries.farm_load import FINE_FOR, find_load
 from app.analytics.queries.farm_marks import find_mark
 from app.analytics.rules.farm_buckets import ALL, Grain
-from app.analytics.services.farm_adding import MINUTES_FOR
+from app.analytics.rules.farm_windows import KEPT, KEPT_OF_WORKERS, LEEWAY, kept_since
 from app.core.extensions import db
 from app.core.many_rows import upsert
 from app.core.orm import database_now, table_of
@@ -21,11 +21,6 @@ from app.core.transactions import connection, in_transaction
 EVERY_S: Final = 30
 COARSE_S: Final = 600
 _SAMPLES_FOR: Final = timedelta(days=90)
-_HOURS_FOR: Final = timedelta(days=90)
-_MINUTES_OF_WORKERS_FOR: Final = timedelta(hours=2)
-_HOURS_OF_WORKERS_FOR: Final = timedelta(days=14)
-_DAYS_OF_WORKERS_FOR: Final = timedelta(days=400)
-_SPARE: Final = timedelta(hours=2)
 _BUCKET, _SAMPLE = table_of(FarmBucket).c, table_of(FarmSample).c
 
 
@@ -53,24 +48,16 @@ def purge_farm_figures() -> int:
     with reading() as asked:
         mark = find_mark(asked)
     until = now if mark is None else min(now, mark.until)
-    of_workers = _BUCKET.worker_id != ALL
     old = [
-        delete(FarmSample).where(~_SAMPLE.is_coarse, _SAMPLE.at < now - FINE_FOR - _SPARE),
+        delete(FarmSample).where(~_SAMPLE.is_coarse, _SAMPLE.at < now - FINE_FOR - LEEWAY),
         delete(FarmSample).where(_SAMPLE.is_coarse, _SAMPLE.at < now - _SAMPLES_FOR),
-        *(
-            delete(FarmBucket).where(which)
-            for which in (
-                _is_old(Grain.MINUTE, until - MINUTES_FOR - _SPARE),
-                _is_old(Grain.HOUR, until - _HOURS_FOR - _SPARE),
-                _is_old(Grain.MINUTE, until - _MINUTES_OF_WORKERS_FOR) & of_workers,
-                _is_old(Grain.HOUR, until - _HOURS_OF_WORKERS_FOR - _SPARE) & of_workers,
-                _is_old(Grain.DAY, until - _DAYS_OF_WORKERS_FOR - _SPARE) & of_workers,
-                _is_old(Grain.MONTH, until - _DAYS_OF_WORKERS_FOR - _SPARE) & of_workers,
-            )
-        ),
+        *(_delete_old(grain, until) for grain in KEPT),
+        *(_delete_old(grain, until, of_worker=True) for grain in KEPT_OF_WORKERS),
     ]
     return sum(write.execute(statement).rowcount for statement in old)
 
 
-def _is_old(grain: Grain, before: datetime) -> ColumnElement[bool]:
-    return (_BUCKET.grain == grain) & (_BUCKET.at < before)
+def _delete_old(grain: Grain, now: datetime, *, of_worker: bool = False) -> Delete:
+    before = kept_since(grain, of_worker=of_worker, now=now) - LEEWAY
+    old = delete(FarmBucket).where(_BUCKET.grain == grain, _BUCKET.at < before)
+    return old.where(_BUCKET.worker_id != ALL) if of_worker else old
