@@ -11,6 +11,7 @@ TIMETABLE: Final[dict[str, timedelta]] = {
     "purge_outbox": timedelta(hours=1),
     "forget_workers": timedelta(hours=1),
     "fold_tallies": timedelta(minutes=10),
+    "refresh_statistics": timedelta(minutes=10),
     "purge_second_factor": timedelta(hours=1),
     "purge_accounts": timedelta(hours=1),
     "purge_webhooks": timedelta(hours=1),

@@ -27,6 +27,7 @@ from app.auth.services.sessions import purge_sessions
 from app.cart.services.purging import purge_carts
 from app.core import idempotency, outbox
 from app.core.orm import utc_now
+from app.core.statistics import refresh_statistics
 from app.core.tallies import fold_tallies
 from app.notifications.services import notices, purging
 from app.operations.services.running import purge_files, ring_for_orphans, run_operation, sweep_folders
@@ -67,6 +68,10 @@ def _forget_workers() -> None:
 
 def _fold_tallies() -> None:
     fold_tallies()
+
+
+def _refresh_statistics() -> None:
+    refresh_statistics()
 
 
 def _purge_accounts() -> None:
@@ -225,6 +230,7 @@ HANDLERS: Final[dict[str, outbox.Handler]] = {
     "purge_outbox": _purge_outbox,
     "forget_workers": _forget_workers,
     "fold_tallies": _fold_tallies,
+    "refresh_statistics": _refresh_statistics,
     "purge_second_factor": _purge_second_factor,
     "purge_accounts": _purge_accounts,
     FOLLOW: _follow_storefront,

@@ -44,7 +44,11 @@ def jobs_within(*, of_job: bool) -> tuple[Select[Any], ...]:
 
 @lru_cache(maxsize=4)
 def attempts_within(*, of_job: bool, has_high: bool) -> Select[Any]:
-    """The attempts that ended in a stretch, with what is to be known of their tasks and jobs."""
+    """The attempts that ended in a stretch, with what is to be known of their tasks and jobs.
+
+    MariaDB goes by how large tables were when a connection opened them: in a shop that began empty it would start from
+    all jobs and their tasks, which took 1.4 s instead of 4 ms for 1,400 of a million attempts.
+    """
     attempt, task, job = _ATTEMPT.c, _TASK.c, _JOB.c
     ended = (
         select(
@@ -57,7 +61,7 @@ def attempts_within(*, of_job: bool, has_high: bool) -> Select[Any]:
     )  # fmt: skip
     if of_job:
         return ended.where(task.job_id == bindparam("job_id"))
-    ended = ended.where(attempt.id >= bindparam("attempt_id"))
+    ended = ended.where(attempt.id >= bindparam("attempt_id")).prefix_with("STRAIGHT_JOIN", dialect="mysql")
     return ended.where(attempt.id < bindparam("high")) if has_high else ended
 
 
@@ -72,7 +76,7 @@ def changes_within(*, of_job: bool, has_high: bool) -> Select[Any]:
     )
     if of_job:
         return seen.where(update.job_id == bindparam("job_id"))
-    seen = seen.where(update.id >= bindparam("update_id"))
+    seen = seen.where(update.id >= bindparam("update_id")).prefix_with("STRAIGHT_JOIN", dialect="mysql")
     return seen.where(update.id < bindparam("high")) if has_high else seen
 
 
