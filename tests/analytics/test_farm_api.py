@@ -41,7 +41,7 @@ def known(app: Flask) -> dict[str, Any]:
         job = filler.job(shop.id, begun=now - timedelta(hours=5))
         ends = [(now - timedelta(minutes=at), job, shop.id) for at in range(1, 200, 3)]
         filler.tasks(ends, workers)
-        add_up()
+        assert add_up(for_s=300)
         return {"shop": shop.code, "workers": workers, "job": job, "count": len(ends)}
 
 

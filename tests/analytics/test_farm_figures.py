@@ -126,7 +126,7 @@ WINDOWS = [
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_figures_are_those_of_the_rows_whatever_they_are_of(filled: dict[str, Any], window: Any) -> None:
-    assert add_up()
+    assert add_up(for_s=300)
     check(window())
     check(window(), Which(storefront_id=filled["one"]))
     check(window(), Which(action=Action.ADD_TO_CART))
@@ -138,7 +138,7 @@ def test_figures_are_those_of_the_rows_whatever_they_are_of(filled: dict[str, An
 
 
 def test_groups_add_up_to_the_whole(filled: dict[str, Any]) -> None:
-    add_up()
+    assert add_up(for_s=300)
     window = since_days(6)
     truth = Truth(window.since, window.until)
     shops = find_groups(window, Which(), "storefront")
@@ -151,7 +151,7 @@ def test_groups_add_up_to_the_whole(filled: dict[str, Any]) -> None:
 
 
 def test_each_group_tells_what_is_told_of_it_alone(filled: dict[str, Any]) -> None:
-    add_up()
+    assert add_up(for_s=300)
     for window in (since_days(6), since_hours(30)):
         for which in (Which(), Which(action=Action.ADD_TO_CART), Which(storefront_id=filled["two"])):
             of_shops = {group.id: group.summary for group in find_groups(window, which, "storefront")}
@@ -188,7 +188,7 @@ def test_what_is_added_up_while_it_is_read_is_not_counted_twice(
     def read_late(*arguments: Any) -> Any:
         times.append(1)
         if len(times) == 1:
-            add_up()
+            assert add_up(for_s=300)
         return read(*arguments)
 
     monkeypatch.setattr(farm_reading, "read_buckets", read_late)
@@ -203,7 +203,7 @@ def test_what_is_not_added_up_is_counted_where_it_is_little(filled: dict[str, An
 
 
 def test_what_happens_after_the_sums_is_in(filled: dict[str, Any], filler: Filler) -> None:
-    add_up()
+    assert add_up(for_s=300)
     job = filler.job(filled["one"], begun=utc_now())
     filler.tasks([(utc_now(), job, filled["one"])] * 5, filled["workers"])
     check(since_hours(6, Grain.MINUTE))
@@ -211,25 +211,25 @@ def test_what_happens_after_the_sums_is_in(filled: dict[str, Any], filler: Fille
 
 
 def test_what_commits_late_is_in_with_the_next_sums(filled: dict[str, Any], filler: Filler) -> None:
-    add_up()
+    assert add_up(for_s=300)
     late = utc_now() - timedelta(seconds=60)
     job = filler.job(filled["one"], begun=late - timedelta(hours=1))
     filler.tasks([(late, job, filled["one"])] * 5, filled["workers"])
-    add_up()
+    assert add_up(for_s=300)
     check(since_hours(6, Grain.MINUTE))
     check(since_days(6))
 
 
 def test_adding_up_again_changes_nothing(filled: dict[str, Any]) -> None:
-    add_up()
+    assert add_up(for_s=300)
     window = since_days(6)
     before = find_figures(window, Which(), per="worker")
     for _ in range(3):
-        add_up()
+        assert add_up(for_s=300)
     after = find_figures(window, Which(), per="worker")
     assert (after.summary, after.throughput, after.groups) == (before.summary, before.throughput, before.groups)
     farm_adding.begin_anew()
-    add_up()
+    assert add_up(for_s=300)
     again = find_figures(window, Which(), per="worker")
     assert (again.summary, again.throughput, again.groups) == (before.summary, before.throughput, before.groups)
 
@@ -237,16 +237,16 @@ def test_adding_up_again_changes_nothing(filled: dict[str, Any]) -> None:
 def test_two_that_add_up_at_once_count_nothing_twice(filled: dict[str, Any], in_threads: Any) -> None:
     results = in_threads([add_up] * 4)
     assert not [result for result in results if isinstance(result, Exception)]
-    add_up()
+    assert add_up(for_s=300)
     check(since_days(6))
     check(since_hours(6, Grain.MINUTE))
 
 
 def test_days_are_those_of_the_shops_clocks_after_these_were_changed(filled: dict[str, Any]) -> None:
-    add_up()
+    assert add_up(for_s=300)
     db.session.execute(update(FarmMark).values(zone="Asia/Kolkata"))
     db.session.commit()
-    add_up()
+    assert add_up(for_s=300)
     check(since_days(6))
 
 
@@ -257,13 +257,13 @@ def test_what_is_much_and_not_added_up_has_to_be_waited_for(
     monkeypatch.setattr(farm_marks, "_FEW", 10)
     with pytest.raises(NotAddedUpYet):
         find_throughput(since_hours(6), Which())
-    add_up()
+    assert add_up(for_s=300)
     assert find_summary(since_hours(6), Which()).outcomes.tasks
 
 
 @on_sqlite
 def test_times_of_a_stretch_are_those_of_its_visits(filled: dict[str, Any]) -> None:
-    add_up()
+    assert add_up(for_s=300)
     window, zone = since_days(6), settings().timezone
     points = {point.start_at: point.stages for point in find_times(window, Which())}
     by_day: dict[datetime, int] = Counter()
@@ -277,12 +277,12 @@ def test_times_of_a_stretch_are_those_of_its_visits(filled: dict[str, Any]) -> N
 
 @on_sqlite
 def test_a_task_that_has_not_ended_is_in_no_figure(filled: dict[str, Any], filler: Filler) -> None:
-    add_up()
+    assert add_up(for_s=300)
     open_ones = update(table_of(Task)).where(Task.job_id == filled["jobs"][2]).values(state="READY", finished_at=None)
     db.session.execute(open_ones)
     db.session.commit()
     farm_adding.begin_anew()
-    add_up()
+    assert add_up(for_s=300)
     check(since_days(6))
     assert db.session.scalar(select(FarmBucket.succeeded).limit(1)) is not None
 

@@ -50,7 +50,7 @@ def fill(app: Flask) -> None:
             assert finish_task(lease=farm.leased(task_id), outcome=outcome)
         db.session.execute(update(Storefront).values(name=HOSTILE))
         db.session.commit()
-        assert add_up()
+        assert add_up(for_s=300)
 
 
 def test_the_tiles_and_tables_say_how_tasks_ended_as_the_api_does(app: Flask) -> None:
@@ -76,7 +76,7 @@ def test_storefronts_and_workers_tell_their_codes_and_times(app: Flask) -> None:
         (shop,), now = filler.shops("my-shop"), utc_now()
         job = filler.job(shop.id, begun=now - timedelta(hours=5))
         filler.tasks([(now - timedelta(minutes=at), job, shop.id) for at in range(1, 60)], filler.workers(2))
-        assert add_up()
+        assert add_up(for_s=300)
         window = Window(now - timedelta(days=30), now + timedelta(days=1), Grain.DAY)
         groups = [*find_groups(window, Which(), "storefront"), *find_groups(window, Which(), "worker")]
         summaries = {group.code if group.name == "farm-1" else group.name: group.summary for group in groups}

@@ -25,7 +25,7 @@ def fill(app: Flask) -> None:
         shops.storefront()
         product = shops.product("10.00")
         shops.show(product, "9.00", at=product.created_at + HOUR)
-        add_up()
+        assert add_up(for_s=300)
 
 
 @pytest.mark.parametrize(
