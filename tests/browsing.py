@@ -19,6 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
+from werkzeug.wsgi import ClosingIterator
 
 from app.config_groups import CHROME_SHELL, CHROMEDRIVER
 from tests.auth.people import PASSWORD
@@ -29,10 +30,39 @@ _TOKEN: Final = re.compile(r'<input[^>]*name="csrf_token"[^>]*value="([^"]+)"')
 _HIDDEN: Final = re.compile(r'<input[^>]*name="(version)"[^>]*type="hidden"[^>]*value="([^"]*)"')
 
 
+class _Watched:
+    """An application of which it is known whether it is answering: the threads of a server that was closed go on."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._answering = 0
+        self._changed = threading.Condition()
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        self._count(1)
+        try:
+            answer = self._app(environ, start_response)
+        except BaseException:
+            self._count(-1)
+            raise
+        return ClosingIterator(answer, [lambda: self._count(-1)])
+
+    def _count(self, by: int) -> None:
+        with self._changed:
+            self._answering += by
+            self._changed.notify_all()
+
+    def wait_until_idle(self) -> None:
+        """Wait until nothing is being answered, which might write into the next test's tables."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._answering == 0, timeout=10)
+
+
 @contextmanager
 def served(app: Flask) -> Iterator[str]:
     """The address where the application is served."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    watched = _Watched(app)
+    server = make_server("127.0.0.1", 0, watched, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -41,6 +71,7 @@ def served(app: Flask) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(10)
+        watched.wait_until_idle()
 
 
 @contextmanager
