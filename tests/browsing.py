@@ -17,6 +17,7 @@ from selenium.common.exceptions import NoSuchElementException, StaleElementRefer
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
+from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 from werkzeug.wsgi import ClosingIterator
@@ -36,26 +37,31 @@ class _Watched:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._answering = 0
+        self._is_closed = False
         self._changed = threading.Condition()
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
-        self._count(1)
+        with self._changed:
+            if self._is_closed:
+                return ServiceUnavailable()(environ, start_response)
+            self._answering += 1
         try:
             answer = self._app(environ, start_response)
         except BaseException:
-            self._count(-1)
+            self._done()
             raise
-        return ClosingIterator(answer, [lambda: self._count(-1)])
+        return ClosingIterator(answer, [self._done])
 
-    def _count(self, by: int) -> None:
+    def _done(self) -> None:
         with self._changed:
-            self._answering += by
+            self._answering -= 1
             self._changed.notify_all()
 
-    def wait_until_idle(self) -> None:
-        """Wait until nothing is being answered, which might write into the next test's tables."""
+    def close(self) -> None:
+        """Answer nothing more, and wait for what is being answered: it might write into the next test's tables."""
         with self._changed:
-            self._changed.wait_for(lambda: self._answering == 0, timeout=10)
+            self._is_closed = True
+            assert self._changed.wait_for(lambda: self._answering == 0, timeout=20)
 
 
 @contextmanager
@@ -71,7 +77,7 @@ def served(app: Flask) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(10)
-        watched.wait_until_idle()
+        watched.close()
 
 
 @contextmanager

@@ -213,6 +213,14 @@ def test_the_axis_of_a_lone_point_is_that_of_the_period_that_was_asked_for(draw:
     assert walls == [datetime(2026, 10, 23, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC)]
 
 
+def test_two_points_far_apart_make_the_axis_no_longer_than_the_days_that_were_asked_for() -> None:
+    days = (date(2026, 10, 23), date(2026, 11, 21))
+    rows = [IndexPoint(date(2026, 10, 24), "One", Decimal(103)), IndexPoint(date(2026, 11, 20), "One", Decimal(99))]
+    shown = price_index(rows, days=days).x_range
+    walls = [datetime.fromtimestamp(edge / 1000, UTC) for edge in (shown.start, shown.end)]
+    assert walls == [datetime(2026, 10, 22, 12, tzinfo=UTC), datetime(2026, 11, 21, 12, tzinfo=UTC)]
+
+
 @pytest.mark.parametrize(
     "draw",
     [

@@ -64,7 +64,7 @@ def drawn_lines(
     every = [value for line in few for value in line.values] + ([base] if base is not None else [])
     span = style.value_range(min(every), max(every), from_zero=from_zero)
     places = sorted({place for line in few for place in line.places})
-    edges = style.columns_around([place * 1000 for place in places], lone_s * 1000)
+    edges = style.columns_around([place * 1000 for place in places], lone_s * 1000, axis)
     around = style.range_around(edges, _LEAST, axis)
     made = style.new_figure(unit=unit, x_axis_type="datetime", x_range=around, y_range=span)
     style.time_axis(made)

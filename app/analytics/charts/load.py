@@ -40,8 +40,9 @@ def queue_and_workers(rows: Sequence[LoadSample], *, zone: ZoneInfo, period: Per
     few = [rows[at] for at in _kept(rows)]
     places = [clock.seconds(row.at) * 1000 for row in few]
     span = style.value_range(0, max(max(row.waiting, row.running) for row in few))
-    edges = style.columns_around(places, 60_000)
-    around = style.range_around(edges, 3, clock.axis(period))
+    axis = clock.axis(period)
+    edges = style.columns_around(places, 60_000, axis)
+    around = style.range_around(edges, 3, axis)
     made = style.new_figure(unit="Tasks (left), workers (right)", x_axis_type="datetime", x_range=around, y_range=span)
     style.time_axis(made)
     style.number_axis(made.yaxis[0], whole=True)

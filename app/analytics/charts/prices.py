@@ -165,7 +165,10 @@ def _place(at: datetime | date, clock: WallClock | None) -> float:
 
 
 def _axis(days: Days | None) -> tuple[float, float] | None:
-    """From half a day before the first day's place to half a day after the last one's, in milliseconds."""
+    """From half a day before the first day's place to half a day after the last one's, in milliseconds.
+
+    A day's price stands at its beginning; of instants that is half a day more than was asked for.
+    """
     if days is None:
         return None
     first, last = (_place(day, None) for day in days)

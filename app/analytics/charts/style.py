@@ -180,12 +180,20 @@ def range_around(
     return left - lacks, right + lacks
 
 
-def columns_around(places: Sequence[float], usual: float) -> list[tuple[float, float]]:
-    """The edges of columns around ascending places, halfway to the neighbours; ``usual`` is the width of a lone one."""
+def columns_around(
+    places: Sequence[float], usual: float, within: tuple[float, float] | None = None
+) -> list[tuple[float, float]]:
+    """The edges of columns around ascending places, halfway to the neighbours; ``usual`` is the width of a lone one.
+
+    None goes beyond the period ``within``, where that is known, unless its place is there.
+    """
     if len(places) == 1:
         return [(places[0] - usual / 2, places[0] + usual / 2)]
     halves = [(one + other) / 2 for one, other in pairwise(places)]
     first, last = places[0] - (halves[0] - places[0]), places[-1] + (places[-1] - halves[-1])
+    if within is not None:
+        first = max(first, min(within[0], places[0] - usual / 2))
+        last = min(last, max(within[1], places[-1] + usual / 2))
     return list(zip([first, *halves], [*halves, last], strict=True))
 
 

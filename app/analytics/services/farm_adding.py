@@ -33,7 +33,7 @@ from app.analytics.rules.farm_buckets import (
     following,
     summed,
 )
-from app.analytics.rules.farm_windows import LEEWAY, kept_since
+from app.analytics.rules.farm_windows import KEPT, LEEWAY, kept_since
 from app.core.extensions import db
 from app.core.many_rows import upsert
 from app.core.orm import database_now, table_of
@@ -43,7 +43,7 @@ from app.core.transactions import connection, in_transaction
 from app.rpa.models.jobs import Job
 from app.rpa.models.workers import Worker
 
-MINUTES_FOR: Final = timedelta(hours=48)
+MINUTES_FOR: Final = KEPT[Grain.MINUTE]
 """For how long there are buckets of minutes."""
 GRACE: Final = timedelta(minutes=3)
 """How far back is counted again: what commits later than this after its own time is missing until a rebuild."""

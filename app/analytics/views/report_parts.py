@@ -15,6 +15,7 @@ from app.analytics.models.reports import Report, ReportRun, Rhythm
 from app.analytics.queries.report_kinds import KINDS, list_readers
 from app.analytics.queries.report_mailing import FailedMail, find_failed_mails
 from app.analytics.queries.reports import Figures, figures_of
+from app.analytics.rules.farm_figures import STAGES
 from app.analytics.rules.report_periods import LAST_DAYS, label_of
 from app.analytics.rules.report_tables import Column
 from app.analytics.schemas.reports import ReportIn
@@ -120,6 +121,8 @@ def _cell(value: Any, column: Column, row: Mapping[str, Any]) -> str:
         return amount(value, row["currency"])
     if isinstance(value, date):
         return day_on(value)
+    if column.name == "stage":
+        return STAGES.get(str(value), str(value))
     if column.kind in {"whole", "decimal", "percent", "seconds"}:
         return number(value if isinstance(value, int) else Decimal(str(value)))
     return str(value)
