@@ -134,7 +134,8 @@ def test_the_tiles_the_tables_the_api_and_the_file_give_the_same_numbers(app: Fl
     net = 34 * (1000 - 100)
     assert total["net"] == f"{net / 100:.2f}"
     assert tiles(page)["Net"].startswith(f"${net / 100:,.2f}")
-    rows = re.findall(r'<tr>\s*<th scope="row"><span class="main">(.*?)</tr>', page.partition('id="time-title"')[2], re.DOTALL)
+    table = page.partition('id="time-title"')[2]
+    rows = re.findall(r'<tr>\s*<th scope="row"><span class="main">(.*?)</tr>', table, re.DOTALL)
     shown = [re.findall(r'<td class="num">(.*?)</td>', row) for row in rows]
     assert [row[0] for row in shown] == [f"${part['figures']['net']}" for part in api["parts"]][::-1]
     assert sum(int(row[-1]) for row in shown) == total["units"]
