@@ -20,7 +20,6 @@ from selenium.webdriver.support.ui import WebDriverWait
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
-from werkzeug.wsgi import ClosingIterator
 
 from app.config_groups import CHROME_SHELL, CHROMEDRIVER
 from tests.auth.people import PASSWORD
@@ -46,11 +45,9 @@ class _Watched:
                 return ServiceUnavailable()(environ, start_response)
             self._answering += 1
         try:
-            answer = self._app(environ, start_response)
-        except BaseException:
+            return self._app(environ, start_response)
+        finally:  # and not when the answer is closed: a browser that goes away keeps werkzeug from that
             self._done()
-            raise
-        return ClosingIterator(answer, [self._done])
 
     def _done(self) -> None:
         with self._changed:
