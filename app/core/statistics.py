@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from sqlalchemy import Connection
-
 from app.core.extensions import db
 
 log = logging.getLogger(__name__)
@@ -28,13 +26,10 @@ def refresh_statistics() -> int:
     names = [quoted(table.name) for table in db.metadata.sorted_tables]
     with db.engine.connect() as connection:
         # where operators have MariaDB keep more about tables than this, it would read all of them
-        only = "SET STATEMENT use_stat_tables = 'never' FOR " if _is_mariadb(connection) else ""
+        is_mariadb = getattr(connection.dialect, "is_mariadb", False)
+        only = "SET STATEMENT use_stat_tables = 'never' FOR " if is_mariadb else ""
         told = connection.exec_driver_sql(f"{only}ANALYZE NO_WRITE_TO_BINLOG TABLE {', '.join(names)}").all()
     for table, _, kind, text in told:
         if text != _FINE:
             log.warning("%s of %s: %s", kind, table, text)
     return len(names)
-
-
-def _is_mariadb(connection: Connection) -> bool:
-    return bool(getattr(connection.dialect, "is_mariadb", False))

@@ -13,7 +13,6 @@ from app.analytics.models.farm import FarmBucket
 from app.analytics.queries.farm_marks import Mark, find_mark
 from app.analytics.queries.farm_raw import Stretch, count_stretch, first_attempt, first_update
 from app.analytics.rules.farm_buckets import (
-    ALL,
     OUTCOMES,
     Bucket,
     Grain,
@@ -23,7 +22,7 @@ from app.analytics.rules.farm_buckets import (
     following,
     summed,
 )
-from app.analytics.rules.farm_windows import kept_since
+from app.analytics.rules.farm_windows import still_kept
 from app.core.extensions import db
 from app.core.orm import database_now, table_of
 from app.core.reading import reading
@@ -60,7 +59,7 @@ def compare_days(days: int) -> Iterator[Compared]:
         for since in beginnings(Grain.MONTH, first, mark.until, zone):
             until = following(Grain.MONTH, since, zone)
             due = summed(_kept(asked, Grain.DAY, since, until), Grain.MONTH, zone)
-            yield _compared(asked, Grain.MONTH, since, until, _still_kept(due, Grain.MONTH, now), now)
+            yield _compared(asked, Grain.MONTH, since, until, still_kept(due, Grain.MONTH, now=now), now)
 
 
 def _compare_day(asked: Connection, since: datetime, mark: Mark, now: datetime) -> Iterator[Compared]:
@@ -69,22 +68,16 @@ def _compare_day(asked: Connection, since: datetime, mark: Mark, now: datetime) 
     rest = Stretch(since, until, first_attempt(asked, since), first_update(asked, since))
     hours = count_stretch(asked, rest, Grain.HOUR, zone)
     for grain, due in ((Grain.HOUR, hours), (Grain.DAY, summed(hours, Grain.DAY, zone))):
-        yield _compared(asked, grain, since, until, _still_kept(due, grain, now), now)
+        yield _compared(asked, grain, since, until, still_kept(due, grain, now=now), now)
 
 
 def _compared(
     asked: Connection, grain: Grain, since: datetime, until: datetime, due: Mapping[Key, Bucket], now: datetime
 ) -> Compared:
-    kept = _still_kept(_kept(asked, grain, since, until), grain, now)
+    kept = still_kept(_kept(asked, grain, since, until), grain, now=now)
     both = {*due, *kept}
     wrong = {key: difference(due.get(key, {}), kept.get(key, {})) for key in both}
     return Compared(grain, since, len(both), {key: by for key, by in wrong.items() if by})
-
-
-def _still_kept(buckets: Mapping[Key, Bucket], grain: Grain, now: datetime) -> dict[Key, Bucket]:
-    """Without those that may have been deleted, or were never written, because they are old."""
-    since = {of_worker: kept_since(grain, of_worker=of_worker, now=now) for of_worker in (False, True)}
-    return {key: bucket for key, bucket in buckets.items() if key.at >= since[key.worker_id != ALL]}
 
 
 def _kept(asked: Connection, grain: Grain, since: datetime, until: datetime) -> dict[Key, Bucket]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from app.analytics.rules.farm_buckets import Grain, beginning, following
+from app.analytics.rules.farm_buckets import ALL, Bucket, Grain, Key, beginning, following
 from app.analytics.rules.farm_figures import Window
 from app.analytics.rules.periods import Period
 from app.core.errors import Invalid
@@ -32,6 +33,12 @@ def kept_since(grain: Grain, *, of_worker: bool, now: datetime) -> datetime:
     """From when on there are buckets of one size, altogether or of a single worker."""
     kept_for = (KEPT_OF_WORKERS if of_worker else KEPT).get(grain)
     return _ALWAYS if kept_for is None else now - kept_for
+
+
+def still_kept(buckets: Mapping[Key, Bucket], grain: Grain, *, now: datetime) -> dict[Key, Bucket]:
+    """Buckets of one size without those that are too old to be there."""
+    since = {of_worker: kept_since(grain, of_worker=of_worker, now=now) for of_worker in (False, True)}
+    return {key: bucket for key, bucket in buckets.items() if key.at >= since[key.worker_id != ALL]}
 
 
 def last_hours(hours: int, grain: Grain | None, *, now: datetime, zone: ZoneInfo) -> Window:

@@ -33,7 +33,7 @@ from app.analytics.rules.farm_buckets import (
     following,
     summed,
 )
-from app.analytics.rules.farm_windows import KEPT, LEEWAY, kept_since
+from app.analytics.rules.farm_windows import KEPT, LEEWAY, still_kept
 from app.core.extensions import db
 from app.core.many_rows import upsert
 from app.core.orm import database_now, table_of
@@ -146,21 +146,16 @@ def _write_step(*, step: _Step, version: int) -> bool:
     old = _read_stretch(write, step.grain, step.since, step.until)
     changes = {key: difference(step.buckets.get(key, {}), old.get(key, {})) for key in {*step.buckets, *old}}
     changes = {key: change for key, change in changes.items() if change}
-    kept = _kept(changes, step.grain, step.now)
+    past = step.now - LEEWAY  # what would be deleted soon is not written: of a long past that is very much
+    kept = still_kept(changes, step.grain, now=past)
     _write(write, step.grain, {key: step.buckets.get(key, Counter()) for key in kept})
     for grain in _ABOVE[step.grain]:
-        sums = _kept(summed(changes, grain, zone), grain, step.now)
+        sums = still_kept(summed(changes, grain, zone), grain, now=past)
         for key, before in _read_some(write, grain, sums).items():
             sums[key].update(before)
         _write(write, grain, sums)
     _name_workers(write, {key.worker_id for key in changes} - {ALL})
     return True
-
-
-def _kept(buckets: Mapping[Key, Bucket], grain: Grain, now: datetime) -> dict[Key, Bucket]:
-    """Without those that would be deleted soon because they are old: of a long past there are very many."""
-    since = {of_worker: kept_since(grain, of_worker=of_worker, now=now) - LEEWAY for of_worker in (False, True)}
-    return {key: bucket for key, bucket in buckets.items() if key.at >= since[key.worker_id != ALL]}
 
 
 def _read_stretch(asked: Connection, grain: Grain, since: datetime, until: datetime) -> dict[Key, Bucket]:
