@@ -37,7 +37,6 @@ from tests.analytics.test_dashboard import add_sale, headers_of
 from tests.browsing import Visitor
 from tests.calls import add_person, token_of
 from tests.faults.servers import WebServer
-from tests.moments import just_past
 from tests.servers import on_sqlite, redis_server
 
 pytestmark = [pytest.mark.usefixtures("database"), on_sqlite]
@@ -160,7 +159,7 @@ def test_a_ticket_opens_one_connection_within_its_time(app: Flask, live: WebServ
     assert refusal(live, subprotocols=stolen) == (401, "TICKET_REFUSED"), "who it was stolen from learns of it"
     ended = ticket()
     with app.app_context():
-        do(update(Session).values(ended_at=just_past()))
+        do(update(Session).values(ended_at=utc_now()))
     assert refusal(live, subprotocols=["cartwright.figures", ended]) == (401, "TICKET_REFUSED")
 
 

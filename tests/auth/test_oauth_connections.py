@@ -21,7 +21,6 @@ from app.core.transactions import in_transaction
 from tests.auth.oidc import HostileProvider
 from tests.auth.test_oauth_login import START, add_provider, change, count, log_in, page_token, who
 from tests.conftest import Admin
-from tests.moments import just_past
 from tests.servers import on_sqlite
 
 pytestmark = [pytest.mark.usefixtures("database", "acme"), on_sqlite]
@@ -127,7 +126,7 @@ def test_an_account_is_connected_only_in_the_session_that_began_it(
     back = provider.visit(leave(ada))
     with app.app_context():
         sid = db.session.scalars(select(Session.sid).order_by(Session.id.desc())).first()
-    change(app, update(Session).values(ended_at=just_past()))
+    change(app, update(Session).values(ended_at=utc_now()))
     with app.app_context():
         access.forget([f"s:{sid}"])
     ada.get(back)

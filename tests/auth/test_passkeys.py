@@ -24,7 +24,6 @@ from app.core.transactions import in_transaction
 from tests.auth.authenticator import PRESENT, Authenticator, Json
 from tests.auth.people import Person, change, deactivate, deeds, new_person, strict_app
 from tests.concurrency import at_once
-from tests.moments import just_past
 from tests.servers import on_sqlite
 
 PARTY = ceremonies.RelyingParty("localhost", "http://localhost:8000", "Cartwright")
@@ -143,7 +142,7 @@ def test_a_question_is_answered_once_in_time_and_by_whom_it_was_put_to(
     assert ada.post("/me/passkeys", sent).status_code == 422, "gone by that"
     asked = ada.post("/me/passkeys/options").get_json()
     sent = {"challenge": asked["challenge"], "credential": key.create(asked["options"]), "name": "Phone"}
-    change(app, update(Challenge).values(expires_at=just_past()))
+    change(app, update(Challenge).values(expires_at=utc_now()))
     assert ada.post("/me/passkeys", sent).status_code == 422, "too late"
     for_login = ask(ada)
     options = asked["options"] | {"challenge": for_login["options"]["challenge"]}

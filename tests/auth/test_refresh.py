@@ -23,7 +23,6 @@ from app.core.extensions import db
 from app.core.orm import utc_now
 from tests.auth.people import PASSWORD, Person, change, deeds, new_person
 from tests.concurrency import at_once
-from tests.moments import just_past
 from tests.servers import on_sqlite
 
 LOGIN: Final = "/api/v1/auth/login"
@@ -185,9 +184,9 @@ def test_what_has_ended_is_refreshed_no_more(app: Flask, ada: Person, tokens: di
     elif how == "deactivated":
         change(app, update(User).values(is_active=False))
     elif how == "session expired":
-        change(app, update(Session).values(expires_at=just_past()))
+        change(app, update(Session).values(expires_at=utc_now()))
     else:
-        change(app, update(RefreshToken).values(expires_at=just_past()))
+        change(app, update(RefreshToken).values(expires_at=utc_now()))
     before = stored_tokens(app)
     expect_refused(refresh(app, tokens["refresh_token"]))
     assert stored_tokens(app) == before

@@ -22,7 +22,6 @@ from app.core.outbox import Outbox
 from tests.auth.people import Person, change, deeds, new_person, strict_app
 from tests.browsing import Visitor, hidden_fields
 from tests.concurrency import at_once
-from tests.moments import just_past
 from tests.servers import on_sqlite
 
 PRODUCTS = "/products"
@@ -297,7 +296,7 @@ def test_a_remembered_device_needs_no_code_for_thirty_days(app: Flask, ada: Pers
     assert "device_token" not in ada.log_in(device_token=device, remember_device=True).get_json()
     (listed,) = ada.get("/me/devices")["items"]
     assert (listed["address"], "token_hash" in listed) == ("127.0.0.1", False)
-    change(app, update(RememberedDevice).values(expires_at=just_past()))
+    change(app, update(RememberedDevice).values(expires_at=utc_now()))
     assert ada.log_in(device_token=device).get_json()["code"] == "SECOND_FACTOR_REQUIRED"
     assert ada.get("/me/devices")["items"] == []
 

@@ -23,7 +23,6 @@ from app.core.transactions import in_transaction
 from app.orders.models.orders import OrderState
 from tests.cart.carting import CART, Buyer, change_carts, new_customer, new_guest, rows, sell
 from tests.cart.drafts import add_order, set_order_state
-from tests.moments import just_past
 from tests.servers import on_sqlite
 from workers.jobs.outbox import HANDLERS
 from workers.schedule import TIMETABLE
@@ -136,7 +135,7 @@ def test_a_guests_cart_whose_time_is_over_is_gone_before_it_is_deleted(
     lamp = sell(app)
     guest.add(lamp)
     customer.add(lamp)
-    change_carts(app, expires_at=just_past())
+    change_carts(app, expires_at=utc_now())
     before = rows(app)
     answer = guest.send(method, path, body)
     assert (answer.status_code, answer.get_json()["code"]) == (404, "CART_NOT_FOUND")
@@ -149,7 +148,7 @@ def test_a_guests_cart_whose_time_is_over_becomes_no_order_and_is_not_merged(app
     lamp = sell(app)
     guest.add(lamp)
     cart_id = guest.cart()["id"]
-    change_carts(app, expires_at=just_past())
+    change_carts(app, expires_at=utc_now())
     before = rows(app)
     with app.app_context():
         for read in (in_transaction(lock_cart), look_at_cart):
@@ -168,12 +167,12 @@ def test_a_guests_cart_is_not_gone_while_its_checkout_is_not_finished(app: Flask
     guest.add(lamp)
     cart_id = guest.cart()["id"]
     order_id = add_order(app, cart_id=cart_id)
-    change_carts(app, expires_at=just_past())
+    change_carts(app, expires_at=utc_now())
     assert guest.quantities() == {lamp: 1}
     with app.app_context():
         assert in_transaction(lock_cart)(cart_id, guest.shopper()).id == cart_id
     assert guest.add(lamp)["quantity"] == 2
-    change_carts(app, expires_at=just_past())
+    change_carts(app, expires_at=utc_now())
     set_order_state(app, order_id, OrderState.EXPIRED)
     assert guest.send("GET", CART).status_code == 404
 

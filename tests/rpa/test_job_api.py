@@ -30,7 +30,6 @@ from app.rpa.rules.readings import TaskOutcome
 from app.rpa.services import asin_files, ending, leases, preparing
 from app.rpa.services.outcomes import finish_task
 from app.rpa.services.submitting import submit_errand
-from tests.moments import just_past
 from tests.rpa.conftest import ASINS, SUCCESS, FarmDriver, stock_master
 from tests.servers import on_sqlite
 
@@ -289,7 +288,7 @@ def test_visits_that_never_saw_a_page_say_nothing_and_timeouts_count_beside_real
         _visit(shop, well, SUCCESS, 2)
         _visit(shop, slow, TaskOutcome(Code.NAV_TIMEOUT), 22)
         assert shop.task(slow).state == "READY"
-        db.session.execute(update(Task).where(Task.id == slow).values(not_before=just_past()))
+        db.session.execute(update(Task).where(Task.id == slow).values(not_before=utc_now()))
         db.session.commit()
         shop.release()
         _visit(shop, slow, TaskOutcome(Code.NAV_TIMEOUT), 12)

@@ -26,7 +26,6 @@ from app.rpa.rules.standstill import Reason
 from app.rpa.schemas.politeness import PolitenessIn
 from app.rpa.services import preparing, storefronts, submitting
 from app.rpa.services.outcomes import finish_task
-from tests.moments import just_past
 from tests.rpa.conftest import ASINS, SUCCESS, FarmDriver, profile
 from tests.servers import on_sqlite
 
@@ -163,7 +162,7 @@ def test_a_cart_counts_for_three_pages_and_leaves_the_last_one_to_a_view(farm: F
     _release_all(carts)
     assert [farm.claim(task_id) is not None for task_id in farm.task_ids(carts)] == [True, False]
     assert _shop(shop).pages_today == 3
-    db.session.execute(update(Task).where(Task.state == TaskState.READY).values(not_before=just_past()))
+    db.session.execute(update(Task).where(Task.state == TaskState.READY).values(not_before=utc_now()))
     db.session.commit()
     farm.release()
     assert (_count(carts, TaskState.QUEUED), _count(views, TaskState.QUEUED)) == (0, 1)

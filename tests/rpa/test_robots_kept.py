@@ -28,7 +28,6 @@ from app.rpa.rules.standstill import Reason
 from app.rpa.schemas.politeness import PolitenessIn
 from app.rpa.services import robots, storefronts
 from app.rpa.services.leases import Lease, claim_task
-from tests.moments import just_past
 from tests.rpa.conftest import FarmDriver
 from tests.servers import on_sqlite
 from tests.workers.allowing import allowed
@@ -190,7 +189,7 @@ def test_while_it_cannot_be_read_the_task_waits_and_the_storefront_says_so(
     assert len(shop.paths) == 1, "nobody asks again before it is time"
 
     _let_pass(timedelta(seconds=61))
-    db.session.execute(update(Storefront).values(robots_retry_at=just_past()))
+    db.session.execute(update(Storefront).values(robots_retry_at=utc_now()))
     db.session.commit()
     shop.robots = ALLOWS
     assert judged(task) == ALLOWED
