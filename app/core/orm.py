@@ -162,10 +162,15 @@ class Attributed:
 
 
 _CLOCK: Final = {
-    "sqlite": "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')",
+    "sqlite": "SELECT utc_clock(0)",
     "mysql": "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)",
     "postgresql": "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
 }
+
+
+def _utc_clock(plus_s: int) -> str:
+    """SQLite's clock has milliseconds only: what this process notes as now would not be over yet by it."""
+    return (utc_now() + timedelta(seconds=plus_s)).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def database_now(session: Session, *, plus_s: float = 0) -> datetime:
@@ -187,7 +192,7 @@ class clock(FunctionElement[datetime]):  # noqa: N801  # in statements it stands
 
 @compiles(clock, "sqlite")
 def _clock_sqlite(element: Any, compiler: Any, **kwargs: Any) -> str:
-    return f"strftime('%Y-%m-%d %H:%M:%f', 'now', '+{compiler.process(element.clauses, **kwargs)} seconds') || '000'"
+    return f"utc_clock({compiler.process(element.clauses, **kwargs)})"
 
 
 @compiles(clock, "mysql", "mariadb")
@@ -240,6 +245,7 @@ def prepare_engine(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
+        connection.create_function("utc_clock", 1, _utc_clock, deterministic=True)  # asked once in a statement
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000"):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from app.auth.models import Role, UserRole
 from app.core.extensions import db
 from app.core.money import Money
-from app.core.orm import Base, count_changed, database_now, utc_now
+from app.core.orm import Base, clock, count_changed, database_now, utc_now
 from app.core.transactions import in_transaction
 from app.products.models.products import Product
 from tests.conftest import empty_tables
@@ -130,6 +130,16 @@ def test_the_databases_clock_is_the_real_one(context: Flask) -> None:
     before = utc_now() - timedelta(milliseconds=2)
     shown = database_now(db.session())
     assert before <= shown <= utc_now() + timedelta(milliseconds=2)
+
+
+@on_sqlite
+def test_the_clock_of_sqlite_has_microseconds_so_that_what_was_noted_before_is_over(context: Flask) -> None:
+    for _ in range(50):
+        before = utc_now()
+        in_statement = db.session.scalar(select(clock(60)))
+        assert before <= database_now(db.session())
+        assert in_statement is not None
+        assert before <= in_statement - timedelta(seconds=60) <= utc_now()
 
 
 def test_the_databases_clock_goes_on_within_a_transaction_and_never_back(context: Flask) -> None:
