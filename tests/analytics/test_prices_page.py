@@ -32,7 +32,7 @@ def fill(app: Flask) -> str:
         shops.storefront()
         kettle = shops.product("10.00", at=now - 9 * DAY, name=HOSTILE)
         lamp = shops.product("10.00", at=now - 9 * DAY, brand="Nord")
-        shops.show(kettle, "9.00", at=now - DAY)
+        shops.show(kettle, "9.00", at=now - 2 * DAY)
         shops.show(kettle, "8.00", at=now - HOUR)
         shops.show(lamp, "12.50", at=now - HOUR)
         compare_prices(now=now)
