@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import pytest
@@ -15,12 +16,14 @@ from app.core.metrics import Counts, add_counts
 from app.core.tallies import PAST, Reporter, Tally, fold_tallies, read_total, report
 from tests.servers import on_sqlite
 
+_NUMBERS = itertools.count()  # a name is taken for as long as the process lives
+
 
 @pytest.fixture
 def counted(context: Flask, monkeypatch: pytest.MonkeyPatch) -> Counter:
     """The only thing that this process counts."""
     monkeypatch.setattr(metrics, "_DEFINED", {})
-    return metrics.counter(f"test_{id(monkeypatch)}", "A test's", ("colour",))
+    return metrics.counter(f"test_{next(_NUMBERS)}", "A test's", ("colour",))
 
 
 def _total(colour: str = "red") -> float:
