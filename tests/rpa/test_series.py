@@ -27,8 +27,13 @@ from tests.rpa.conftest import ASINS, FarmDriver, stock_master
 from tests.rpa.keeping import add_observation
 from tests.servers import on_sqlite
 
-TODAY = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+
 ALL: dict[str, Any] = {"storefront": "shop", "since": None, "until": None, "limit": 100, "cursor": None}
+
+
+def today() -> datetime:
+    """The midnight that was last."""
+    return utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def seen(task_id: int, days_ago: int, price: int | None = 1000, *, hour: int = 6
     """An observation of a task's product so many days ago."""
     about = {"price_minor": price, "currency": None if price is None else "USD"} | others
     return add_observation(
-        task_id=task_id, observed_at=TODAY - timedelta(days=days_ago) + timedelta(hours=hour), **about
+        task_id=task_id, observed_at=today() - timedelta(days=days_ago) + timedelta(hours=hour), **about
     )
 
 
@@ -54,7 +59,14 @@ def shown(product_id: int, **which: Any) -> list[tuple[int, int, int | None, int
     db.session.rollback()
     page = list_days(product_id, **(ALL | which))
     return [
-        ((TODAY.date() - day.day).days, day.count, day.first_minor, day.last_minor, day.lowest_minor, day.highest_minor)
+        (
+            (today().date() - day.day).days,
+            day.count,
+            day.first_minor,
+            day.last_minor,
+            day.lowest_minor,
+            day.highest_minor,
+        )
         for day in page.items
     ]
 
@@ -145,7 +157,7 @@ def test_a_page_of_days_follows_the_other_through_what_is_and_what_is_not_summed
     product_id, found, cursor = product_of(tasks[0]), [], None
     for _ in range(5):
         page = list_days(product_id, **(ALL | {"limit": 1, "cursor": cursor}))
-        found += [(TODAY.date() - day.day).days for day in page.items]
+        found += [(today().date() - day.day).days for day in page.items]
         cursor = page.next_cursor
         if cursor is None:
             break
@@ -157,10 +169,10 @@ def test_a_series_is_cut_by_its_times(tasks: list[int]) -> None:
         seen(task_id, ago)
     product_id = product_of(tasks[0])
     for _ in range(2):
-        which = {"since": TODAY - timedelta(days=4), "until": TODAY - timedelta(days=2)}
+        which = {"since": today() - timedelta(days=4), "until": today() - timedelta(days=2)}
         assert [row[0] for row in shown(product_id, **which)] == [3, 4]
         cut = list_observations(product_id, **(ALL | which)).items
-        assert [(TODAY.date() - row.observed_at.date()).days for row in cut] == [3, 4]
+        assert [(today().date() - row.observed_at.date()).days for row in cut] == [3, 4]
         fold_observations()
 
 
