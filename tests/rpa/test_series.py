@@ -27,7 +27,6 @@ from tests.rpa.conftest import ASINS, FarmDriver, stock_master
 from tests.rpa.keeping import add_observation
 from tests.servers import on_sqlite
 
-
 ALL: dict[str, Any] = {"storefront": "shop", "since": None, "until": None, "limit": 100, "cursor": None}
 
 
