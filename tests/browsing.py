@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -13,7 +14,11 @@ from typing import Any, Final
 
 from flask import Flask
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -24,7 +29,7 @@ from werkzeug.test import TestResponse
 from app.config_groups import CHROME_SHELL, CHROMEDRIVER
 from tests.auth.people import PASSWORD
 
-SHOWN_S: Final = 20
+SHOWN_S: Final = 60
 
 _TOKEN: Final = re.compile(r'<input[^>]*name="csrf_token"[^>]*value="([^"]+)"')
 _HIDDEN: Final = re.compile(r'<input[^>]*name="(version)"[^>]*type="hidden"[^>]*value="([^"]*)"')
@@ -87,12 +92,20 @@ def started_chrome(folder: Path) -> Iterator[webdriver.Chrome]:
     if os.geteuid() == 0:  # these tests are about pages, not about the browser's sandbox
         options.add_argument("--no-sandbox")
     environ = {**os.environ, "TMPDIR": str(folder), "SE_OFFLINE": "true", "SE_AVOID_STATS": "true"}
-    driver = webdriver.Chrome(options, Service(os.environ.get("CHROMEDRIVER", CHROMEDRIVER), env=environ))
-    driver.set_page_load_timeout(20)
+    driver = _started(options, environ)
+    driver.set_page_load_timeout(60)
     try:
         yield driver
     finally:
         driver.quit()
+
+
+def _started(options: webdriver.ChromeOptions, environ: dict[str, str]) -> webdriver.Chrome:
+    """Selenium looks for a free port and leaves it to the driver to take it; somebody else may come first."""
+    for _ in range(2):
+        with contextlib.suppress(WebDriverException):
+            return webdriver.Chrome(options, Service(os.environ.get("CHROMEDRIVER", CHROMEDRIVER), env=environ))
+    return webdriver.Chrome(options, Service(os.environ.get("CHROMEDRIVER", CHROMEDRIVER), env=environ))
 
 
 def complaints(chrome: webdriver.Chrome) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import email
 import email.policy
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any
@@ -88,11 +89,22 @@ class MailServer:
         return self.answer
 
 
+class _Controller(Controller):
+    """Serves on a socket that is bound already: a port that is only known to be free may be taken before it is used."""
+
+    listener: socket.socket
+
+    def _create_server(self) -> Awaitable[asyncio.AbstractServer]:
+        return self.loop.create_server(self._factory_invoker, sock=self.listener, ssl=self.ssl_context)
+
+
 @contextlib.contextmanager
 def mail_server(*, at: int | None = None, **options: Any) -> Iterator[MailServer]:
     """A server in a thread, on port ``at`` or a free one of 127.0.0.1; ``options`` are those of aiosmtpd."""
-    server = MailServer(at or free_port())
-    controller = Controller(server, hostname="127.0.0.1", port=server.port, ready_timeout=10, **options)
+    listener = socket.create_server(("127.0.0.1", at or 0))
+    server = MailServer(listener.getsockname()[1])
+    controller = _Controller(server, hostname="127.0.0.1", port=server.port, ready_timeout=10, **options)
+    controller.listener = listener
     controller.start()
     try:
         yield server
@@ -101,8 +113,8 @@ def mail_server(*, at: int | None = None, **options: Any) -> Iterator[MailServer
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    """A port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     return port
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,47 +10,32 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
-from werkzeug.serving import make_server
 
-from app.config_groups import CHROME_SHELL, CHROMEDRIVER
+from tests.browsing import served, started_chrome
 from tests.servers import on_sqlite
 from tests.test_api_docs_answers import Document
 from tests.test_api_docs_examples import shown
 
-SHOWN_S: Final = 20
+SHOWN_S: Final = 100  # it takes some seconds, of many parts; the machine may be busy
 
-pytestmark = [pytest.mark.usefixtures("database"), on_sqlite]
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.timeout(900), on_sqlite]
 
 
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
     """Where the application is served."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    with served(app) as url:
+        yield url
 
 
 @pytest.fixture
 def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = os.environ.get("CHROME_BINARY", CHROME_SHELL)
-    options.add_argument("--window-size=1280,1600")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    if os.geteuid() == 0:  # this test is about pages, not about the browser's sandbox
-        options.add_argument("--no-sandbox")
-    folder = str(tmp_path_factory.mktemp("chrome"))
-    environ = {**os.environ, "TMPDIR": folder, "SE_OFFLINE": "true", "SE_AVOID_STATS": "true"}
-    driver = webdriver.Chrome(options, Service(os.environ.get("CHROMEDRIVER", CHROMEDRIVER), env=environ))
-    driver.set_page_load_timeout(20)
-    yield driver
-    driver.quit()
+    with started_chrome(tmp_path_factory.mktemp("chrome")) as driver:
+        driver.set_page_load_timeout(SHOWN_S)
+        driver.set_window_size(1280, 1600)
+        yield driver
 
 
 def console(chrome: webdriver.Chrome) -> list[Any]:
@@ -90,8 +73,8 @@ def test_swagger_ui_shows_bodies_that_can_be_sent(client: FlaskClient, chrome: w
         wait_for(chrome, f".opblock-post [data-path='{path}']", 1)
         block = chrome.find_element(By.XPATH, f"//*[contains(@class,'opblock-post')][.//*[@data-path='{path}']]")
         block.find_element(By.CSS_SELECTOR, ".opblock-summary-control").click()
-        wait_for(chrome, ".is-open .opblock-section-request-body .body-param__example", 1)
-        body = block.find_element(By.CSS_SELECTOR, ".opblock-section-request-body .body-param__example").text
+        example = (By.CSS_SELECTOR, ".opblock-section-request-body .body-param__example")
+        body = WebDriverWait(block, SHOWN_S).until(lambda opened: opened.find_element(*example)).text  # noqa: B023
         content = document.operations()[path, "POST"]["requestBody"]["content"]["application/json"]
         assert json.loads(body) == shown(document, content)
         block.find_element(By.CSS_SELECTOR, ".opblock-summary-control").click()

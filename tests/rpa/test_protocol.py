@@ -298,6 +298,11 @@ def test_a_retryable_failure_waits_its_backoff_and_is_released_again(farm: FarmD
     assert finish_task(lease=farm.leased(task_id), outcome=TaskOutcome(Code.NAV_TIMEOUT))
     task = farm.task(task_id)
     assert (task.state, task.attempt_count, farm.job(job.id).current_count) == (TaskState.READY, 1, 0)
+    ended_at = db.session.scalars(select(Attempt.ended_at).where(Attempt.task_id == task_id)).one()
+    assert ended_at is not None
+    assert timedelta(seconds=0.75) <= task.not_before - ended_at <= timedelta(seconds=1.25)
+    db.session.execute(update(Task).values(not_before=utc_now() + timedelta(hours=1)))
+    db.session.commit()
     assert farm.release() == 0
     db.session.execute(update(Task).values(not_before=utc_now() - timedelta(seconds=5)))
     db.session.commit()

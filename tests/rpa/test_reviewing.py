@@ -82,7 +82,8 @@ def product() -> Product:
 def of_master() -> list[ProductUpdate]:
     """What the farm changed of the product itself."""
     db.session.rollback()
-    return list(db.session.scalars(select(ProductUpdate).where(ProductUpdate.observed_id.is_not(None))))
+    seen = select(ProductUpdate).where(ProductUpdate.observed_id.is_not(None)).order_by(ProductUpdate.id)
+    return list(db.session.scalars(seen))
 
 
 def edit(**values: Any) -> Product:

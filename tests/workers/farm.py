@@ -48,7 +48,7 @@ class RunningFarm:
             "REDIS_QUEUE_URL": self.settings.redis_queue_url,
             "REDIS_CACHE_URL": self.settings.redis_cache_url,
             "ALLOWED_PRIVATE_TARGETS": f"127.0.0.1:{self.market_port}",
-            "LEASE_S": "3",
+            "LEASE_S": "20",  # no disk is away for so long
             "LEASE_RENEW_S": "0.5",
             "LEADER_S": "2",
             "BATCH_STALE_S": "2",
@@ -102,7 +102,7 @@ class RunningFarm:
 
     def browsers(self) -> list[psutil.Process]:
         """Every process of a browser or its driver that this farm started, known by the folder they work in."""
-        return [process for process in self.alive() if "chrom" in process.name()]
+        return [process for process in self.alive() if "chrom" in name_of(process)]
 
     def alive(self) -> list[psutil.Process]:
         """Every living process of this farm, known by the temporary folder in its environment."""
@@ -136,3 +136,11 @@ class RunningFarm:
         """The end of every process's output."""
         logs = sorted(self.folder.glob("*.log"))
         return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in logs)
+
+
+def name_of(process: psutil.Process) -> str:
+    """The name of a process's program; none of one that has ended meanwhile."""
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""

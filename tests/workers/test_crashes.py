@@ -10,7 +10,7 @@ import dataclasses
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +40,8 @@ DATABASE_AWAY_S: Final = 30.0 if FULL else 4.0
 STOPPED_S: Final = 8.0
 """Longer than a lease of the tests' farms and its check."""
 ENDS_S: Final = 240.0
+SLOW: Final = {"gap_ms": 200, "concurrency": 8}
+"""So that the job is under way for some seconds after the first tasks have ended."""
 QUICK: Final = {"attempts": 4, "losses": 4, "backoff_s": [0.2]}
 on_databases = pytest.mark.parametrize(
     "database", ["sqlite", "mariadb", "postgresql"] if FULL else ["mariadb"], indirect=True
@@ -94,8 +96,8 @@ def _begin(farm: RunningFarm, catalogue: Catalogue, *, renamed: int = 0) -> Job:
     """A job that is under way; of so many products it will find that their name has changed."""
     asins = stock_master(catalogue, PRODUCTS)
     _rename(asins[-renamed:] if renamed else [])
-    open_market(farm.market_port, retry=QUICK)
-    farm.start_all()
+    open_market(farm.market_port, retry=QUICK, pace=SLOW)
+    farm.start_all(LEASE_S="3")
     job = submit(asins)
     farm.until(lambda: ended_tasks(job) >= 3, "the job to run", seconds=ENDS_S)
     return job
@@ -175,7 +177,11 @@ def kill_chrome(farm: RunningFarm, _redis: RedisOfTheTest) -> None:
 
 
 def kill_renderer(farm: RunningFarm, _redis: RedisOfTheTest) -> None:
-    _browser_process(farm, lambda process: "--type=renderer" in process.cmdline()).kill()
+    killed = False
+    while not killed:  # it may have ended since it was found
+        with suppress(psutil.Error):
+            _browser_process(farm, lambda process: "--type=renderer" in process.cmdline()).kill()
+            killed = True
 
 
 def stop_worker_past_its_lease(farm: RunningFarm, _redis: RedisOfTheTest) -> None:

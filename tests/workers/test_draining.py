@@ -38,7 +38,7 @@ pytestmark = on_sqlite
 @pytest.fixture
 def farm(context: Flask, settings: Settings, shop: Shop) -> Iterator[RunningFarm]:
     """A farm with a storefront where one product hangs for a while, and no retry."""
-    document = shop.document(timeouts={"page_load_s": 5}, retry={"attempts": 1}, pace={"gap_ms": 0, "concurrency": 4})
+    document = shop.document(timeouts={"page_load_s": 12}, retry={"attempts": 1}, pace={"gap_ms": 0, "concurrency": 4})
     for asin in (HANGS, *PLAIN):
         price = Money.parse("24.99", "USD")
         create_product(actor=SYSTEM, now=utc_now(), asin=asin, name="Kettle", brand="B", description="", price=price)

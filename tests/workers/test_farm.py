@@ -96,7 +96,7 @@ def test_what_changed_failed_was_bought_or_read_well_is_kept_in_the_store(
 
 
 @on_mariadb
-def test_with_the_usual_leases_a_cancelled_job_stops_within_five_seconds_even_in_a_page_that_never_answers(
+def test_a_cancelled_job_stops_long_before_its_lease_is_renewed_even_in_a_page_that_never_answers(
     farm: RunningFarm, catalogue: Catalogue
 ) -> None:
     silent = next(article for article in catalogue.articles.values() if article.page == "silent")
@@ -110,12 +110,12 @@ def test_with_the_usual_leases_a_cancelled_job_stops_within_five_seconds_even_in
         price=Money.parse(silent.price, "USD"),
     )
     open_market(farm.market_port, timeouts={"page_load_s": 60})
-    farm.start_all(LEASE_S="60", LEASE_RENEW_S="5")
+    farm.start_all(LEASE_S="90", LEASE_RENEW_S="40")
     job = submit([silent.asin])
     leased = select(Task.state).where(Task.job_id == job.id)
     farm.until(lambda: db.session.scalar(leased) == TaskState.LEASED, "the task to run")
     controlling.cancel_job(actor=permissions.system(), job_id=job.id)
-    ended = farm.finished(job, seconds=5)
+    ended = farm.finished(job, seconds=25)
     assert (ended.state, ended.cancelled_count) == (JobState.CANCELLED, 1)
 
 
@@ -124,14 +124,14 @@ def test_a_second_after_a_pause_nothing_more_starts_until_the_job_is_resumed(
     farm: RunningFarm, catalogue: Catalogue
 ) -> None:
     asins = stock_master(catalogue, 12)
-    open_market(farm.market_port, pace={"gap_ms": 300, "concurrency": 2})
+    open_market(farm.market_port, pace={"gap_ms": 1000, "concurrency": 2})
     farm.start_all()
     job = submit(asins)
     attempts = select(func.count()).select_from(Attempt)
     farm.until(lambda: ended_tasks(job) >= 2, "the first tasks")
     controlling.pause_job(actor=permissions.system(), job_id=job.id)
     time.sleep(1)
-    db.session.rollback()
+    farm.until(lambda: db.session.scalar(attempts) == ended_tasks(job), "what had started to end")
     started = db.session.scalar(attempts)
     assert started is not None
     assert started < 12
@@ -152,7 +152,7 @@ def test_a_single_errand_is_answered_within_the_request(
     open_market(farm.market_port)
     farm.start_all()
     sent = {"asin": asin, "storefront": "market"}
-    answer = farm.app.test_client().post("/api/v1/view-product?wait=20", json=sent, headers=auth_headers)
+    answer = farm.app.test_client().post("/api/v1/view-product?wait=30", json=sent, headers=auth_headers)
     assert answer.status_code == 200, farm.last_words()
     told = answer.get_json()
     assert (told["state"], told["code"]) == ("SUCCEEDED", None)

@@ -27,7 +27,7 @@ from app.rpa.models.jobs import Action, Attempt, Job, Task, TaskState
 from app.rpa.services import storefronts, submitting
 from tests.servers import on_sqlite, private_folder, redis_server
 from tests.workers.allowing import allowed
-from tests.workers.farm import RunningFarm
+from tests.workers.farm import RunningFarm, name_of
 from tests.workers.shop import Shop
 
 HANGS, PLAIN = "HANG000001", "PLAIN00001"
@@ -156,7 +156,7 @@ def _warm(farm: RunningFarm) -> set[tuple[int, int]]:
         (worker.pid, process.pid)
         for worker in farm.workers()
         for process in psutil.Process(worker.pid).children(recursive=True)
-        if process.name() == "chromedriver"
+        if name_of(process) == "chromedriver"
     }
 
 
@@ -177,13 +177,13 @@ def test_what_a_killed_worker_left_on_disk_is_gone_when_the_next_one_works(farm:
 def test_a_result_is_not_lost_while_the_database_refuses_it_for_a_moment(farm: RunningFarm) -> None:
     farm.start("dispatcher", "workers.dispatcher")
     farm.start("background", "workers", "--background")
-    farm.start("pool", "workers", LEASE_S="20")
+    farm.start("pool", "workers", LEASE_S="120")
     farm.until(lambda: len(farm.workers()) == 2, "two workers")
     _run_sql("ALTER TABLE observation RENAME TO hidden")
     try:
         job = _submit(PLAIN)
         _busy_worker(farm, job)
-        farm.until(lambda: "again" in farm.last_words(), "the refusal", seconds=15)
+        farm.until(lambda: "again" in farm.last_words(), "the refusal", seconds=90)
     finally:
         _run_sql("ALTER TABLE hidden RENAME TO observation")
     ended = farm.finished(job)

@@ -27,7 +27,7 @@ from app.rpa.services import controlling, storefronts, submitting
 from app.rpa.services.workers import tell_worker
 from tests.servers import on_sqlite, private_folder
 from tests.workers.allowing import allowed
-from tests.workers.farm import RunningFarm
+from tests.workers.farm import RunningFarm, name_of
 from tests.workers.market import assert_exactly_once
 from tests.workers.shop import Shop
 
@@ -90,7 +90,7 @@ def _attempts(*asins: str) -> list[str | None]:
 
 
 def _drivers(farm: RunningFarm) -> set[int]:
-    return {process.pid for process in farm.browsers() if process.name() == "chromedriver"}
+    return {process.pid for process in farm.browsers() if name_of(process) == "chromedriver"}
 
 
 def test_four_pages_are_open_at_once_in_one_browser_and_each_is_recorded_once(farm: RunningFarm, gate: Shop) -> None:

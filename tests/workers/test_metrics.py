@@ -36,7 +36,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 def farm(context: Flask, settings: Settings, shop: Shop) -> Iterator[RunningFarm]:
     """A farm with a storefront where one product hangs for a while, and no retry."""
     document = shop.document(
-        timeouts={"page_load_s": 3}, retry={"attempts": 1, "losses": 3}, pace={"gap_ms": 0, "concurrency": 4}
+        timeouts={"page_load_s": 10}, retry={"attempts": 1, "losses": 3}, pace={"gap_ms": 0, "concurrency": 4}
     )
     for asin in (HANGS, *PLAIN):
         price = Money.parse("24.99", "USD")
@@ -109,7 +109,7 @@ def test_after_a_run_the_metrics_are_what_the_database_has(farm: RunningFarm, au
 def test_no_counter_goes_back_when_a_worker_is_killed_and_what_it_left_is_swept_and_counted(
     farm: RunningFarm, auth_headers: dict[str, str]
 ) -> None:
-    farm.start_all()
+    farm.start_all(LEASE_S="3")
     farm.finished(_run(farm, *PLAIN))
     farm.until(lambda: _sum(_scrape(farm, auth_headers), "cartwright_tasks_total") == 6, "the report")
     before = _scrape(farm, auth_headers)

@@ -187,11 +187,11 @@ def test_what_robots_txt_denies_is_not_looked_at_for_a_suggestion(
 
 
 @pytest.fixture
-def closed_port() -> int:
-    """A port of this machine where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
+def closed_port() -> Iterator[int]:
+    """A port of this machine where nobody listens, and which nobody else can take meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def asked_of(host: str) -> list[Callable[[Shop], Trial]]:
