@@ -55,6 +55,7 @@ def test_a_connection_that_answered_a_moment_ago_is_not_asked(context: Flask, mo
         return known(connection)
 
     monkeypatch.setattr(db.engine.dialect, "do_ping", note)
+    monkeypatch.setattr(orm, "IDLE_S", 3600.0)
     for _ in range(3):
         with db.engine.connect() as connection:
             connection.scalar(text("SELECT 1"))
