@@ -14,12 +14,12 @@ HOSTILE = "a" + "\u0301" * 30_000 + "\u0316" * 30_000
 
 
 def test_a_row_of_marks_is_refused_before_it_is_put_in_order() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for longest in (100, 100_000):
         with pytest.raises(TextRefused):
             composed(HOSTILE, longest=longest)
     normalised(HOSTILE, "NFKC")
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_the_longest_row_of_marks_that_is_taken_stays_and_one_more_is_refused_or_left_out() -> None:

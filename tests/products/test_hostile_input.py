@@ -26,9 +26,9 @@ HOSTILE = "a" + "\u0301" * 20_000 + "\u0316" * 20_000
 )
 def test_a_login_with_a_row_of_marks_is_answered_at_once(client: FlaskClient, field: dict[str, str]) -> None:
     body = {"email": "ada@example.org", "password": "correct horse battery staple"} | field
-    began = time.perf_counter()
+    began = time.process_time()
     answer = client.post("/api/v1/auth/login", json=body)
-    assert (answer.status_code, time.perf_counter() - began < 1.5) == (422, True)
+    assert (answer.status_code, time.process_time() - began < 1.5) == (422, True)
 
 
 @on_sqlite
@@ -41,18 +41,18 @@ def test_a_login_with_a_row_of_marks_is_answered_at_once(client: FlaskClient, fi
 )  # fmt: skip
 def test_a_product_with_a_row_of_marks_is_refused_at_once(app: Flask, send: Send, field: dict[str, Any]) -> None:
     before = stored(app)
-    began = time.perf_counter()
+    began = time.process_time()
     answer = send("POST", URL, LAMP | field)
-    assert (answer.status_code, time.perf_counter() - began < 1.5) == (422, True)
+    assert (answer.status_code, time.process_time() - began < 1.5) == (422, True)
     assert stored(app) == before
 
 
 @on_sqlite
 def test_a_row_of_an_import_with_a_row_of_marks_is_refused_at_once(app: Flask, upload: Upload) -> None:
     operation = upload(f"asin,name,price,categories\nB0CW1A0001,{HOSTILE},1.00,{HOSTILE}\n").get_json()
-    began = time.perf_counter()
+    began = time.process_time()
     work(app, operation["id"])
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
     assert stored(app)["products"] == []
 
 
